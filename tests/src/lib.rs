@@ -1,0 +1,1 @@
+//! End-to-end tests live in `tests/tests/`; this crate holds what they share.
