@@ -1,5 +1,9 @@
 //! Messages to the user as data, the files that they point into, and their rendering.
 
+mod codes;
+mod message;
 mod source;
 
+pub use codes::{Code, UnknownCode, explain};
+pub use message::{Diagnostic, Label, Severity};
 pub use source::{FileId, Origin, SourceFile, SourceMap, Span};
