@@ -1,0 +1,406 @@
+//! One element of Z_{2^k}: the trait [`Ring`] and its implementation [`Z`].
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+use bytemuck::{Pod, Zeroable};
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("ring elements are cast to and from little-endian bytes without copying");
+
+/// Integers modulo 2^[`BITS`](Ring::BITS). Operators wrap. Where a sign matters, the element stands for the
+/// representative in [-2^(BITS-1), 2^(BITS-1)) (two's complement).
+///
+/// A slice of elements is, through [`bytemuck`], a slice of little-endian bytes and the other way round.
+pub trait Ring:
+    Pod
+    + Default
+    + Eq
+    + fmt::Debug
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// Number of 64-bit limbs.
+    const LIMBS: usize;
+    /// Number of bits, k of 2^k.
+    const BITS: u32 = 64 * Self::LIMBS as u32;
+    /// Size in bytes.
+    const BYTES: usize = 8 * Self::LIMBS;
+    /// Neutral element of addition.
+    const ZERO: Self;
+    /// Neutral element of multiplication.
+    const ONE: Self;
+    /// Largest signed value, 2^(BITS-1) - 1.
+    const MAX: Self;
+    /// Smallest signed value, -2^(BITS-1).
+    const MIN: Self;
+
+    /// The limbs, least significant first.
+    fn limbs(&self) -> &[u64];
+    /// The limbs, least significant first, for writing.
+    fn limbs_mut(&mut self) -> &mut [u64];
+    /// The element with these limbs, least significant first: missing ones are 0, superfluous ones are dropped.
+    fn from_limbs(limbs: &[u64]) -> Self;
+    /// An unsigned number, modulo 2^BITS.
+    fn from_u64(x: u64) -> Self;
+    /// A signed number, modulo 2^BITS.
+    fn from_i128(x: i128) -> Self;
+    /// The signed value, if 128 bits hold it.
+    fn to_i128(self) -> Option<i128>;
+    /// Multiplication by 2^n; 0 if n >= BITS.
+    fn shl(self, n: u32) -> Self;
+    /// Logical shift to the right (the element as an unsigned number, divided by 2^n and floored).
+    fn shr(self, n: u32) -> Self;
+    /// Arithmetic shift to the right (the signed value, divided by 2^n and floored).
+    fn sar(self, n: u32) -> Self;
+    /// 2^n modulo 2^BITS.
+    fn power_of_two(n: u32) -> Self {
+        Self::ONE.shl(n)
+    }
+    /// Bit `i`, counted from the least significant; false if i >= BITS.
+    fn bit(self, i: u32) -> bool;
+    /// The element modulo 2^n: only the lowest `n` bits are kept.
+    fn low_bits(self, n: u32) -> Self;
+    /// Whether the signed value is below zero.
+    fn is_negative(self) -> bool {
+        self.bit(Self::BITS - 1)
+    }
+    /// Comparison of signed values.
+    fn signed_cmp(&self, other: &Self) -> Ordering;
+    /// The smallest n >= 1 for which the signed value lies in [-2^(n-1), 2^(n-1)).
+    fn bits_signed(self) -> u32;
+    /// The double nearest to the signed value, ties to even.
+    fn to_f64(self) -> f64;
+    /// The integer nearest to `x`, ties to even. What does not fit becomes [`MIN`](Ring::MIN) or
+    /// [`MAX`](Ring::MAX); NaN becomes 0.
+    fn from_f64(x: f64) -> Self;
+}
+
+/// An element of Z_{2^(64·N)}: `N` limbs, least significant first. N is at least 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Zeroable, Pod)]
+#[repr(transparent)]
+pub struct Z<const N: usize>([u64; N]);
+
+/// Integers modulo 2^64.
+pub type Z64 = Z<1>;
+/// Integers modulo 2^128.
+pub type Z128 = Z<2>;
+/// Integers modulo 2^192.
+pub type Z192 = Z<3>;
+/// Integers modulo 2^256.
+pub type Z256 = Z<4>;
+
+impl<const N: usize> Z<N> {
+    /// The element with these limbs, least significant first.
+    pub const fn new(limbs: [u64; N]) -> Self {
+        Self(limbs)
+    }
+
+    /// The limbs, least significant first.
+    pub const fn to_limbs(self) -> [u64; N] {
+        self.0
+    }
+
+    /// All bits of the sign: 0 or 2^64 - 1.
+    #[inline(always)]
+    fn sign_limb(self) -> u64 {
+        ((self.0[N - 1] as i64) >> 63) as u64
+    }
+
+    /// Shift to the right by n < BITS; `fill` enters from above.
+    #[inline(always)]
+    fn shift_right(self, n: u32, fill: u64) -> Self {
+        let (whole, part) = ((n / 64) as usize, n % 64);
+        let limb = |i: usize| if i < N { self.0[i] } else { fill };
+        let mut out = [0; N];
+        for (i, o) in out.iter_mut().enumerate() {
+            let wide = limb(i + whole) as u128 | (limb(i + whole + 1) as u128) << 64;
+            *o = (wide >> part) as u64;
+        }
+        Self(out)
+    }
+
+    /// The signed value as sign and magnitude; the magnitude is at most 2^(BITS-1).
+    fn magnitude(self) -> Self {
+        if self.is_negative() { -self } else { self }
+    }
+
+    /// The number of bits of the unsigned value; 0 for 0.
+    #[inline(always)]
+    fn bits_unsigned(self) -> u32 {
+        for i in (0..N).rev() {
+            if self.0[i] != 0 {
+                return 64 * (i as u32 + 1) - self.0[i].leading_zeros();
+            }
+        }
+        0
+    }
+}
+
+impl<const N: usize> Default for Z<N> {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl<const N: usize> fmt::Debug for Z<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        self.0.iter().rev().try_for_each(|limb| write!(f, "{limb:016x}"))
+    }
+}
+
+impl<const N: usize> From<u64> for Z<N> {
+    fn from(x: u64) -> Self {
+        Self::from_u64(x)
+    }
+}
+
+impl<const N: usize> Add for Z<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        if N == 1 {
+            return Self::from_u64(self.0[0].wrapping_add(other.0[0]));
+        }
+        let (mut out, mut carry) = ([0; N], false);
+        for (i, o) in out.iter_mut().enumerate() {
+            (*o, carry) = self.0[i].carrying_add(other.0[i], carry);
+        }
+        Self(out)
+    }
+}
+
+impl<const N: usize> Sub for Z<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        if N == 1 {
+            return Self::from_u64(self.0[0].wrapping_sub(other.0[0]));
+        }
+        let (mut out, mut borrow) = ([0; N], false);
+        for (i, o) in out.iter_mut().enumerate() {
+            (*o, borrow) = self.0[i].borrowing_sub(other.0[i], borrow);
+        }
+        Self(out)
+    }
+}
+
+impl<const N: usize> Neg for Z<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self::ZERO - self
+    }
+}
+
+impl<const N: usize> Mul for Z<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        if N == 1 {
+            return Self::from_u64(self.0[0].wrapping_mul(other.0[0]));
+        }
+        let mut out = [0; N];
+        for i in 0..N {
+            let mut carry = 0;
+            for j in 0..N - i {
+                (out[i + j], carry) = self.0[i].carrying_mul_add(other.0[j], out[i + j], carry);
+            }
+        }
+        Self(out)
+    }
+}
+
+impl<const N: usize> AddAssign for Z<N> {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl<const N: usize> SubAssign for Z<N> {
+    #[inline(always)]
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl<const N: usize> MulAssign for Z<N> {
+    #[inline(always)]
+    fn mul_assign(&mut self, other: Self) {
+        *self = *self * other;
+    }
+}
+
+impl<const N: usize> Ring for Z<N> {
+    const LIMBS: usize = N;
+    const ZERO: Self = Self([0; N]);
+    const ONE: Self = {
+        let mut limbs = [0; N];
+        limbs[0] = 1;
+        Self(limbs)
+    };
+    const MAX: Self = {
+        let mut limbs = [u64::MAX; N];
+        limbs[N - 1] >>= 1;
+        Self(limbs)
+    };
+    const MIN: Self = {
+        let mut limbs = [0; N];
+        limbs[N - 1] = 1 << 63;
+        Self(limbs)
+    };
+
+    #[inline(always)]
+    fn limbs(&self) -> &[u64] {
+        &self.0
+    }
+
+    #[inline(always)]
+    fn limbs_mut(&mut self) -> &mut [u64] {
+        &mut self.0
+    }
+
+    #[inline(always)]
+    fn from_limbs(limbs: &[u64]) -> Self {
+        let mut out = [0; N];
+        let n = limbs.len().min(N);
+        out[..n].copy_from_slice(&limbs[..n]);
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn from_u64(x: u64) -> Self {
+        let mut limbs = [0; N];
+        limbs[0] = x;
+        Self(limbs)
+    }
+
+    #[inline(always)]
+    fn from_i128(x: i128) -> Self {
+        let mut limbs = [(x >> 127) as u64; N];
+        limbs[0] = x as u64;
+        if N > 1 {
+            limbs[1] = (x >> 64) as u64;
+        }
+        Self(limbs)
+    }
+
+    fn to_i128(self) -> Option<i128> {
+        let high = if N > 1 { self.0[1] } else { self.sign_limb() };
+        let fits = self.bits_signed() <= 128;
+        fits.then_some((self.0[0] as u128 | (high as u128) << 64) as i128)
+    }
+
+    #[inline(always)]
+    fn shl(self, n: u32) -> Self {
+        if n >= Self::BITS {
+            return Self::ZERO;
+        }
+        if N == 1 {
+            return Self::from_u64(self.0[0] << n);
+        }
+        let (whole, part) = ((n / 64) as usize, n % 64);
+        let limb = |i: usize| if i < N { self.0[i] } else { 0 };
+        let mut out = [0; N];
+        for (i, o) in out.iter_mut().enumerate() {
+            // Limbs below the first wrap around to indices >= N and read as 0.
+            let wide = limb(i.wrapping_sub(whole + 1)) as u128 | (limb(i.wrapping_sub(whole)) as u128) << 64;
+            *o = ((wide << part) >> 64) as u64;
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn shr(self, n: u32) -> Self {
+        if n >= Self::BITS {
+            return Self::ZERO;
+        }
+        if N == 1 {
+            return Self::from_u64(self.0[0] >> n);
+        }
+        self.shift_right(n, 0)
+    }
+
+    #[inline(always)]
+    fn sar(self, n: u32) -> Self {
+        if N == 1 {
+            return Self::from_u64(((self.0[0] as i64) >> n.min(63)) as u64);
+        }
+        self.shift_right(n.min(Self::BITS - 1), self.sign_limb())
+    }
+
+    #[inline(always)]
+    fn bit(self, i: u32) -> bool {
+        i < Self::BITS && self.0[(i / 64) as usize] >> (i % 64) & 1 == 1
+    }
+
+    #[inline(always)]
+    fn low_bits(self, n: u32) -> Self {
+        let mut out = self.0;
+        for (i, limb) in out.iter_mut().enumerate() {
+            let kept = n.saturating_sub(64 * i as u32);
+            if kept < 64 {
+                *limb &= (1 << kept) - 1;
+            }
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn signed_cmp(&self, other: &Self) -> Ordering {
+        let top = |x: &Self| x.0[N - 1] as i64;
+        let lower = |x: &Self, i: usize| x.0[i];
+        (0..N - 1).rev().fold(top(self).cmp(&top(other)), |order, i| {
+            order.then_with(|| lower(self, i).cmp(&lower(other, i)))
+        })
+    }
+
+    #[inline(always)]
+    fn bits_signed(self) -> u32 {
+        let sign = self.sign_limb();
+        Self(self.0.map(|limb| limb ^ sign)).bits_unsigned() + 1
+    }
+
+    fn to_f64(self) -> f64 {
+        let magnitude = self.magnitude();
+        let dropped = magnitude.bits_unsigned().saturating_sub(64);
+        let mut top = magnitude.shr(dropped).0[0];
+        if magnitude.low_bits(dropped) != Self::ZERO {
+            top |= 1; // sticky: 64 bits are more than 53 + 2, so one rounding below is the right one
+        }
+        let value = top as f64 * exact_power(dropped);
+        if self.is_negative() { -value } else { value }
+    }
+
+    fn from_f64(x: f64) -> Self {
+        let rounded = x.round_ties_even();
+        if rounded.is_nan() {
+            return Self::ZERO;
+        }
+        if rounded.abs() >= exact_power(Self::BITS - 1) {
+            return if rounded < 0.0 { Self::MIN } else { Self::MAX };
+        }
+        let exponent = (rounded.to_bits() >> 52 & 0x7ff) as i32 - 1075;
+        let mantissa = Self::from_u64(rounded.to_bits() & ((1 << 52) - 1) | 1 << 52);
+        let magnitude = match u32::try_from(exponent) {
+            Ok(left) => mantissa.shl(left),
+            Err(_) => mantissa.shr(exponent.unsigned_abs()), // exact: `rounded` is an integer
+        };
+        if rounded < 0.0 { -magnitude } else { magnitude }
+    }
+}
+
+/// 2^n as a double, n <= 1023.
+fn exact_power(n: u32) -> f64 {
+    f64::from_bits(u64::from(1023 + n) << 52)
+}

@@ -1,0 +1,12 @@
+//! Arithmetic modulo 2^64, 2^128, 2^192 and 2^256, one element at a time ([`Ring`], [`Z`]), on contiguous
+//! slices ([`slices`]), on strided views ([`views`]) and as products of tensors ([`contract`]).
+//!
+//! The same kernels serve clear values, which are small signed numbers, and secret shares, which are uniformly
+//! random elements. Every kernel has a portable form and forms for particular processors ([`target`]); all
+//! compute the same function, whatever the processor and the number of threads.
+
+mod element;
+#[cfg(test)]
+mod tests;
+
+pub use element::{Ring, Z, Z64, Z128, Z192, Z256};
