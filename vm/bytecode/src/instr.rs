@@ -1,0 +1,323 @@
+//! Instructions and their operands, generated from the table.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::Kind;
+
+/// A register: an index into the program's views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reg(pub u32);
+
+/// An operand that may be absent.
+pub type MaybeReg = Option<Reg>;
+
+/// Which party is the corner of an operation and to which neighbour it sends: one of six.
+///
+/// With corner C the other two are A and B; C sends its shares to B. A = C+1 and B = C-1, or the other way round in the upper three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Route(pub u8);
+
+impl Route {
+    /// The number of routes.
+    pub const COUNT: u8 = 6;
+
+    /// Party C: knows the sum of two shares of the operand.
+    pub fn corner(self) -> usize {
+        usize::from(self.0 % 3)
+    }
+
+    /// True if A is C-1 and B is C+1.
+    pub fn mirrored(self) -> bool {
+        self.0 >= 3
+    }
+
+    /// Party A: shares a key with the corner, receives nothing from it.
+    pub fn a(self) -> usize {
+        (self.corner() + if self.mirrored() { 2 } else { 1 }) % 3
+    }
+
+    /// Party B: receives what the corner sends.
+    pub fn b(self) -> usize {
+        (self.corner() + if self.mirrored() { 1 } else { 2 }) % 3
+    }
+
+    /// The neighbour to which party `i` sends in operations where everybody sends one message around the ring.
+    pub fn onward(self, i: usize) -> usize {
+        (i + if self.mirrored() { 2 } else { 1 }) % 3
+    }
+}
+
+/// How many leading axes of a [`Instr::Contract`]'s operands belong to which group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Axes {
+    /// Axes common to all three operands.
+    pub batch: u8,
+    /// Axes of `a` that stay.
+    pub rows: u8,
+    /// Axes summed over.
+    pub inner: u8,
+    /// Axes of `b` that stay.
+    pub cols: u8,
+}
+
+macro_rules! operations {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+
+        impl $name {
+            /// Every operation with its name in text forms.
+            pub const ALL: &'static [($name, &'static str)] = &[$(($name::$variant, $text)),*];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($name::$variant => $text),* })
+            }
+        }
+    };
+}
+
+operations! {
+    /// Operations of one double.
+    RealUnary {
+        /// -a
+        Neg = "neg",
+        /// |a|
+        Abs = "abs",
+        /// Square root.
+        Sqrt = "sqrt",
+        /// e^a
+        Exp = "exp",
+        /// Natural logarithm.
+        Ln = "ln",
+        /// Largest whole number not above.
+        Floor = "floor",
+        /// Smallest whole number not below.
+        Ceil = "ceil",
+        /// Sine.
+        Sin = "sin",
+        /// Cosine.
+        Cos = "cos",
+    }
+}
+
+operations! {
+    /// Operations of two doubles.
+    RealBinary {
+        /// a + b
+        Add = "add",
+        /// a - b
+        Sub = "sub",
+        /// a * b
+        Mul = "mul",
+        /// a / b
+        Div = "div",
+        /// a to the power of b
+        Pow = "pow",
+        /// The smaller.
+        Min = "min",
+        /// The larger.
+        Max = "max",
+    }
+}
+
+operations! {
+    /// Operations of two integers.
+    IntBinary {
+        /// a + b
+        Add = "add",
+        /// a - b
+        Sub = "sub",
+        /// a * b
+        Mul = "mul",
+        /// Quotient, rounded down.
+        Div = "div",
+        /// Remainder, with the sign of b.
+        Rem = "rem",
+        /// Bitwise and.
+        And = "and",
+        /// Bitwise or.
+        Or = "or",
+        /// Bitwise exclusive or.
+        Xor = "xor",
+        /// The smaller.
+        Min = "min",
+        /// The larger.
+        Max = "max",
+    }
+}
+
+operations! {
+    /// Comparisons.
+    Comparison {
+        /// a < b
+        Lt = "lt",
+        /// a <= b
+        Le = "le",
+        /// a == b
+        Eq = "eq",
+        /// a != b
+        Ne = "ne",
+    }
+}
+
+/// How an instruction uses a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Every element is written.
+    Write,
+    /// Some elements are written.
+    Update,
+    /// Elements are read.
+    Read,
+}
+
+/// One operand of an instruction, as validator and disassembler see it.
+#[derive(Debug, Clone)]
+pub struct Operand {
+    /// The operand's name in the table.
+    pub name: &'static str,
+    /// What it is.
+    pub value: OperandValue,
+}
+
+/// A register with its role and the kinds that the table allows, or an immediate in text.
+#[derive(Debug, Clone)]
+pub enum OperandValue {
+    /// A register.
+    Reg(Reg, Role, &'static [Kind]),
+    /// An immediate.
+    Imm(String),
+}
+
+/// What can stand in an operand's place; implemented for registers and immediates.
+trait Field {
+    fn register(&self) -> Option<Reg> {
+        None
+    }
+    fn text(&self) -> String;
+}
+
+impl Field for Reg {
+    fn register(&self) -> Option<Reg> {
+        Some(*self)
+    }
+    fn text(&self) -> String {
+        format!("%{}", self.0)
+    }
+}
+
+impl Field for Option<Reg> {
+    fn register(&self) -> Option<Reg> {
+        *self
+    }
+    fn text(&self) -> String {
+        "-".into()
+    }
+}
+
+macro_rules! display_fields {
+    ($($ty:ty),*) => { $(impl Field for $ty { fn text(&self) -> String { self.to_string() } })* };
+}
+display_fields!(u32, i64, RealUnary, RealBinary, IntBinary, Comparison, Route, Axes);
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.corner(), if self.mirrored() { "'" } else { "" })
+    }
+}
+
+impl fmt::Display for Axes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}·{}·{}·{}", self.batch, self.rows, self.inner, self.cols)
+    }
+}
+
+macro_rules! role {
+    (write) => {
+        Some(Role::Write)
+    };
+    (update) => {
+        Some(Role::Update)
+    };
+    (read) => {
+        Some(Role::Read)
+    };
+    (imm) => {
+        None
+    };
+}
+
+macro_rules! define {
+    (@enum $($(#[doc = $doc:literal])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* }),* $(,)?) => {
+        /// An instruction.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Instr {
+            $(
+                $(#[doc = $doc])*
+                $variant { $(
+                    #[doc = concat!(stringify!($role), $(" [", $(stringify!($kind), " ",)* "]")?)]
+                    $op: $ty
+                ),* }
+            ),*
+        }
+
+        impl Instr {
+            /// The name in listings.
+            pub fn name(&self) -> &'static str {
+                match self { $(Instr::$variant { .. } => stringify!($name).trim_end_matches('_')),* }
+            }
+
+            /// The operands in the table's order.
+            #[allow(unused_mut, unused_variables)] // rows without operands
+            pub fn operands(&self) -> Vec<Operand> {
+                match self {
+                    $(Instr::$variant { $($op),* } => {
+                        let mut list = Vec::with_capacity(6);
+                        $(
+                            let kinds: &'static [Kind] = &[$($(Kind::$kind),*)?];
+                            push(&mut list, stringify!($op), $op, role!($role), kinds);
+                        )*
+                        list
+                    }),*
+                }
+            }
+        }
+
+        /// Name and documentation of every instruction, in the order of the table.
+        pub const REFERENCE: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc, "\n"),*))),*];
+    };
+    (control { $($control:tt)* } public { $($public:tt)* } share { $($share:tt)* }) => {
+        define! { @enum $($control)* $($public)* $($share)* }
+    };
+}
+
+fn push(
+    list: &mut Vec<Operand>,
+    name: &'static str,
+    field: &dyn Field,
+    role: Option<Role>,
+    kinds: &'static [Kind],
+) {
+    let value = match (role, field.register()) {
+        (Some(role), Some(reg)) => OperandValue::Reg(reg, role, kinds),
+        (_, None) | (None, _) => OperandValue::Imm(field.text()),
+    };
+    list.push(Operand { name, value });
+}
+
+crate::for_each_instruction!(define);
+
+impl Instr {
+    /// Registers with their roles.
+    pub fn registers(&self) -> impl Iterator<Item = (Reg, Role)> {
+        self.operands().into_iter().filter_map(|o| match o.value {
+            OperandValue::Reg(reg, role, _) => Some((reg, role)),
+            OperandValue::Imm(_) => None,
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! A whole program.
+
+use serde::{Deserialize, Serialize};
+
+use crate::instr::Instr;
+
+/// What a buffer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// Ring elements that everybody knows.
+    Plain,
+    /// Replicated shares of ring elements: each party holds two of three summands.
+    Shared,
+    /// Additive shares of ring elements: each party holds one of three summands.
+    Additive,
+    /// Replicated shares of bits, packed 64 to a word.
+    Bit,
+    /// The corner's half of shared bits, additive between its neighbours; lives from one selection to the next.
+    Half,
+    /// IEEE doubles that everybody knows.
+    Real,
+    /// 64-bit integers that everybody knows: counters, indices, truth values.
+    Int,
+}
+
+impl Kind {
+    /// All kinds with their names in listings.
+    pub const ALL: [(Kind, &'static str); 7] = [
+        (Kind::Plain, "plain"),
+        (Kind::Shared, "shared"),
+        (Kind::Additive, "additive"),
+        (Kind::Bit, "bit"),
+        (Kind::Half, "half"),
+        (Kind::Real, "real"),
+        (Kind::Int, "int"),
+    ];
+
+    /// The name in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Plain => "plain",
+            Kind::Shared => "shared",
+            Kind::Additive => "additive",
+            Kind::Bit => "bit",
+            Kind::Half => "half",
+            Kind::Real => "real",
+            Kind::Int => "int",
+        }
+    }
+
+    /// Bytes that `len` elements take in one party of the three-party protocol with a ring of `ring` bits.
+    pub fn bytes(self, len: u64, ring: u32) -> u64 {
+        let element = u64::from(ring) / 8;
+        match self {
+            Kind::Plain | Kind::Additive | Kind::Half => len.saturating_mul(element),
+            Kind::Shared => len.saturating_mul(2 * element),
+            Kind::Bit => len.div_ceil(64).saturating_mul(16),
+            Kind::Real | Kind::Int => len.saturating_mul(8),
+        }
+    }
+}
+
+/// How the low bits go in a truncation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Rounding {
+    /// ⌊(x + r) / 2^m⌋ with r uniform: right on average, cheap.
+    Probabilistic,
+    /// ⌊x / 2^m + 1/2⌋.
+    Nearest,
+}
+
+/// The protocol that a program was compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// Three parties, replicated secret sharing, one semi-honest corruption.
+    Rep3,
+}
+
+/// What the whole program has in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The program's name, without its suffix.
+    pub name: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Arithmetic is modulo 2^`ring`: 64, 128, 192 or 256.
+    pub ring: u32,
+    /// Fraction bits of `fix`.
+    pub frac: u32,
+    /// Bits of `fix` in all, with sign.
+    pub total: u32,
+    /// How truncations round.
+    pub rounding: Rounding,
+    /// The program's arguments, as text, by name.
+    pub args: Vec<(String, String)>,
+}
+
+/// Who provides an input or receives an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Place {
+    /// One party, in the clear.
+    Party(u8),
+    /// All parties, as shares.
+    Shares,
+}
+
+/// The element type as the source declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Element {
+    /// Fixed point.
+    Fix,
+    /// Whole numbers.
+    Int,
+    /// Truth values.
+    Bool,
+}
+
+/// What an owner does with its data in the clear, before they are shared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Preparation {
+    /// Multiply by this fraction (numerator, denominator).
+    pub scale: Option<(i64, i64)>,
+    /// Labels to indicator rows.
+    pub one_hot: bool,
+    /// Every column to mean 0 and variance 1.
+    pub standardise: bool,
+    /// Values must lie within these bounds, after scaling.
+    pub range: Option<(f64, f64)>,
+}
+
+/// A declared input that the program uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// The name that the command line matches with a file.
+    pub name: String,
+    /// For a field of a model: the field's name in the file, else empty.
+    pub field: String,
+    /// Who has it.
+    pub from: Place,
+    /// The declared element type.
+    pub element: Element,
+    /// The declared shape.
+    pub shape: Vec<u32>,
+    /// Fraction bits of the shared value.
+    pub frac: u32,
+    /// What is done before sharing.
+    pub prepare: Preparation,
+}
+
+/// A declared output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The name after `output`: the file's name.
+    pub name: String,
+    /// For a field of a model: the array's name in the file, else empty.
+    pub field: String,
+    /// Who receives it.
+    pub to: Place,
+    /// Element type.
+    pub element: Element,
+    /// Shape.
+    pub shape: Vec<u32>,
+    /// Fraction bits of the shared value.
+    pub frac: u32,
+}
+
+/// A piece of memory of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// What it holds.
+    pub kind: Kind,
+    /// Elements; of bits, a multiple of 64.
+    pub len: u64,
+}
+
+/// One axis of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dim {
+    /// Positions along the axis.
+    pub size: u32,
+    /// Distance between neighbours, in elements. 0 repeats one element; negative runs backwards.
+    pub stride: i64,
+}
+
+/// A register: a strided window on a buffer. Reshape, transpose, slice, broadcast and convolution windows are views, not copies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct View {
+    /// Index of the buffer.
+    pub buffer: u32,
+    /// Element at index 0, 0, ….
+    pub offset: u64,
+    /// The axes, outermost first.
+    pub dims: Vec<Dim>,
+}
+
+impl View {
+    /// Number of elements; saturates.
+    pub fn len(&self) -> u64 {
+        self.dims.iter().fold(1, |n, d| n.saturating_mul(u64::from(d.size)))
+    }
+
+    /// True if an axis has no positions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sizes of the axes.
+    pub fn shape(&self) -> Vec<u32> {
+        self.dims.iter().map(|d| d.size).collect()
+    }
+}
+
+/// An entry of the constant pool: one element (fills the register) or as many as the register has, in row-major order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Constant {
+    /// Ring elements, little-endian two's complement of `width` bytes each.
+    Ring {
+        /// Bytes per element.
+        width: u8,
+        /// The elements.
+        bytes: Vec<u8>,
+    },
+    /// Doubles.
+    Real(Vec<f64>),
+    /// Integers.
+    Int(Vec<i64>),
+}
+
+impl Constant {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Constant::Ring { width, bytes } => bytes.len() / usize::from((*width).max(1)),
+            Constant::Real(v) => v.len(),
+            Constant::Int(v) => v.len(),
+        }
+    }
+
+    /// True without elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A place in the user's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Line {
+    /// Index into [`Program::files`].
+    pub file: u32,
+    /// Counted from 1; 0 stands for what belongs to no line.
+    pub line: u32,
+}
+
+/// A value that the program is assumed to keep within bounds; the emulator's range mode checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RangeCheck {
+    /// The instruction that computes the value.
+    pub at: u32,
+    /// Fraction bits of the value.
+    pub frac: u32,
+    /// Smallest allowed value.
+    pub low: f64,
+    /// Largest allowed value.
+    pub high: f64,
+}
+
+/// A whole program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// What holds everywhere.
+    pub header: Header,
+    /// Inputs, by index.
+    pub inputs: Vec<Input>,
+    /// Outputs, by index.
+    pub outputs: Vec<Output>,
+    /// Names of metrics and labels of `debug`.
+    pub names: Vec<String>,
+    /// Constants, by index.
+    pub constants: Vec<Constant>,
+    /// Memory.
+    pub buffers: Vec<Buffer>,
+    /// Registers.
+    pub views: Vec<View>,
+    /// The code.
+    pub code: Vec<Instr>,
+    /// Names of source files.
+    pub files: Vec<String>,
+    /// For every instruction, where it comes from. Of a `receive`: the line that the round is for.
+    pub lines: Vec<Line>,
+    /// Declared ranges, by instruction.
+    pub ranges: Vec<RangeCheck>,
+}

@@ -1,0 +1,83 @@
+//! Bits and rounds of the interactive instructions against the table of the design: at or under it, for both usual rings.
+
+use tern_bytecode::cost::{rounds, total, traffic};
+use tern_bytecode::program::{Buffer, Dim, Header, Protocol, Rounding};
+use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
+
+const N: u64 = 64; // divisible by 8, so that bits per element come out exactly
+
+/// Registers: 0 shared, 1 additive, 2 bit, 3 half, 4 planes of 5 bits, 5 shared.
+fn program(ring: u32, frac: u32, rounding: Rounding) -> Program {
+    let kinds = [Kind::Shared, Kind::Additive, Kind::Bit, Kind::Half, Kind::Bit, Kind::Shared];
+    let flat = |buffer| View { buffer, offset: 0, dims: vec![Dim { size: N as u32, stride: 1 }] };
+    let mut views: Vec<View> = (0..6).map(flat).collect();
+    views[4].dims.insert(0, Dim { size: 5, stride: N as i64 });
+    Program {
+        header: Header { name: "t".into(), protocol: Protocol::Rep3, ring, frac, total: 2 * frac, rounding, args: vec![] },
+        inputs: vec![],
+        outputs: vec![],
+        names: vec![],
+        constants: vec![],
+        buffers: kinds.iter().map(|kind| Buffer { kind: *kind, len: 5 * N }).collect(),
+        views,
+        code: vec![],
+        files: vec![],
+        lines: vec![],
+        ranges: vec![],
+    }
+}
+
+fn cost(p: &Program, instr: Instr) -> (u64, u32) {
+    let bytes: u64 = traffic(p, &instr).iter().map(total).sum();
+    (bytes * 8 / N, rounds(p, &instr))
+}
+
+#[test]
+fn at_or_under_the_table() {
+    let route = Route(0);
+    let [value, sum, bit, half] = [0, 1, 2, 3].map(Reg);
+    let dst = Reg(5);
+    for (ring, frac, width, table) in [(64, 16, 32, [192, 112, 240, 383, 162, 192, 256, 192]), (128, 32, 64, [384, 224, 480, 771, 335, 384, 512, 384])] {
+        let p = program(ring, frac, Rounding::Probabilistic);
+        let nearest = program(ring, frac, Rounding::Nearest);
+        let log = |n: u32| n.div_ceil(3).next_power_of_two().trailing_zeros();
+        let rows = [
+            (&p, Instr::Reshare { dst, a: sum, route }, 1),
+            (&p, Instr::Truncate { dst, a: value, bits: frac, route }, 2),
+            (&p, Instr::Truncate { dst, a: sum, bits: frac, route }, 3),
+            (&nearest, Instr::Truncate { dst, a: value, bits: frac, route }, 4 + log(frac)),
+            (&p, Instr::Sign { dst: bit, a: value, width, route }, 2 + log(width - 1)),
+            (&p, Instr::Word { dst, a: bit, route }, 2),
+            (&p, Instr::Select { dst, keep: Some(half), bit, a: value, route }, 2),
+            (&p, Instr::SelectAgain { dst, half, bit, a: value, route }, 2),
+        ];
+        for ((p, instr, bound), bits) in rows.into_iter().zip(table) {
+            let instr = match instr {
+                Instr::Word { dst, route, .. } => {
+                    // a single bit: one place before the value's axes
+                    let mut q = p.clone();
+                    q.views[4].dims[0].size = 1;
+                    let (b, r) = cost(&q, Instr::Word { dst, a: Reg(4), route });
+                    assert!(b <= bits && r <= bound, "word: {b} bits, {r} rounds");
+                    continue;
+                }
+                other => other,
+            };
+            let (b, r) = cost(p, instr);
+            assert!(b <= bits && r <= bound, "{}: {b} bits ({bits}), {r} rounds ({bound})", instr.name());
+        }
+    }
+}
+
+#[test]
+fn links_are_those_of_the_route() {
+    let p = program(64, 16, Rounding::Probabilistic);
+    for route in (0..Route::COUNT).map(Route) {
+        let t = traffic(&p, &Instr::Truncate { dst: Reg(5), a: Reg(1), bits: 16, route });
+        let (a, b, c) = (route.a(), route.b(), route.corner());
+        assert_eq!(t.len(), 3);
+        assert_eq!((t[0][a][c], t[0][b][c]), (8 * N, 8 * N));
+        assert_eq!(t[1][c][b], 8 * N + 2 * N);
+        assert_eq!((t[2][a][b], t[2][b][a]), (2 * N, 2 * N));
+    }
+}

@@ -1,0 +1,53 @@
+//! What a protocol must provide: one method per instruction of the table's `share` section, and the two halves of a round.
+//!
+//! Back-ends are `emulator` (clear values; it defines what every instruction means) and `rep3` (replicated shares over links). The trait is
+//! generated from [`tern_bytecode::for_each_instruction!`], so a new row does not compile until every back-end has its method.
+//!
+//! **Contract.** Programs have passed [`tern_bytecode::validate()`]; methods rely on its rules (kinds, shapes, aliasing, rounds) without checking them
+//! again. An interactive operation is *issued* by its method: it may read its operands then or later, its result is complete after the
+//! `receive` that ends its last round, and until then nobody touches its registers. A local operation is complete when its
+//! method returns. Instructions whose registers are all public never reach a back-end: the machine executes them itself.
+
+use tern_bytecode::for_each_instruction;
+use tern_bytecode::instr::{Axes, Instr, MaybeReg, Reg, Route};
+
+use crate::machine::{Context, RunError};
+use crate::ring::Ring;
+
+macro_rules! backend {
+    (control { $($control:tt)* } public { $($public:tt)* } share {
+        $($(#[doc = $doc:literal])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* }),* $(,)?
+    }) => {
+        /// A protocol as the machine sees it.
+        pub trait Backend {
+            /// The ring over which the program computes.
+            type Element: Ring;
+
+            $(
+                $(#[doc = $doc])*
+                fn $name(&mut self, context: &mut Context<'_, Self::Element>, $($op: $ty),*) -> Result<(), RunError>;
+            )*
+
+            /// Ends the sending half of a round.
+            fn send(&mut self, context: &mut Context<'_, Self::Element>) -> Result<(), RunError>;
+
+            /// Ends a round: afterwards every operation in flight is one round further.
+            fn receive(&mut self, context: &mut Context<'_, Self::Element>) -> Result<(), RunError>;
+        }
+
+        /// Calls the back-end's method for an instruction of the `share` section; `false` for any other.
+        pub fn dispatch<B: Backend>(
+            backend: &mut B,
+            context: &mut Context<'_, B::Element>,
+            instr: &Instr,
+        ) -> Result<bool, RunError> {
+            match *instr {
+                $(Instr::$variant { $($op),* } => backend.$name(context, $($op),*)?,)*
+                _ => return Ok(false),
+            }
+            Ok(true)
+        }
+    };
+}
+
+for_each_instruction!(backend);
