@@ -5,7 +5,7 @@
 //! - the target of an assignment is a name, a field, an index, `_`, or a tuple of these;
 //! - a number's digits and exponent are few enough to compute with.
 //!
-//! What could not be parsed is an `Error` item, field or statement, and was reported.
+//! What could not be parsed is an `Error` item or statement, and was reported; of a model's fields it is left out.
 
 use super::number::Number;
 use crate::diagnostics::{FileId, Span};
@@ -28,6 +28,13 @@ pub struct Ident {
     pub span: Span,
 }
 
+impl Ident {
+    /// The name at this place.
+    pub fn new(name: Spanned<&str>) -> Ident {
+        Ident { name: name.node.to_string(), span: name.span }
+    }
+}
+
 /// A quoted text where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {
@@ -35,6 +42,13 @@ pub struct Text {
     pub value: String,
     /// With the quotes.
     pub span: Span,
+}
+
+impl Text {
+    /// The text at this place.
+    pub fn new(text: Spanned<&str>) -> Text {
+        Text { value: text.node.to_string(), span: text.span }
+    }
 }
 
 /// `relu`, `optim::start`.
@@ -47,6 +61,12 @@ pub struct Path {
 }
 
 impl Path {
+    /// A path of at least one segment.
+    pub fn new(segments: Vec<Ident>) -> Path {
+        let span = segments[0].span.to(segments[segments.len() - 1].span);
+        Path { segments, span }
+    }
+
     /// The name itself, without the modules before it.
     pub fn last(&self) -> &Ident {
         &self.segments[self.segments.len() - 1] // a path has at least one segment
@@ -269,6 +289,13 @@ pub struct Type {
     pub span: Span,
 }
 
+impl Type {
+    /// The type at this place.
+    pub fn new(kind: Spanned<TypeKind>) -> Type {
+        Type { kind: kind.node, span: kind.span }
+    }
+}
+
 /// What a type is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TypeKind {
@@ -357,6 +384,12 @@ impl Block {
         };
         Block { stmts, value, span }
     }
+
+    /// What stands behind `else` in `else if`.
+    pub fn of_if(next: Spanned<If>) -> Block {
+        let value = Expr { kind: ExprKind::If(Box::new(next.node)), span: next.span };
+        Block { stmts: Vec::new(), value: Some(Box::new(value)), span: next.span }
+    }
 }
 
 /// A statement where it is written.
@@ -366,6 +399,13 @@ pub struct Stmt {
     pub kind: StmtKind,
     /// Where it stands.
     pub span: Span,
+}
+
+impl Stmt {
+    /// The statement at this place.
+    pub fn new(kind: Spanned<StmtKind>) -> Stmt {
+        Stmt { kind: kind.node, span: kind.span }
+    }
 }
 
 /// What a statement is.
@@ -489,8 +529,27 @@ pub struct Spanned<T> {
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
-    /// Where it stands. Of something in parentheses, without them.
+    /// Where it stands, with any parentheses around it.
     pub span: Span,
+}
+
+impl Expr {
+    /// The expression at this place.
+    pub fn new(kind: Spanned<ExprKind>) -> Expr {
+        Expr { kind: kind.node, span: kind.span }
+    }
+
+    /// `op operand`
+    pub fn unary(op: Spanned<UnaryOp>, operand: Expr) -> Expr {
+        let span = op.span.to(operand.span);
+        Expr { kind: ExprKind::Unary { op, operand: Box::new(operand) }, span }
+    }
+
+    /// `left op right`
+    pub fn binary(left: Expr, op: Spanned<BinaryOp>, right: Expr) -> Expr {
+        let span = left.span.to(right.span);
+        Expr { kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, span }
+    }
 }
 
 /// What an expression is.
@@ -567,6 +626,13 @@ pub enum ExprKind {
     If(Box<If>),
 }
 
+impl ExprKind {
+    /// `[body for name in range]`
+    pub fn comprehension(body: Expr, name: Ident, range: Range) -> ExprKind {
+        ExprKind::Comprehension { body: Box::new(body), name, range: Box::new(range) }
+    }
+}
+
 /// `if c { … } else { … }`, as a statement or for its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct If {
@@ -627,6 +693,14 @@ pub struct Range {
     pub end: RangeEnd,
     /// Where it stands.
     pub span: Span,
+}
+
+impl Range {
+    /// The range with these ends.
+    pub fn new(ends: Spanned<(Option<Expr>, RangeEnd)>) -> Range {
+        let (start, end) = ends.node;
+        Range { start, end, span: ends.span }
+    }
 }
 
 /// Where a range ends.

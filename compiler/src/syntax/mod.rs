@@ -1,10 +1,23 @@
-//! From text to syntax tree.
+//! From text to syntax tree: tokens, lines and brackets, grammar, tree ([`ast`]).
 
 pub mod ast;
+mod error;
+mod hint;
+mod layout;
 mod number;
+mod parse;
+mod token;
+
+// Made by build.rs from grammar.lalrpop, and held to that generator's style.
+lalrpop_util::lalrpop_mod!(
+    #[allow(clippy::all, missing_docs, unused_qualifications)]
+    grammar,
+    "/syntax/grammar.rs"
+);
 
 pub use number::{MAX_DIGITS, Number};
+pub use parse::parse;
 
-/// The greatest height of a syntax tree, counted in tokens that nest. Everything behind the parser recurses over
-/// trees; with this bound no input can exhaust the stack.
+/// The greatest height of a syntax tree, counted in operators and brackets inside one another. Everything behind the
+/// parser recurses over trees; with this bound no input can exhaust the stack.
 pub const MAX_HEIGHT: usize = 128;

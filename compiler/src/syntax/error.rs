@@ -1,0 +1,202 @@
+//! What can be wrong with the form of a program, and how it is said.
+
+use super::token::TokenError;
+use super::{MAX_DIGITS, MAX_HEIGHT};
+use crate::diagnostics::{Code, Diagnostic, Span};
+
+/// An error of lexing or parsing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyntaxError {
+    /// No token could be made.
+    Token {
+        /// Why.
+        error: TokenError,
+        /// Of what.
+        span: Span,
+    },
+    /// A bracket without its counterpart.
+    Unclosed {
+        /// The bracket.
+        open: Span,
+        /// Where it should have been closed at the latest.
+        at: Span,
+    },
+    /// A closing bracket that closes nothing.
+    Unopened {
+        /// The bracket.
+        span: Span,
+    },
+    /// The tree would be higher than [`MAX_HEIGHT`].
+    TooDeep {
+        /// Where that became clear.
+        span: Span,
+    },
+    /// A token that does not fit.
+    Unexpected {
+        /// The token; empty at the end of a line.
+        span: Span,
+        /// What would fit, as terminals of the grammar.
+        expected: Vec<String>,
+        /// What was probably meant.
+        hint: Option<&'static str>,
+    },
+    /// A target that cannot be assigned.
+    NotAssignable {
+        /// The target.
+        span: Span,
+    },
+    /// A `while` loop.
+    While {
+        /// Its head.
+        span: Span,
+    },
+    /// 4 GiB or more.
+    TooLarge {
+        /// Its beginning.
+        span: Span,
+    },
+}
+
+impl SyntaxError {
+    /// Where it happened.
+    pub fn span(&self) -> Span {
+        match self {
+            SyntaxError::Token { span, .. }
+            | SyntaxError::Unclosed { open: span, .. }
+            | SyntaxError::Unopened { span }
+            | SyntaxError::TooDeep { span }
+            | SyntaxError::Unexpected { span, .. }
+            | SyntaxError::NotAssignable { span }
+            | SyntaxError::While { span }
+            | SyntaxError::TooLarge { span } => *span,
+        }
+    }
+
+    /// The message to the user. `source` is the text that the spans point into.
+    pub fn diagnostic(&self, source: &str) -> Diagnostic {
+        match self {
+            SyntaxError::Token { error, span } => token(*error, *span, source),
+            SyntaxError::Unclosed { open, at } => unclosed(*open, *at, source),
+            SyntaxError::Unopened { span } => {
+                Diagnostic::error(Code::P003, format!("this {} closes nothing", quote(*span, source)))
+                    .at(*span, "")
+            }
+            SyntaxError::TooDeep { span } => Diagnostic::error(Code::P004, "this is nested too deeply")
+                .at(*span, format!("more than {MAX_HEIGHT} operators and brackets inside one another"))
+                .help("name parts of it with `let`"),
+            SyntaxError::Unexpected { span, expected, hint } => unexpected(*span, expected, *hint, source),
+            SyntaxError::NotAssignable { span } => Diagnostic::error(Code::P005, "this cannot be assigned")
+                .at(*span, "not a variable or a part of one"),
+            SyntaxError::While { span } => Diagnostic::error(Code::P006, "there is no `while`")
+                .at(*span, "")
+                .why("the number of rounds must be known before the program runs")
+                .help("for i in 0..100 { … if done { break } }   reported as at most 100"),
+            SyntaxError::TooLarge { span } => {
+                Diagnostic::error(Code::L006, "a file must be smaller than 4 GiB").at(*span, "")
+            }
+        }
+    }
+}
+
+fn token(error: TokenError, span: Span, source: &str) -> Diagnostic {
+    let found = quote(span, source);
+    match error {
+        TokenError::Character => {
+            Diagnostic::error(Code::L001, format!("{found} means nothing here")).at(span, "")
+        }
+        TokenError::Foreign(instead) => {
+            Diagnostic::error(Code::L002, format!("{found} is a sign of other languages"))
+                .at(span, format!("here it is {instead}"))
+        }
+        TokenError::UnclosedText => {
+            Diagnostic::error(Code::L003, "this text has no closing quotation mark").at(span, "")
+        }
+        TokenError::MalformedNumber => malformed_number(span, source),
+        TokenError::LongNumber => Diagnostic::error(Code::L005, "this number is too long")
+            .at(span, format!("more than {MAX_DIGITS} digits, or an exponent beyond that")),
+    }
+}
+
+fn malformed_number(span: Span, source: &str) -> Diagnostic {
+    let text = text(span, source);
+    let message =
+        Diagnostic::error(Code::L004, format!("{} is not a number", quote(span, source))).at(span, "");
+    let name = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if text.starts_with('.') {
+        message.help(format!("0{text}"))
+    } else if text.starts_with("0x") || text.starts_with("0b") {
+        message.note("numbers are decimal")
+    } else {
+        message.help(format!("{} * {name}", &text[..text.len() - name.len()]))
+    }
+}
+
+fn unclosed(open: Span, at: Span, source: &str) -> Diagnostic {
+    let message =
+        Diagnostic::error(Code::P002, format!("this {} is not closed", quote(open, source))).at(open, "");
+    if at.is_empty() {
+        message.note("the file ends before it is")
+    } else {
+        message.label(at, "must be closed before this")
+    }
+}
+
+fn unexpected(span: Span, expected: &[String], hint: Option<&str>, source: &str) -> Diagnostic {
+    let found = if span.is_empty() { "the end of the line".to_string() } else { quote(span, source) };
+    let message = match expectation(expected) {
+        Some(wanted) => format!("expected {wanted}, found {found}"),
+        None => format!("{found} does not fit here"),
+    };
+    let message = Diagnostic::error(Code::P001, message).at(span, "");
+    match hint {
+        Some(hint) => message.help(hint),
+        None => message,
+    }
+}
+
+/// Sets of terminals that a reader knows by one name: those that it has, and what it is called.
+/// The first that fits is said.
+const NOTIONS: &[(&[&str], &str)] = &[
+    (&["let"], "a statement"),
+    (&["Number"], "an expression"),
+    (&["public", "Name0"], "a type"),
+    (&["use"], "an item"),
+    (&["Name0"], "a name"),
+];
+
+/// What would fit, in words. Operators are not mentioned beside anything else, because they nearly always fit.
+fn expectation(expected: &[String]) -> Option<String> {
+    let terminals: Vec<&str> = expected.iter().map(|terminal| terminal.trim_matches('"')).collect();
+    let notion = NOTIONS.iter().find(|(has, _)| has.iter().all(|terminal| terminals.contains(terminal)));
+    let mut words: Vec<String> = notion.iter().map(|(_, name)| name.to_string()).collect();
+    let signs =
+        ["=", ":", "->", ",", ")", "]", "}", "{", "in", "from", "to", "party", "shares", "Text0", "(", "::"];
+    let opening = notion.is_some() || terminals.contains(&"*");
+    for sign in signs.iter().filter(|sign| terminals.contains(sign)) {
+        match *sign {
+            "(" | "[" | "::" | "to" | "from" | "party" | "shares" if opening => {}
+            "=" if opening => {}
+            "Text0" if notion.is_none() => words.push("a text".to_string()),
+            "Text0" => {}
+            sign => words.push(format!("`{sign}`")),
+        }
+    }
+    if terminals.contains(&"Newline") {
+        words.push("a new line".to_string());
+    }
+    let last = words.pop()?;
+    Some(if words.is_empty() { last } else { format!("{} or {last}", words.join(", ")) })
+}
+
+fn text(span: Span, source: &str) -> &str {
+    source.get(span.start as usize..span.end as usize).unwrap_or("")
+}
+
+/// What stands there, in quotes, and not too much of it.
+fn quote(span: Span, source: &str) -> String {
+    let text = text(span, source);
+    match text.char_indices().nth(30) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
