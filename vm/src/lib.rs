@@ -1,3 +1,4 @@
 //! vm
 
+pub mod par;
 pub mod ring;

@@ -6,7 +6,13 @@
 //! compute the same function, whatever the processor and the number of threads.
 
 mod element;
+mod layout;
+pub mod slices;
+mod target;
 #[cfg(test)]
 mod tests;
+pub mod views;
 
 pub use element::{Ring, Z, Z64, Z128, Z192, Z256};
+pub use layout::{Axis, Each, Layout, LoopAxis, Loops};
+pub use target::Target;

@@ -1,0 +1,271 @@
+//! Element-wise operations and sums on strided views.
+//!
+//! Every operation here is [`apply`] or [`accumulate`] with some arithmetic. An operation in place names its
+//! destination once: the arithmetic is given the destination's old value beside the sources'.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::slices::{combine, reduce};
+use super::{Layout, Loops, Ring, Target};
+use crate::par::Threads;
+
+/// A strided view of a buffer, to read.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a, T> {
+    /// The buffer.
+    pub data: &'a [T],
+    /// The elements in view.
+    pub layout: &'a Layout,
+}
+
+/// A strided view of a buffer, to write. No two indices may denote the same element, save where noted.
+#[derive(Debug)]
+pub struct ViewMut<'a, T> {
+    /// The buffer.
+    pub data: &'a mut [T],
+    /// The elements in view.
+    pub layout: &'a Layout,
+}
+
+impl<'a, T> View<'a, T> {
+    /// Joins a buffer and a layout.
+    pub fn new(data: &'a [T], layout: &'a Layout) -> Self {
+        Self { data, layout }
+    }
+}
+
+impl<'a, T> ViewMut<'a, T> {
+    /// Joins a buffer and a layout.
+    pub fn new(data: &'a mut [T], layout: &'a Layout) -> Self {
+        Self { data, layout }
+    }
+}
+
+/// dst\[i\] = f(dst\[i\], \[src\[0\]\[i\], src\[1\]\[i\], ...\]) for every index i. All shapes are equal; a source repeats along
+/// axes of stride 0. `f` is compiled to vector instructions if its arithmetic allows it.
+///
+/// # Panics
+/// If shapes differ or a view leaves its buffer.
+pub fn apply<D, T, const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<D>,
+    src: [View<T>; S],
+    f: impl Fn(D, [T; S]) -> D + Sync,
+) where
+    D: Pod + Send,
+    T: Pod + Sync,
+{
+    apply_on(Target::best(), threads, dst, src, f);
+}
+
+/// dst\[i\] += f(\[src\[0\]\[i\], src\[1\]\[i\], ...\]) for every index i. All shapes are equal; the destination has stride 0 along
+/// the axes that are summed over.
+///
+/// # Panics
+/// If shapes differ or a view leaves its buffer.
+pub fn accumulate<R: Ring, const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    src: [View<R>; S],
+    f: impl Fn([R; S]) -> R + Sync,
+) {
+    accumulate_on(Target::best(), threads, dst, src, f);
+}
+/// dst = value.
+pub fn fill<T: Pod + Send + Sync>(threads: &Threads, dst: ViewMut<T>, value: T) {
+    apply(threads, dst, [] as [View<T>; 0], |_, []| value);
+}
+
+/// dst = a.
+pub fn copy<T: Pod + Send + Sync>(threads: &Threads, dst: ViewMut<T>, a: View<T>) {
+    apply(threads, dst, [a], |_, [a]| a);
+}
+
+/// dst = a + b.
+pub fn add<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>, b: View<R>) {
+    apply(threads, dst, [a, b], |_, [a, b]| a + b);
+}
+
+/// dst = a - b.
+pub fn sub<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>, b: View<R>) {
+    apply(threads, dst, [a, b], |_, [a, b]| a - b);
+}
+
+/// dst = a · b, element by element.
+pub fn mul<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>, b: View<R>) {
+    apply(threads, dst, [a, b], |_, [a, b]| a * b);
+}
+
+/// dst += the sum of a over the axes along which dst has stride 0.
+pub fn sum<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>) {
+    accumulate(threads, dst, [a], |[a]| a);
+}
+
+/// [`apply`] with given instructions.
+pub(super) fn apply_on<D, T, const S: usize>(
+    target: Target,
+    threads: &Threads,
+    dst: ViewMut<D>,
+    src: [View<T>; S],
+    f: impl Fn(D, [T; S]) -> D + Sync,
+) where
+    D: Pod + Send,
+    T: Pod + Sync,
+{
+    for_each_part(threads, dst, src, |loops, dst, src| {
+        target.run(
+            #[inline(always)]
+            || map_runs(loops, dst, src, &f),
+        );
+    });
+}
+
+/// [`accumulate`] with given instructions.
+pub(super) fn accumulate_on<R: Ring, const S: usize>(
+    target: Target,
+    threads: &Threads,
+    dst: ViewMut<R>,
+    src: [View<R>; S],
+    f: impl Fn([R; S]) -> R + Sync,
+) {
+    for_each_part(threads, dst, src, |loops, dst, src| {
+        target.run(
+            #[inline(always)]
+            || {
+                if loops.inner().stride.dst == 0 {
+                    sum_runs(loops, dst, src, &f);
+                } else {
+                    map_runs(loops, dst, src, &|d, s| d + f(s));
+                }
+            },
+        );
+    });
+}
+
+/// Plans the loops and hands their pieces to the threads, each with its own range of the destination.
+fn for_each_part<D: Send, T: Sync, const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<D>,
+    src: [View<T>; S],
+    work: impl Fn(&Loops<S>, &mut [D], [&[T]; S]) + Sync,
+) {
+    let loops = Loops::new(dst.layout, src.each_ref().map(|view| view.layout));
+    let src = src.map(|view| view.data);
+    let pieces = threads.pieces(loops.len());
+    if pieces == 1 {
+        return work(&loops, dst.data, src);
+    }
+    let (mut rest, mut done) = (dst.data, 0);
+    let mut tasks = Vec::with_capacity(pieces);
+    for (range, part) in loops.split(pieces) {
+        let (_, tail) = rest.split_at_mut(range.start - done);
+        let (mine, tail) = tail.split_at_mut(range.len());
+        tasks.push((part, mine));
+        (rest, done) = (tail, range.end);
+    }
+    threads.for_each(tasks, |(part, dst)| work(&part, dst, src));
+}
+
+/// Elements that are staged at a time where views are not dense: few enough to stay in the first cache.
+const STAGE: usize = 128;
+
+#[inline(always)]
+fn map_runs<D: Pod, T: Pod, const S: usize>(
+    loops: &Loops<S>,
+    dst: &mut [D],
+    src: [&[T]; S],
+    f: &impl Fn(D, [T; S]) -> D,
+) {
+    let (len, stride) = (loops.inner().len, loops.inner().stride);
+    if stride.iter().all(|stride| stride == 1) {
+        return loops.for_each(|at| {
+            let src = std::array::from_fn(|k| &src[k][at.src[k]..][..len]);
+            combine(&mut dst[at.dst..][..len], src, f);
+        });
+    }
+    let mut stages = Stages::new(src, len, stride.src);
+    let mut staged = [D::zeroed(); STAGE];
+    loops.for_each(|at| {
+        stages.for_each(at.src, |from, n, src| {
+            let at = at.dst.wrapping_add_signed(from as isize * stride.dst);
+            if stride.dst == 1 {
+                return combine(&mut dst[at..][..n], src, f);
+            }
+            let staged = &mut staged[..n];
+            gather(staged, dst, at, stride.dst);
+            combine(staged, src, f);
+            scatter(dst, staged, at, stride.dst);
+        });
+    });
+}
+
+#[inline(always)]
+fn sum_runs<R: Ring, const S: usize>(
+    loops: &Loops<S>,
+    dst: &mut [R],
+    src: [&[R]; S],
+    f: &impl Fn([R; S]) -> R,
+) {
+    let (len, stride) = (loops.inner().len, loops.inner().stride);
+    if stride.src.iter().all(|&stride| stride == 1) {
+        return loops.for_each(|at| {
+            dst[at.dst] += reduce(len, std::array::from_fn(|k| &src[k][at.src[k]..][..len]), f);
+        });
+    }
+    let mut stages = Stages::new(src, len, stride.src);
+    loops.for_each(|at| {
+        stages.for_each(at.src, |_, n, src| dst[at.dst] += reduce(n, src, f));
+    });
+}
+
+/// Presents runs of any stride as short dense slices.
+struct Stages<'a, T, const S: usize> {
+    src: [&'a [T]; S],
+    len: usize,
+    stride: [isize; S],
+    buffers: [[T; STAGE]; S],
+}
+
+impl<'a, T: Pod, const S: usize> Stages<'a, T, S> {
+    fn new(src: [&'a [T]; S], len: usize, stride: [isize; S]) -> Self {
+        Self { src, len, stride, buffers: [Zeroable::zeroed(); S] }
+    }
+
+    /// Calls `work` with position, length and sources of each piece of the run that starts at `at`.
+    #[inline(always)]
+    fn for_each(&mut self, at: [usize; S], mut work: impl FnMut(usize, usize, [&[T]; S])) {
+        for from in (0..self.len).step_by(STAGE) {
+            let n = STAGE.min(self.len - from);
+            for k in 0..S {
+                match self.stride[k] {
+                    1 => (),
+                    0 if from > 0 => (), // filled by the first piece, which is the longest
+                    0 => self.buffers[k][..n].fill(self.src[k][at[k]]),
+                    stride => {
+                        let at = at[k].wrapping_add_signed(from as isize * stride);
+                        gather(&mut self.buffers[k][..n], self.src[k], at, stride);
+                    }
+                }
+            }
+            let dense = |k: usize| match self.stride[k] {
+                1 => &self.src[k][at[k] + from..][..n],
+                _ => &self.buffers[k][..n],
+            };
+            work(from, n, std::array::from_fn(dense));
+        }
+    }
+}
+
+#[inline(always)]
+fn gather<T: Copy>(out: &mut [T], src: &[T], at: usize, stride: isize) {
+    for (i, o) in out.iter_mut().enumerate() {
+        *o = src[at.wrapping_add_signed(i as isize * stride)];
+    }
+}
+
+#[inline(always)]
+fn scatter<T: Copy>(dst: &mut [T], values: &[T], at: usize, stride: isize) {
+    for (i, &value) in values.iter().enumerate() {
+        dst[at.wrapping_add_signed(i as isize * stride)] = value;
+    }
+}
