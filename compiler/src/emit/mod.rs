@@ -1,0 +1,1 @@
+//! From scheduled blocks to bytecode: views, buffers, instructions.

@@ -1,0 +1,97 @@
+//! Appending instructions to a block, with inferred types.
+
+use super::infer::{TypeError, infer};
+use super::op::Op;
+use super::types::Type;
+use super::{Block, Inst, Origin, Program, ValueId};
+
+/// Appends instructions to nested blocks of a program.
+#[derive(Debug)]
+pub struct Builder {
+    /// The program under construction; its body is set by [`Builder::finish`].
+    pub program: Program,
+    /// Open blocks, innermost last.
+    open: Vec<Block>,
+    /// Where the next instructions come from.
+    pub origin: Origin,
+}
+
+impl Builder {
+    /// Begins with the program's outermost block, which is expected to be empty.
+    pub fn new(program: Program, origin: Origin) -> Builder {
+        Builder { program, open: vec![Block::default()], origin }
+    }
+
+    /// Appends an instruction without regions and returns its results.
+    pub fn push(&mut self, op: Op, args: &[ValueId]) -> Result<Vec<ValueId>, TypeError> {
+        self.push_with(op, args, Vec::new())
+    }
+
+    /// Appends an instruction of one result; the typing rules are the caller's responsibility.
+    pub fn one(&mut self, op: Op, args: &[ValueId]) -> ValueId {
+        let described = format!("{op:?}");
+        match self.push(op, args) {
+            Ok(results) if results.len() == 1 => results[0],
+            Ok(results) => unreachable!("{described} has {} results", results.len()),
+            Err(error) => unreachable!("{described}: {error}"),
+        }
+    }
+
+    /// Appends an instruction with regions.
+    pub fn push_with(
+        &mut self,
+        op: Op,
+        args: &[ValueId],
+        regions: Vec<Block>,
+    ) -> Result<Vec<ValueId>, TypeError> {
+        let types = infer(&self.program, &op, args, &regions)?;
+        let results: Vec<ValueId> = types.into_iter().map(|ty| self.program.value(ty)).collect();
+        let inst = Inst { op, args: args.to_vec(), results: results.clone(), regions, origin: self.origin };
+        self.block().insts.push(inst);
+        Ok(results)
+    }
+
+    /// Appends an instruction that exists already.
+    pub fn append(&mut self, inst: Inst) {
+        self.block().insts.push(inst);
+    }
+
+    /// Opens a nested block with parameters of these types.
+    pub fn enter(&mut self, params: &[Type]) -> Vec<ValueId> {
+        let params: Vec<ValueId> = params.iter().map(|ty| self.program.value(ty.clone())).collect();
+        self.open.push(Block { params: params.clone(), ..Block::default() });
+        params
+    }
+
+    /// Closes the innermost block.
+    pub fn leave(&mut self, yields: Vec<ValueId>) -> Block {
+        let mut block = self.open.pop().unwrap_or_default();
+        block.yields = yields;
+        block
+    }
+
+    /// The innermost open block.
+    pub fn block(&mut self) -> &mut Block {
+        if self.open.is_empty() {
+            self.open.push(Block::default());
+        }
+        let last = self.open.len() - 1;
+        &mut self.open[last]
+    }
+
+    /// How many blocks are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// A value's type.
+    pub fn ty(&self, value: ValueId) -> &Type {
+        self.program.ty(value)
+    }
+
+    /// The finished program.
+    pub fn finish(mut self) -> Program {
+        self.program.body = self.open.drain(..).next().unwrap_or_default();
+        self.program
+    }
+}

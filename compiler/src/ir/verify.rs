@@ -1,0 +1,1 @@
+//! What every pass may rely on, checked between passes.

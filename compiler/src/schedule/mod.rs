@@ -1,0 +1,1 @@
+//! When each instruction runs: the rounds of a block.
