@@ -1,5 +1,6 @@
 //! Places in source text, and the files that they point into.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A file of a [`SourceMap`].
@@ -64,15 +65,28 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Line and column, both from 1, of a byte offset; the column counts characters. Offsets outside the text are moved into it.
+    /// Line and column, both from 1, of a byte offset; the column counts characters. An offset outside the text is moved
+    /// to its end.
     pub fn line_column(&self, offset: u32) -> (u32, u32) {
-        let mut offset = (offset as usize).min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let line = self.line_starts.partition_point(|&start| start as usize <= offset);
-        let start = self.line_starts[line - 1] as usize; // line_starts[0] is 0, so line is at least 1
-        (line as u32, self.text[start..offset].chars().count() as u32 + 1)
+        let offset = self.boundary(offset);
+        let line = self.line_starts.partition_point(|&start| start <= offset); // at least 1: line_starts[0] is 0
+        let start = self.line_starts[line - 1];
+        let column = self.text[start as usize..offset as usize].chars().count();
+        (line as u32, column as u32 + 1)
+    }
+
+    /// The bytes of a line, counted from 0, without its end. Behind the last line there is nothing.
+    pub fn line_range(&self, line: u32) -> Range<u32> {
+        let length = self.text.len() as u32;
+        let start_of = |line: usize| self.line_starts.get(line).copied().unwrap_or(length);
+        let (start, next) = (start_of(line as usize), start_of(line as usize + 1));
+        let text = self.text[start as usize..next as usize].trim_end_matches(['\n', '\r']);
+        start..start + text.len() as u32
+    }
+
+    /// The last place not behind `offset` where a character begins or the text ends.
+    pub fn boundary(&self, offset: u32) -> u32 {
+        self.text.floor_char_boundary(offset as usize) as u32
     }
 }
 

@@ -102,6 +102,21 @@ pub enum Item {
     Error(Span),
 }
 
+impl Item {
+    /// The whole item.
+    pub fn span(&self) -> Span {
+        match self {
+            Item::Use(item) => item.span,
+            Item::Const(item) => item.span,
+            Item::Input(item) => item.span,
+            Item::Model(item) => item.span,
+            Item::Fn(item) => item.span,
+            Item::Test(item) => item.span,
+            Item::Error(span) => *span,
+        }
+    }
+}
+
 /// `use optim`, `use math::sqrt`, `use nn::{dense, relu}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Use {

@@ -102,7 +102,9 @@ fn token(error: TokenError, span: Span, source: &str) -> Diagnostic {
     let found = quote(span, source);
     match error {
         TokenError::Character => {
-            Diagnostic::error(Code::L001, format!("{found} means nothing here")).at(span, "")
+            let first = text(span, source).chars().next().map_or(0, u32::from);
+            Diagnostic::error(Code::L001, format!("{found} means nothing here"))
+                .at(span, format!("U+{first:04X}"))
         }
         TokenError::Foreign(instead) => {
             Diagnostic::error(Code::L002, format!("{found} is a sign of other languages"))
@@ -154,8 +156,7 @@ fn unexpected(span: Span, expected: &[String], hint: Option<&str>, source: &str)
     }
 }
 
-/// Sets of terminals that a reader knows by one name: those that it has, and what it is called.
-/// The first that fits is said.
+/// Sets of terminals that a reader knows by one name. The first whose terminals all fit is said.
 const NOTIONS: &[(&[&str], &str)] = &[
     (&["let"], "a statement"),
     (&["Number"], "an expression"),
@@ -164,28 +165,45 @@ const NOTIONS: &[(&[&str], &str)] = &[
     (&["Name0"], "a name"),
 ];
 
-/// What would fit, in words. Operators are not mentioned beside anything else, because they nearly always fit.
+/// Single terminals that are worth saying, and how.
+const SIGNS: &[(&str, &str)] = &[
+    (":", "`:`"),
+    ("{", "`{`"),
+    ("->", "`->`"),
+    (",", "`,`"),
+    (")", "`)`"),
+    ("]", "`]`"),
+    ("in", "`in`"),
+    ("Newline", "a new line"),
+];
+
+/// Those that go without saying where an operand or an operator fits.
+const MINOR_SIGNS: &[(&str, &str)] = &[
+    ("=", "`=`"),
+    ("from", "`from`"),
+    ("to", "`to`"),
+    ("party", "`party`"),
+    ("shares", "`shares`"),
+    ("(", "`(`"),
+    ("::", "`::`"),
+    ("Text0", "a text"),
+    ("}", "`}`"),
+];
+
+/// What would fit, in words.
 fn expectation(expected: &[String]) -> Option<String> {
-    let terminals: Vec<&str> = expected.iter().map(|terminal| terminal.trim_matches('"')).collect();
-    let notion = NOTIONS.iter().find(|(has, _)| has.iter().all(|terminal| terminals.contains(terminal)));
-    let mut words: Vec<String> = notion.iter().map(|(_, name)| name.to_string()).collect();
-    let signs =
-        ["=", ":", "->", ",", ")", "]", "}", "{", "in", "from", "to", "party", "shares", "Text0", "(", "::"];
-    let opening = notion.is_some() || terminals.contains(&"*");
-    for sign in signs.iter().filter(|sign| terminals.contains(sign)) {
-        match *sign {
-            "(" | "[" | "::" | "to" | "from" | "party" | "shares" if opening => {}
-            "=" if opening => {}
-            "Text0" if notion.is_none() => words.push("a text".to_string()),
-            "Text0" => {}
-            sign => words.push(format!("`{sign}`")),
-        }
-    }
-    if terminals.contains(&"Newline") {
-        words.push("a new line".to_string());
+    let fits = |terminal: &str| expected.iter().any(|name| name.trim_matches('"') == terminal);
+    let said = |signs: &[(&str, &'static str)]| {
+        signs.iter().filter(|(terminal, _)| fits(terminal)).map(|(_, name)| *name).collect::<Vec<_>>()
+    };
+    let notion = NOTIONS.iter().find(|(terminals, _)| terminals.iter().all(|terminal| fits(terminal)));
+    let mut words: Vec<&str> = notion.iter().map(|(_, name)| *name).collect();
+    words.extend(said(SIGNS));
+    if notion.is_none() && !fits("*") && !fits("Newline") {
+        words.extend(said(MINOR_SIGNS));
     }
     let last = words.pop()?;
-    Some(if words.is_empty() { last } else { format!("{} or {last}", words.join(", ")) })
+    Some(if words.is_empty() { last.to_string() } else { format!("{} or {last}", words.join(", ")) })
 }
 
 fn text(span: Span, source: &str) -> &str {

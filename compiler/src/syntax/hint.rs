@@ -7,6 +7,7 @@ use super::token::Token;
 pub fn hint(before: &[Lexeme], found: Option<&Token>, expected: &[String]) -> Option<&'static str> {
     let fits = |terminal: &str| expected.iter().any(|name| name.trim_matches('"') == terminal);
     let found = found?;
+    let after_operand = before.last().is_some_and(|last| last.1.ends_statement()) && !fits("=");
     match (before, found) {
         (_, Token::Name(name)) => foreign_word(name),
         ([.., (_, Token::Number(_), _), (_, Token::Dot, _)], _) => {
@@ -15,9 +16,11 @@ pub fn hint(before: &[Lexeme], found: Option<&Token>, expected: &[String]) -> Op
         ([] | [.., (_, Token::Newline | Token::LeftBrace, _)], _) if is_operator(found) => {
             Some("a line that goes on ends with the operator: the next one cannot begin with it")
         }
-        (_, Token::Assign) if fits("==") => Some("to compare, write `==`"),
+        (_, Token::Assign) if after_operand => Some("to compare, write `==`"),
         (_, Token::Colon) if fits("{") => Some("a block stands in braces: `{ … }`"),
-        (_, _) if is_comparison(found) && fits("+") => Some("comparisons do not chain: `(a < b) & (b < c)`"),
+        (_, _) if is_comparison(found) && after_operand => {
+            Some("comparisons do not chain: `(a < b) & (b < c)`")
+        }
         (_, _) if is_word(found) && fits("Name0") && !fits("Number") => {
             Some("this word has a meaning of its own, so it cannot be a name")
         }

@@ -39,8 +39,20 @@ impl Layout<'_> {
         Reader::new(source, file).read()
     }
 
+    /// The token that begins there.
+    pub fn token_at(&self, start: u32) -> Option<&Token<'_>> {
+        let at = self.tokens.binary_search_by_key(&start, |token| token.0).ok()?;
+        Some(&self.tokens[at].1)
+    }
+
+    /// Whether the last token within the span is a closing brace.
+    pub fn ends_with_brace(&self, span: Span) -> bool {
+        let behind = self.tokens.partition_point(|token| token.0 < span.end);
+        behind > 0 && self.tokens[behind - 1].1 == Token::RightBrace
+    }
+
     /// The line of an offset, from 0.
-    pub fn line(&self, at: u32) -> usize {
+    fn line(&self, at: u32) -> usize {
         self.line_starts.partition_point(|&start| start <= at).saturating_sub(1)
     }
 
@@ -218,7 +230,8 @@ impl<'s> Reader<'s> {
 
     /// Writes a newline before `next` if the line ended and a statement with it.
     fn end_statement(&mut self, next: &Token, span: Span) {
-        let ended = std::mem::take(&mut self.new_line) && self.may_end;
+        let new_line = std::mem::take(&mut self.new_line);
+        let ended = new_line && (self.may_end || self.is_cut_off(next));
         let in_list = self.open.last().is_some_and(|open| open.bracket != Bracket::Brace);
         let continues = match next {
             Token::RightBrace | Token::Else | Token::Arrow => true,
@@ -230,6 +243,13 @@ impl<'s> Reader<'s> {
             self.push(Token::Newline, Span::new(self.file, at, at));
             self.end_part();
         }
+    }
+
+    /// Whether the last line's statement is incomplete, since `next`, the first token of this one, begins another.
+    fn is_cut_off(&self, next: &Token) -> bool {
+        let begins = next.begins_statement() || self.indent == 0 && next.begins_item_at_margin();
+        let complete = |last: &Lexeme| matches!(last.1, Token::Newline | Token::LeftBrace);
+        begins && self.out.tokens.last().is_some_and(|last| !complete(last))
     }
 
     fn keep_doc(&mut self, text: &str, span: Span) {

@@ -11,6 +11,7 @@ use lalrpop_util::{ErrorRecovery, ParseError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::ops::Range;
 
 /// Parses a file. The tree holds what could be parsed; the messages say what could not, in the order of the text.
 /// The program may be used further only if there are no messages.
@@ -32,6 +33,7 @@ fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
         Vec::new()
     });
     let found = context.errors.into_inner();
+    let consequences = stray_places(&items, &layout);
     let mut errors = std::mem::take(&mut layout.errors);
     errors.extend(found.into_iter().filter(|error| {
         let at = error.span().start;
@@ -39,7 +41,26 @@ fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
         layout.disturb(at);
         first
     }));
+    errors.retain(|error| !consequences.iter().any(|place| place.contains(&error.span().start)));
     (items, errors)
+}
+
+/// The places where errors follow from an earlier one: between an item that could not be parsed, body and all, and the
+/// next that begins like one. Mostly that is a body whose `{` is missing, and the bracket at its end.
+fn stray_places(items: &[Item], layout: &Layout) -> Vec<Range<u32>> {
+    let mut places = Vec::new();
+    let mut broken: Option<Span> = None;
+    for item in items {
+        let span = item.span();
+        if layout.token_at(span.start).is_some_and(Token::begins_item_at_margin) {
+            places.extend(broken.take().map(|error| error.end.saturating_add(1)..span.start));
+        }
+        if matches!(item, Item::Error(_)) && !layout.ends_with_brace(span) {
+            broken.get_or_insert(span);
+        }
+    }
+    places.extend(broken.map(|error| error.end.saturating_add(1)..u32::MAX));
+    places
 }
 
 /// What the actions of the grammar need beside their symbols.

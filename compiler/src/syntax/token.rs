@@ -21,7 +21,7 @@ pub enum Token<'s> {
     #[regex(r"\.[0-9]+", malformed, priority = 8)]                 Number(Number),
     #[regex(r#""[^"\n]*""#, text)]
     #[regex(r#""[^"\n]*"#, unclosed, allow_greedy = true)]
-    #[regex(r"'[^'\n]*'", single_quotes)]                          Text(&'s str),
+    #[regex(r"'[^'\n]*'|“[^”\n]*”", other_quotes)]                Text(&'s str),
 
     // ---- words
     #[token("_")]       Underscore,
@@ -141,7 +141,7 @@ fn unclosed<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
     Err(TokenError::UnclosedText)
 }
 
-fn single_quotes<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
+fn other_quotes<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
     Err(TokenError::Foreign("`\"…\"`"))
 }
 
@@ -157,7 +157,7 @@ impl Token<'_> {
         use Token::*;
         matches!(
             self,
-            Name(_) | Number(_) | Text(_) | Underscore | True | False | Break | Shares
+            Name(_) | Number(_) | Text(_) | Underscore | True | False | Break | Return | Shares
                 | Bool | Fix | Int | Num | Str | Secret | Grad | Fn
                 | Buffer | From | Input | Model | Output | Party | Test | To
                 | RightParen | RightBracket | RightBrace | DotDot
