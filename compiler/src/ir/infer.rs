@@ -211,18 +211,18 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
         (Op::AndPublic, [a, b]) if bit(a) && b.kind == Kind::Int && a.shape == b.shape => one((*a).clone()),
         (Op::PromoteBits, [a]) if a.kind == Kind::Int => one(Type::bit(a.shape.clone())),
         (Op::RevealBits, [a]) if bit(a) => one(Type::int(a.shape.clone())),
-        (Op::Select { keep }, [c, x]) if bit(c) && x.kind == Kind::Shared && c.shape == x.shape => {
+        (Op::Select { keep, additive }, [c, x]) if bit(c) && x.kind == Kind::Shared && c.shape == x.shape => {
             let half = keep.then(|| Type::new(Kind::Half, 0, x.shape.clone()));
-            Some(Ok(std::iter::once((*x).clone()).chain(half).collect()))
+            Some(Ok(std::iter::once(selected(x, *additive)).chain(half).collect()))
         }
-        (Op::SelectAgain, [h, c, x])
+        (Op::SelectAgain { additive }, [h, c, x])
             if h.kind == Kind::Half
                 && bit(c)
                 && x.kind == Kind::Shared
                 && h.shape == x.shape
                 && c.shape == x.shape =>
         {
-            one((*x).clone())
+            one(selected(x, *additive))
         }
         (
             Op::Sign { .. }
@@ -235,7 +235,7 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
             | Op::PromoteBits
             | Op::RevealBits
             | Op::Select { .. }
-            | Op::SelectAgain,
+            | Op::SelectAgain { .. },
             _,
         ) => fail(format!("{op:?} of {}", list(types))),
         _ => None,
