@@ -1,4 +1,5 @@
 //! vm
 
+pub mod data;
 pub mod par;
 pub mod ring;

@@ -1,0 +1,59 @@
+//! NumPy's npz format: a zip archive of npy files, each called after its tensor.
+
+use super::array::Array;
+use super::error::Problem;
+use super::open::choose;
+use super::stream::Stream;
+use super::{npy, write_npy};
+use std::collections::BTreeSet;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// Reads one tensor of an archive, as [`choose`] says which.
+pub(super) fn read(
+    file: impl Read + Seek,
+    length: u64,
+    member: Option<&str>,
+    name: &str,
+) -> Result<Array, Problem> {
+    let malformed =
+        |error: &dyn std::fmt::Display| Problem::Malformed { format: "zip", reason: error.to_string() };
+    let mut archive = ZipArchive::new(file).map_err(|error| malformed(&error))?;
+    let files: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let tensors: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(".npy")).collect();
+    let tensor = choose(&tensors, member, name)?;
+    let entry = archive.by_name(&format!("{tensor}.npy")).map_err(|error| malformed(&error))?;
+    let compressed = entry.compressed_size().min(length);
+    let (head, stream) = Stream::packed(entry, "zip", compressed).peek(6)?;
+    if !npy::is_npy(&head) {
+        return Err(malformed(&format!("{tensor}.npy in it is no npy file")));
+    }
+    npy::read(stream)
+}
+
+/// Writes named tensors to one file, as `numpy.savez` does.
+///
+/// # Errors
+/// Those of the writer; two tensors with one name.
+pub fn write_npz<'a>(
+    out: impl Write + Seek,
+    arrays: impl IntoIterator<Item = (&'a str, &'a Array)>,
+) -> io::Result<()> {
+    let mut archive = ZipWriter::new(out);
+    // The date stays at its default, so that equal tensors make equal files.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut names = BTreeSet::new();
+    for (name, array) in arrays {
+        if !names.insert(name) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("two tensors are called {name}"),
+            ));
+        }
+        let large = array.values().len().saturating_mul(8) > u32::MAX as usize / 2;
+        archive.start_file(format!("{name}.npy"), options.large_file(large))?;
+        write_npy(BufWriter::new(&mut archive), array)?;
+    }
+    archive.finish()?.flush()
+}
