@@ -6,6 +6,7 @@ use miette::{
     SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 use std::fmt;
+use std::ops::Range;
 
 /// What the place can show where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +27,17 @@ impl Look {
 /// Labels that are more lines apart than this get excerpts of their own.
 const GAP: u32 = 3;
 
+/// Bytes of a line that are shown on each side of a label, if the line is longer.
+const REACH: u32 = 100;
+
 /// The message with its excerpts: first where it happened, then the other places in the order of the labels.
 /// Ends in a newline.
 pub fn render(message: &Diagnostic, sources: &SourceMap, look: Look) -> String {
     let excerpts = excerpts(message, sources);
-    let mut out = draw(message, &message.message, excerpts.first(), look);
+    let mut out = draw(message, &message.message, excerpts.first(), look).trim_start().to_string();
     for excerpt in excerpts.iter().skip(1) {
         let drawn = draw(message, "", Some(excerpt), look);
-        out += drawn.split_once('\n').map_or("", |(_header, rest)| rest);
+        out += drawn.split_once('\n').map_or("", |(_empty_header, rest)| rest);
     }
     let margin = " ".repeat(excerpts.first().map_or(1, Excerpt::margin));
     let why = message.why.iter().map(|text| ("why", text));
@@ -57,6 +61,8 @@ struct Excerpt {
     name: String,
     /// The number of the first line, from 0.
     first: u32,
+    /// Characters that are left out at the beginning of the first line.
+    cut: usize,
     text: String,
     labels: Vec<LabeledSpan>,
 }
@@ -98,13 +104,17 @@ impl Excerpt {
     fn new(file: &SourceFile, mut spots: Vec<Spot>) -> Excerpt {
         spots.sort_by_key(|spot| spot.start);
         let (first, last) = (spots[0].line, spots[spots.len() - 1].line); // a group has a spot
-        let range = file.line_range(first).start..file.line_range(last).end;
+        let lines = file.line_range(first).start..file.line_range(last).end;
+        let range = match (first..=last).any(|line| file.line_range(line).len() > 2 * REACH as usize) {
+            true => part_of_line(file, &mut spots),
+            false => lines.clone(),
+        };
         // Every line with its end, because miette draws an empty label only where there is a character.
         let text = printable(&file.text[range.start as usize..range.end as usize]) + "\n";
         let labels = spots.iter().map(|spot| {
-            let offset = spot.start.min(range.end) - range.start;
-            let span =
-                SourceSpan::new((offset as usize).into(), (spot.end.max(spot.start) - spot.start) as usize);
+            let start = spot.start.clamp(range.start, range.end);
+            let length = spot.end.clamp(start, range.end) - start;
+            let span = SourceSpan::new(((start - range.start) as usize).into(), length as usize);
             let text = Some(printable(&spot.label.text)).filter(|text| !text.is_empty());
             if spot.label.primary {
                 LabeledSpan::new_primary_with_span(text, span)
@@ -112,13 +122,27 @@ impl Excerpt {
                 LabeledSpan::new_with_span(text, span)
             }
         });
-        Excerpt { name: file.name.to_string(), first, labels: labels.collect(), text }
+        let labels = labels.collect();
+        let cut =
+            file.text[file.line_range(spots[0].line).start as usize..range.start as usize].chars().count();
+        Excerpt { name: file.name.to_string(), first: spots[0].line, cut, text, labels }
     }
 
     /// The column of the bar beside the lines.
     fn margin(&self) -> usize {
         (self.first as usize + self.text.lines().count()).to_string().len() + 2
     }
+}
+
+/// Of lines too long to be shown: the surroundings of the first primary label, or else of the first one. Labels on other
+/// lines are dropped.
+fn part_of_line(file: &SourceFile, spots: &mut Vec<Spot>) -> Range<u32> {
+    let at = spots.iter().position(|spot| spot.label.primary).unwrap_or(0);
+    let (line, start) = (spots[at].line, spots[at].start);
+    spots.retain(|spot| spot.line == line);
+    let range = file.line_range(line);
+    let from = file.boundary(start.saturating_sub(REACH)).max(range.start);
+    from..file.boundary(start.saturating_add(REACH)).clamp(from, range.end)
 }
 
 /// miette asks in two ways: for the place of a label without context, and for the lines around it. The latter are
@@ -133,7 +157,7 @@ impl SourceCode for Excerpt {
         let before = self.text.get(..span.offset()).ok_or(MietteError::OutOfBounds)?;
         let (line, column) = match (lines_before, before.rsplit_once('\n')) {
             (0, Some((lines, rest))) => (lines.matches('\n').count() + 1, rest.chars().count()),
-            (0, None) => (0, before.chars().count()),
+            (0, None) => (0, self.cut + before.chars().count()),
             _ => (0, 0),
         };
         Ok(Box::new(MietteSpanContents::new_named(
@@ -191,7 +215,7 @@ fn draw(message: &Diagnostic, sentence: &str, excerpt: Option<&Excerpt>, look: L
         .with_break_words(false)
         .with_width(look.width);
     match handler.render_report(&mut out, &report) {
-        Ok(()) => out.trim_start().to_string(),
+        Ok(()) => out,
         Err(fmt::Error) => format!("{}: {sentence}\n", header(message)),
     }
 }

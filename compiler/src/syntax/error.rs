@@ -107,9 +107,9 @@ fn token(error: TokenError, span: Span, source: &str) -> Diagnostic {
                 .at(span, format!("U+{first:04X}"))
         }
         TokenError::Foreign(instead) => {
-            Diagnostic::error(Code::L002, format!("{found} is a sign of other languages"))
-                .at(span, format!("here it is {instead}"))
+            Diagnostic::error(Code::L002, format!("{found} is a sign of other languages")).at(span, instead)
         }
+        TokenError::Semicolon => token(TokenError::Foreign("a statement ends with its line"), span, source),
         TokenError::UnclosedText => {
             Diagnostic::error(Code::L003, "this text has no closing quotation mark").at(span, "")
         }
@@ -123,13 +123,13 @@ fn malformed_number(span: Span, source: &str) -> Diagnostic {
     let text = text(span, source);
     let message =
         Diagnostic::error(Code::L004, format!("{} is not a number", quote(span, source))).at(span, "");
-    let name = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    if text.starts_with('.') {
-        message.help(format!("0{text}"))
-    } else if text.starts_with("0x") || text.starts_with("0b") {
+    let (digits, name) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    if digits == "0" && name.starts_with(['x', 'b', 'o']) {
         message.note("numbers are decimal")
+    } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        message.help(format!("{digits} * {name}"))
     } else {
-        message.help(format!("{} * {name}", &text[..text.len() - name.len()]))
+        message.note("a number is 15, 60_000, 0.01 or 1e-3")
     }
 }
 
@@ -186,6 +186,7 @@ const MINOR_SIGNS: &[(&str, &str)] = &[
     ("shares", "`shares`"),
     ("(", "`(`"),
     ("::", "`::`"),
+    ("..", "`..`"),
     ("Text0", "a text"),
     ("}", "`}`"),
 ];

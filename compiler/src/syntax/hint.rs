@@ -7,7 +7,7 @@ use super::token::Token;
 pub fn hint(before: &[Lexeme], found: Option<&Token>, expected: &[String]) -> Option<&'static str> {
     let fits = |terminal: &str| expected.iter().any(|name| name.trim_matches('"') == terminal);
     let found = found?;
-    let after_operand = before.last().is_some_and(|last| last.1.ends_statement()) && !fits("=");
+    let after_operand = before.last().is_some_and(|last| last.1.ends_statement());
     match (before, found) {
         (_, Token::Name(name)) => foreign_word(name),
         ([.., (_, Token::Number(_), _), (_, Token::Dot, _)], _) => {

@@ -51,6 +51,13 @@ impl Layout<'_> {
         behind > 0 && self.tokens[behind - 1].1 == Token::RightBrace
     }
 
+    /// The end of the statement or item that goes on at this place.
+    pub fn end_of_line(&self, at: u32) -> u32 {
+        let behind = self.tokens.partition_point(|token| token.0 < at);
+        let end = self.tokens[behind..].iter().find(|token| token.1 == Token::Newline);
+        end.map_or(u32::MAX, |newline| newline.0)
+    }
+
     /// The line of an offset, from 0.
     fn line(&self, at: u32) -> usize {
         self.line_starts.partition_point(|&start| start <= at).saturating_sub(1)
@@ -122,6 +129,8 @@ struct Reader<'s> {
     /// Sum of `operators` over everything open.
     operators: usize,
     doc: Option<Doc>,
+    /// Behind the last token, whether it could be read or not.
+    end: u32,
     /// Whether the line ended since the last token.
     new_line: bool,
     /// Whether the last token can end a statement.
@@ -153,6 +162,7 @@ impl<'s> Reader<'s> {
             outside: Height::default(),
             operators: 0,
             doc: None,
+            end: 0,
             new_line: true,
             may_end: false,
             fix_open: false,
@@ -195,11 +205,8 @@ impl<'s> Reader<'s> {
         if let Some(doc) = self.doc.take() {
             self.out.docs.insert(span.start, doc);
         }
-        self.fix_open = match token {
-            Token::Less => self.last_fix,
-            Token::Greater | Token::Newline => false,
-            _ => self.fix_open,
-        };
+        let closes_fix = token == Token::Greater && self.fix_open;
+        self.fix_open = if token == Token::Less { self.last_fix } else { self.fix_open && !closes_fix };
         self.last_fix = token == Token::Fix;
         match token {
             Token::LeftParen => self.open(Bracket::Paren, token, span),
@@ -210,6 +217,7 @@ impl<'s> Reader<'s> {
             Token::RightBrace => self.close(Bracket::Brace, span, first),
             _ => self.plain(token, span),
         }
+        self.may_end |= closes_fix;
     }
 
     fn plain(&mut self, token: Token<'s>, span: Span) {
@@ -222,6 +230,7 @@ impl<'s> Reader<'s> {
     }
 
     fn push(&mut self, token: Token<'s>, span: Span) {
+        self.end = span.end;
         self.may_end = token.ends_statement();
         self.out.tokens.push((span.start, token, span.end));
     }
@@ -239,9 +248,9 @@ impl<'s> Reader<'s> {
             _ => false,
         };
         if ended && !in_list && !continues {
-            let at = self.out.tokens.last().map_or(span.start, |last| last.2);
-            self.push(Token::Newline, Span::new(self.file, at, at));
+            self.push(Token::Newline, Span::new(self.file, self.end, self.end));
             self.end_part();
+            self.fix_open = false;
         }
     }
 
@@ -265,20 +274,20 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Leaves out what is no token. A run of strange characters is reported once in a line, anything else every time.
     fn bad_token(&mut self, error: TokenError, span: Span) {
-        if error == TokenError::Foreign("a new line") {
-            self.new_line = true;
+        self.end = span.end;
+        self.new_line |= error == TokenError::Semicolon;
+        let error = SyntaxError::Token { error, span };
+        match (&error, self.out.errors.last_mut()) {
+            (
+                SyntaxError::Token { error: TokenError::Character, .. },
+                Some(SyntaxError::Token { error: TokenError::Character, span: last }),
+            ) if last.end == span.start => last.end = span.end,
+            (SyntaxError::Token { error: TokenError::Character, .. }, _) => self.report(error, span),
+            (_, _) => self.out.errors.push(error),
         }
         self.out.disturb(span.start);
-        match (error, self.out.errors.last_mut()) {
-            (
-                TokenError::Character,
-                Some(SyntaxError::Token { error: TokenError::Character, span: last }),
-            ) if last.end == span.start => {
-                last.end = span.end;
-            }
-            _ => self.out.errors.push(SyntaxError::Token { error, span }),
-        }
     }
 
     // ---- brackets
@@ -327,11 +336,9 @@ impl<'s> Reader<'s> {
             let open = if keep == 0 { self.suspect.take() } else { None }.unwrap_or(innermost.span);
             self.report(SyntaxError::Unclosed { open, at }, open);
         }
-        let end = self.out.tokens.last().map_or(at.start, |last| last.2);
-        self.out.disturb(end);
-        self.out.disturb(at.start);
+        self.out.disturb(self.end);
         while self.open.len() > keep {
-            self.pop(Span::new(self.file, end, end));
+            self.pop(Span::new(self.file, self.end, self.end));
         }
     }
 

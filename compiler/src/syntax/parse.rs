@@ -49,17 +49,17 @@ fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
 /// next that begins like one. Mostly that is a body whose `{` is missing, and the bracket at its end.
 fn stray_places(items: &[Item], layout: &Layout) -> Vec<Range<u32>> {
     let mut places = Vec::new();
-    let mut broken: Option<Span> = None;
+    let mut broken = None;
     for item in items {
         let span = item.span();
         if layout.token_at(span.start).is_some_and(Token::begins_item_at_margin) {
-            places.extend(broken.take().map(|error| error.end.saturating_add(1)..span.start));
+            places.extend(broken.take().map(|end| end..span.start));
         }
         if matches!(item, Item::Error(_)) && !layout.ends_with_brace(span) {
-            broken.get_or_insert(span);
+            broken.get_or_insert(layout.end_of_line(span.end).saturating_add(1));
         }
     }
-    places.extend(broken.map(|error| error.end.saturating_add(1)..u32::MAX));
+    places.extend(broken.map(|end| end..u32::MAX));
     places
 }
 

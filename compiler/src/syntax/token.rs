@@ -101,11 +101,11 @@ pub enum Token<'s> {
     #[token("...")] Ellipsis,
 
     // ---- of other languages; the parser never sees these
-    #[token("&&", |_| foreign("`&`"))]
-    #[token("||", |_| foreign("`|`"))]
-    #[token(";", |_| foreign("a new line"))]
-    #[token("%", |_| foreign("`a - b * floor(a / b)`"))]
-    #[token("#", |_| foreign("`//` for a comment"))]
+    #[token("&&", |_| foreign("write `&`"))]
+    #[token("||", |_| foreign("write `|`"))]
+    #[token("%",  |_| foreign("write `a - b * floor(a / b)`"))]
+    #[token("#",  |_| foreign("a comment begins with `//`"))]
+    #[token(";",  semicolon)]
     Foreign,
 }
 
@@ -115,8 +115,10 @@ pub enum TokenError {
     /// A character outside the language.
     #[default]
     Character,
-    /// A sign of another language, and what is written instead.
+    /// A sign of another language, and what to do instead.
     Foreign(&'static str),
+    /// `;`, which is taken for the end of the line.
+    Semicolon,
     /// A text that the line ends before its quotation mark.
     UnclosedText,
     /// Letters behind digits, or a point without digits before it.
@@ -142,7 +144,11 @@ fn unclosed<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
 }
 
 fn other_quotes<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
-    Err(TokenError::Foreign("`\"…\"`"))
+    Err(TokenError::Foreign("write `\"…\"`"))
+}
+
+fn semicolon<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<(), TokenError> {
+    Err(TokenError::Semicolon)
 }
 
 fn foreign(instead: &'static str) -> Result<(), TokenError> {
