@@ -226,7 +226,7 @@ impl<T: Copy, const S: usize> Each<T, S> {
 impl<const S: usize> Each<usize, S> {
     /// Moves every position by `steps` strides.
     #[inline(always)]
-    fn advance(&mut self, stride: &Each<isize, S>, steps: isize) {
+    pub(super) fn advance(&mut self, stride: &Each<isize, S>, steps: isize) {
         // A position may leave the buffer between two axes and come back, hence wrapping.
         let moved = |at: usize, stride: isize| at.wrapping_add_signed(stride.wrapping_mul(steps));
         self.dst = moved(self.dst, stride.dst);
@@ -238,7 +238,7 @@ impl<const S: usize> Each<usize, S> {
 
 impl<const S: usize> LoopAxis<S> {
     /// Turns the loop around if it goes backwards in the first view that it moves in.
-    fn run_forwards(&mut self, start: &mut Each<usize, S>) {
+    pub(super) fn run_forwards(&mut self, start: &mut Each<usize, S>) {
         if self.stride.iter().find(|&stride| stride != 0).is_some_and(|stride| stride < 0) {
             start.advance(&self.stride, self.len as isize - 1);
             self.stride = self.stride.map(|stride| -stride);
@@ -254,7 +254,7 @@ impl<const S: usize> LoopAxis<S> {
 }
 
 /// Merges neighbouring axes that are one axis in all views.
-fn merge<const S: usize>(axes: &mut SmallVec<[LoopAxis<S>; 4]>) {
+pub(super) fn merge<const S: usize>(axes: &mut SmallVec<[LoopAxis<S>; 4]>) {
     axes.dedup_by(|inner, outer| {
         let joint = outer.stride == inner.stride.map(|stride| stride * inner.len as isize);
         if joint {

@@ -5,14 +5,16 @@
 //! random elements. Every kernel has a portable form and forms for particular processors ([`target`]); all
 //! compute the same function, whatever the processor and the number of threads.
 
+pub mod contract;
 mod element;
 mod layout;
 pub mod slices;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod views;
 
 pub use element::{Ring, Z, Z64, Z128, Z192, Z256};
 pub use layout::{Axis, Each, Layout, LoopAxis, Loops};
 pub use target::Target;
+pub use views::{View, ViewMut};

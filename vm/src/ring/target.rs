@@ -8,8 +8,16 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target(Level);
 
+/// Proof that the processor has [`Level::Avx512`]'s instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HasAvx512(());
+
+/// Proof that the processor has [`Level::Avx512Ifma`]'s instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HasIfma(pub(crate) HasAvx512);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+enum Level {
     /// What every processor of the architecture has.
     Portable,
     /// x86-64 with 256-bit integer vectors.
@@ -36,6 +44,16 @@ impl Target {
         all.into_iter().filter(|&level| level <= Self::best().0).map(Self)
     }
 
+    /// Proof of AVX-512, if this set has it.
+    pub(crate) fn avx512(self) -> Option<HasAvx512> {
+        (self.0 >= Level::Avx512).then_some(HasAvx512(()))
+    }
+
+    /// Proof of AVX-512 with IFMA, VBMI and GFNI, if this set has them.
+    pub(crate) fn ifma(self) -> Option<HasIfma> {
+        (self.0 >= Level::Avx512Ifma).then_some(HasIfma(HasAvx512(())))
+    }
+
     /// Runs `body` compiled for this set. Only what is inlined into the closure profits: write
     /// `target.run(#[inline(always)] || ...)` and mark what it calls `#[inline(always)]`.
     #[inline(always)]
@@ -53,6 +71,19 @@ impl Target {
     }
 }
 
+impl HasAvx512 {
+    /// Runs `body` compiled for AVX-512; see [`Target::run`].
+    #[inline(always)]
+    pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> T {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: HasAvx512 is only made where `detect` found the instructions.
+        unsafe {
+            run_avx512(body)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        body()
+    }
+}
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,fma")]
 fn run_avx2<T>(body: impl FnOnce() -> T) -> T {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Layout, Ring, Target, Z};
 
 /// Elements that are uniformly random, small, or at an edge.
-pub(super) fn element<const N: usize>() -> impl Strategy<Value = Z<N>> {
+pub(crate) fn element<const N: usize>() -> impl Strategy<Value = Z<N>> {
     prop_oneof![
         4 => any::<[u64; N]>().prop_map(Z::new),
         2 => any::<i32>().prop_map(|x| Z::from_i128(x.into())),
@@ -21,7 +21,7 @@ pub(super) fn element<const N: usize>() -> impl Strategy<Value = Z<N>> {
 }
 
 /// A pseudo-random sequence (splitmix64), to fill buffers of any size from one seed.
-pub(super) fn sequence(mut seed: u64) -> impl FnMut() -> u64 {
+pub(crate) fn sequence(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e3779b97f4a7c15);
         let x = (seed ^ seed >> 30).wrapping_mul(0xbf58476d1ce4e5b9);
@@ -31,7 +31,7 @@ pub(super) fn sequence(mut seed: u64) -> impl FnMut() -> u64 {
 }
 
 /// Uniformly random elements.
-pub(super) fn elements<R: Ring>(seed: u64, len: usize) -> Vec<R> {
+pub(crate) fn elements<R: Ring>(seed: u64, len: usize) -> Vec<R> {
     let mut next = sequence(seed);
     let element = |_| R::from_limbs(&[next(), next(), next(), next()]);
     (0..len).map(element).collect()
@@ -39,7 +39,7 @@ pub(super) fn elements<R: Ring>(seed: u64, len: usize) -> Vec<R> {
 
 /// A view of the given shape whose axes are nested in random order, with gaps, some of them backwards; where
 /// `repeats`, some with stride 0. Also the smallest length of its buffer.
-pub(super) fn random_layout(shape: &[usize], repeats: bool, seed: u64) -> (Layout, usize) {
+pub(crate) fn random_layout(shape: &[usize], repeats: bool, seed: u64) -> (Layout, usize) {
     let mut next = sequence(seed);
     let mut order: Vec<usize> = (0..shape.len()).collect();
     order.sort_by_key(|_| next());
@@ -66,7 +66,7 @@ pub(super) fn random_layout(shape: &[usize], repeats: bool, seed: u64) -> (Layou
 }
 
 /// Every position of a view, in row-major order of its indices.
-pub(super) fn positions(layout: &Layout) -> Vec<usize> {
+pub(crate) fn positions(layout: &Layout) -> Vec<usize> {
     let mut at = vec![layout.offset];
     for axis in &layout.axes {
         let step = |at: usize, i: usize| at.wrapping_add_signed(i as isize * axis.stride);
@@ -76,6 +76,6 @@ pub(super) fn positions(layout: &Layout) -> Vec<usize> {
 }
 
 /// All instruction sets that this machine can test.
-pub(super) fn targets() -> Vec<Target> {
+pub(crate) fn targets() -> Vec<Target> {
     Target::available().collect()
 }

@@ -1,0 +1,175 @@
+//! Products of tensors: dot and matrix products, batched or not, and convolutions over overlapping windows.
+//!
+//! dst\[batch.., rows.., cols..\] = sum over inner of a\[batch.., rows.., inner..\] · b\[batch.., inner.., cols..\], on views of any
+//! stride. Blocks of both factors are copied through tables of offsets into dense panels, so that the kernels see
+//! nothing of the views. The kernel is chosen by ring, processor and, for clear values, by how many bits they have:
+//!
+//! | ring | processor | values | kernel |
+//! |---|---|---|---|
+//! | 2^64 | AVX-512 | any | 64-bit lanes, `vpmullq` |
+//! | 2^64 | others | up to 32 bits, any | 64-bit lanes, 32-bit and 64-bit products |
+//! | wider | AVX-512 IFMA | up to 52 bits, 104 bits, ..., any | 52-bit limbs in 64-bit lanes |
+//! | 2^128 | others | up to 64 bits | 64-bit by 64-bit products |
+//! | wider | others | any | one element at a time |
+//!
+//! Where a factor has a single row or column, packing would not pay, and the views are multiplied as they are.
+//! Everything is exact modulo 2^k, so all ways agree bit for bit, in whatever order the threads work.
+
+mod driver;
+mod ifma;
+mod kernel;
+mod magnitude;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use smallvec::smallvec;
+
+use self::driver::{Factor, Job};
+use self::ifma::Ifma;
+use self::magnitude::signed_bits;
+use self::words::{Scalar, Wide, Words, Words32, WordsAvx512};
+use super::{Layout, Ring, Target, View, ViewMut, Z64, Z128, Z192, Z256};
+use crate::par::Threads;
+
+/// How many axes of the operands belong to which group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Axes {
+    /// Leading axes of all three operands.
+    pub batch: usize,
+    /// Axes of `a` that the result keeps.
+    pub rows: usize,
+    /// Axes that are summed over.
+    pub inner: usize,
+    /// Axes of `b` that the result keeps.
+    pub cols: usize,
+}
+
+/// What becomes of the destination's old values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// They are overwritten.
+    Replace,
+    /// The product is added to them.
+    Add,
+}
+
+/// Two buffers under one layout: the two shares that a party holds of a replicated value.
+#[derive(Clone, Copy, Debug)]
+pub struct SharesView<'a, R> {
+    /// The buffers.
+    pub data: [&'a [R]; 2],
+    /// The elements in view.
+    pub layout: &'a Layout,
+}
+
+/// The product of clear values. Their largest magnitude is found first; the smaller, the faster.
+///
+/// # Panics
+/// If the shapes do not fit the axes or a view leaves its buffer.
+pub fn contract_exact<R: Ring>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    a: View<R>,
+    b: View<R>,
+    axes: Axes,
+    write: Write,
+) {
+    let terms = smallvec![[a.data, b.data].map(Factor::from)];
+    let job = Job::new(threads, dst, [a.layout, b.layout], axes, terms, write);
+    execute(job, Target::best(), Values::Clear([a, b]));
+}
+
+/// The product of elements of any size.
+///
+/// # Panics
+/// If the shapes do not fit the axes or a view leaves its buffer.
+pub fn contract_mod<R: Ring>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    a: View<R>,
+    b: View<R>,
+    axes: Axes,
+    write: Write,
+) {
+    let terms = smallvec![[a.data, b.data].map(Factor::from)];
+    execute(Job::new(threads, dst, [a.layout, b.layout], axes, terms, write), Target::best(), Values::Any);
+}
+
+/// One party's summand of the product of replicated shares, a\[0\] · (b\[0\] + b\[1\]) + a\[1\] · b\[0\].
+///
+/// # Panics
+/// If the shapes do not fit the axes or a view leaves its buffer.
+pub fn contract_shares<R: Ring>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    a: SharesView<R>,
+    b: SharesView<R>,
+    axes: Axes,
+    write: Write,
+) {
+    let both = Factor { data: b.data[0], plus: Some(b.data[1]) };
+    let terms = smallvec![[a.data[0].into(), both], [a.data[1].into(), b.data[0].into()]];
+    execute(Job::new(threads, dst, [a.layout, b.layout], axes, terms, write), Target::best(), Values::Any);
+}
+
+/// What is known of the factors' values.
+enum Values<'a, R> {
+    /// Nothing, as of shares.
+    Any,
+    /// They are clear and may turn out to be small.
+    Clear([View<'a, R>; 2]),
+}
+
+/// Chooses a kernel and runs it.
+fn execute<R: Ring>(job: Job<R>, target: Target, values: Values<R>) {
+    let Some(job) = job.without_kernel(target) else { return };
+    let bits = || match values {
+        Values::Any => R::BITS,
+        Values::Clear(views) => views.map(|view| signed_bits(target, view)).into_iter().fold(1, u32::max),
+    };
+    match R::LIMBS {
+        1 => modulo_64(job.cast(), target, bits),
+        2 => modulo_128(job.cast(), target, bits()),
+        3 => modulo_192(job.cast(), target, bits()),
+        _ => modulo_256(job.cast(), target, bits()),
+    }
+}
+
+fn modulo_64(job: Job<Z64>, target: Target, bits: impl Fn() -> u32) {
+    match target.avx512() {
+        Some(has) => job.run(WordsAvx512(has)),
+        None if bits() <= 32 => job.run(Words32(target)),
+        None => job.run(Words(target)),
+    }
+}
+
+fn modulo_128(job: Job<Z128>, target: Target, bits: u32) {
+    match (target.ifma(), bits) {
+        (Some(has), ..=52) => job.run(Ifma::<2, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<2, 2>(has)),
+        (Some(has), _) => job.run(Ifma::<2, 3>(has)),
+        (None, ..=64) => job.run(Wide(target)),
+        (None, _) => job.run(Scalar::<2>(target)),
+    }
+}
+
+fn modulo_192(job: Job<Z192>, target: Target, bits: u32) {
+    match (target.ifma(), bits) {
+        (Some(has), ..=52) => job.run(Ifma::<3, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<3, 2>(has)),
+        (Some(has), _) => job.run(Ifma::<3, 4>(has)),
+        (None, _) => job.run(Scalar::<3>(target)),
+    }
+}
+
+fn modulo_256(job: Job<Z256>, target: Target, bits: u32) {
+    match (target.ifma(), bits) {
+        (Some(has), ..=52) => job.run(Ifma::<4, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<4, 2>(has)),
+        (Some(has), ..=156) => job.run(Ifma::<4, 3>(has)),
+        (Some(has), _) => job.run(Ifma::<4, 5>(has)),
+        (None, _) => job.run(Scalar::<4>(target)),
+    }
+}
