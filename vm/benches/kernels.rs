@@ -1,0 +1,163 @@
+//! Speed of the arithmetic kernels on this machine, one thread: `cargo bench -p tern-vm --bench kernels [FILTER]`.
+//!
+//! Each figure is the best of several runs. Products are counted as multiply-adds of whole ring elements.
+
+use std::time::Instant;
+
+use tern_vm::par::Threads;
+use tern_vm::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
+use tern_vm::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
+
+fn main() {
+    let bench = Bench { filter: std::env::args().skip(1).find(|arg| !arg.starts_with("--")) };
+    matrices(&bench);
+    convolution(&bench);
+    elements(&bench);
+}
+
+struct Bench {
+    filter: Option<String>,
+}
+
+impl Bench {
+    /// Prints how many units of work are done per nanosecond, and how long each of them takes.
+    fn run(&self, name: &str, units: usize, mut work: impl FnMut()) {
+        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
+            return;
+        }
+        work();
+        let start = Instant::now();
+        let mut best = f64::INFINITY;
+        while start.elapsed().as_millis() < 300 {
+            let run = Instant::now();
+            work();
+            best = best.min(run.elapsed().as_nanos() as f64);
+        }
+        let per_unit = best / units as f64;
+        println!("{name:<55} {:>8.3} per ns {per_unit:>9.3} ns each {:>10.1} µs", 1.0 / per_unit, best / 1e3);
+    }
+}
+
+/// Pseudo-random values of at most `bits` signed bits.
+fn values<R: Ring>(len: usize, bits: u32) -> Vec<R> {
+    let mut x = R::from_u64(0x9e3779b97f4a7c15);
+    let factor =
+        R::from_limbs(&[0xd1342543de82ef95, 0x2545f4914f6cdd1d, 0x9e6c63d0876a9a47, 0xda942042e4dd58b5]);
+    let mut next = || {
+        x = x * factor + R::ONE;
+        x.sar(R::BITS - bits)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn matrices(bench: &Bench) {
+    for (m, k, n) in [(128, 784, 128), (784, 128, 128), (128, 128, 10), (512, 512, 512), (500, 784, 128)] {
+        clear::<Z64>(bench, m, k, n, 20);
+        shares::<Z64>(bench, m, k, n);
+    }
+    for (m, k, n) in [(128, 784, 128), (128, 128, 10)] {
+        clear::<Z128>(bench, m, k, n, 40);
+        clear::<Z128>(bench, m, k, n, 60);
+        shares::<Z128>(bench, m, k, n);
+        clear::<Z192>(bench, m, k, n, 52);
+        shares::<Z192>(bench, m, k, n);
+        clear::<Z256>(bench, m, k, n, 80);
+        shares::<Z256>(bench, m, k, n);
+    }
+}
+
+const MATRIX: Axes = Axes { batch: 0, rows: 1, inner: 1, cols: 1 };
+
+fn clear<R: Ring>(bench: &Bench, m: usize, k: usize, n: usize, bits: u32) {
+    let threads = Threads::single();
+    let (a, b) = (values::<R>(m * k, bits), values::<R>(k * n, bits));
+    let mut dst = vec![R::ZERO; m * n];
+    let [dl, al, bl] = [[m, n], [m, k], [k, n]].map(|shape| Layout::contiguous(&shape));
+    let name = format!("matrix {m}x{k}x{n} 2^{} clear {bits} bits", R::BITS);
+    bench.run(&name, m * k * n, || {
+        let (a, b) = (View::new(&a, &al), View::new(&b, &bl));
+        contract_exact(&threads, ViewMut::new(&mut dst, &dl), a, b, MATRIX, Write::Replace);
+    });
+    let name = format!("matrix {m}x{k}x{n} 2^{} any", R::BITS);
+    bench.run(&name, m * k * n, || {
+        let (a, b) = (View::new(&a, &al), View::new(&b, &bl));
+        contract_mod(&threads, ViewMut::new(&mut dst, &dl), a, b, MATRIX, Write::Replace);
+    });
+}
+
+fn shares<R: Ring>(bench: &Bench, m: usize, k: usize, n: usize) {
+    let threads = Threads::single();
+    let (a, b) =
+        ([(); 2].map(|()| values::<R>(m * k, R::BITS)), [(); 2].map(|()| values::<R>(k * n, R::BITS)));
+    let mut dst = vec![R::ZERO; m * n];
+    let [dl, al, bl] = [[m, n], [m, k], [k, n]].map(|shape| Layout::contiguous(&shape));
+    let name = format!("matrix {m}x{k}x{n} 2^{} shares (two products)", R::BITS);
+    bench.run(&name, 2 * m * k * n, || {
+        let a = SharesView { data: [&a[0], &a[1]], layout: &al };
+        let b = SharesView { data: [&b[0], &b[1]], layout: &bl };
+        contract_shares(&threads, ViewMut::new(&mut dst, &dl), a, b, MATRIX, Write::Replace);
+    });
+}
+
+/// 128 images of 20 channels of 12x12, 50 filters of 5x5: the second layer of LeNet.
+fn convolution(bench: &Bench) {
+    let (images, channels, size, filters, window) = (128usize, 20usize, 12usize, 50usize, 5usize);
+    let out = size - window + 1;
+    let [s, o, w] = [size, out, window].map(|x| x as isize);
+    let (plane, filter) = (s * s, channels as isize * w * w);
+    let x = values::<Z64>(images * channels * size * size, 64);
+    let weights = values::<Z64>(filters * channels * window * window, 64);
+    let mut dst = vec![Z64::ZERO; images * filters * out * out];
+    let images_stride = channels as isize * plane;
+    let al = [(images, images_stride), (out, s), (out, 1), (channels, plane), (window, s), (window, 1)];
+    let bl = [(channels, w * w), (window, w), (window, 1), (filters, filter)];
+    let dl = [(images, filters as isize * o * o), (out, o), (out, 1), (filters, o * o)];
+    let [al, bl, dl] = [Layout::strided(0, &al), Layout::strided(0, &bl), Layout::strided(0, &dl)];
+    let axes = Axes { batch: 0, rows: 3, inner: 3, cols: 1 };
+    let threads = Threads::single();
+    let products = images * out * out * filters * channels * window * window;
+    bench.run("convolution 128x20x12x12 by 50x20x5x5 2^64", products, || {
+        let (a, b) = (View::new(&x, &al), View::new(&weights, &bl));
+        contract_mod(&threads, ViewMut::new(&mut dst, &dl), a, b, axes, Write::Replace);
+    });
+}
+
+fn elements(bench: &Bench) {
+    element_wise::<Z64>(bench);
+    element_wise::<Z128>(bench);
+    element_wise::<Z256>(bench);
+    let n = 1000;
+    let (a, mut dst) = (values::<Z64>(n * n, 64), vec![Z64::ZERO; n * n]);
+    let (dense, turned) = (Layout::contiguous(&[n, n]), Layout::strided(0, &[(n, 1), (n, n as isize)]));
+    let threads = Threads::single();
+    bench.run("transposed copy 1000x1000 2^64", n * n, || {
+        views::copy(&threads, ViewMut::new(&mut dst, &dense), View::new(&a, &turned));
+    });
+    bench.run("sum over rows 1000x1000 2^64", n * n, || {
+        let sums = Layout::strided(0, &[(n, 0), (n, 1)]);
+        views::sum(&threads, ViewMut::new(&mut dst[..n], &sums), View::new(&a, &dense));
+    });
+    bench.run("sum over columns 1000x1000 2^64", n * n, || {
+        let sums = Layout::strided(0, &[(n, 1), (n, 0)]);
+        views::sum(&threads, ViewMut::new(&mut dst[..n], &sums), View::new(&a, &dense));
+    });
+}
+
+fn element_wise<R: Ring>(bench: &Bench) {
+    let n = 10_000;
+    let [a, b, c, d] = [(); 4].map(|()| values::<R>(n, R::BITS));
+    let mut dst = vec![R::ZERO; n];
+    let layout = Layout::contiguous(&[n]);
+    let threads = Threads::single();
+    let view = |data| View::new(data, &layout);
+    bench.run(&format!("add 10000 2^{}", R::BITS), n, || {
+        views::add(&threads, ViewMut::new(&mut dst, &layout), view(&a), view(&b));
+    });
+    bench.run(&format!("multiply 10000 2^{}", R::BITS), n, || {
+        views::mul(&threads, ViewMut::new(&mut dst, &layout), view(&a), view(&b));
+    });
+    bench.run(&format!("multiply shares 10000 2^{}", R::BITS), n, || {
+        let src = [view(&a), view(&b), view(&c), view(&d)];
+        views::apply(&threads, ViewMut::new(&mut dst, &layout), src, |_, [a, b, c, d]| a * (b + c) + d * b);
+    });
+}
