@@ -2,4 +2,5 @@
 
 pub mod data;
 pub mod par;
+pub mod prg;
 pub mod ring;

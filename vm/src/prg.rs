@@ -1,0 +1,251 @@
+//! Pseudo-random streams: AES-128 in counter mode, addressed by what the randomness is for.
+//!
+//! A [`Stream`] belongs to a [`Key`] and an address (purpose, instruction, counter). Its bytes are AES(block 0), AES(block 1), ...
+//! where a block is, as a big-endian number of 128 bits,
+//!
+//! | purpose | instruction | counter | number of the block |
+//! |---|---|---|---|
+//! | 16 bits | 32 bits | 44 bits | 36 bits |
+//!
+//! so that no two addresses share a block. What an element is depends on the address and the element's index alone, not on what was
+//! drawn before: element i of s bytes is the little-endian number in bytes i·s to (i+1)·s of the stream.
+
+use std::fmt;
+
+use aes::Aes128;
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use bytemuck::Pod;
+use zeroize::Zeroizing;
+
+use crate::par::Threads;
+use crate::ring::slices::combine;
+use crate::ring::{Ring, Target};
+
+/// Bytes of a block of AES.
+const BLOCK: usize = 16;
+/// Bytes that are generated at a time: they stay in the first cache.
+const CHUNK: usize = 4096;
+const COUNTER_BITS: u32 = 44;
+const NUMBER_BITS: u32 = 36;
+
+/// A key of 16 bytes, expanded. It is erased from memory when dropped.
+pub struct Key(Aes128);
+
+impl Key {
+    /// Expands a key.
+    pub fn new(key: &[u8; 16]) -> Self {
+        Self(Aes128::new(&(*key).into()))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// The loops of a program run more often than a stream's address can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("iteration {counter}: randomness can be addressed for 2^{COUNTER_BITS} iterations only")]
+pub struct CounterTooLarge {
+    counter: u64,
+}
+
+/// The stream of a key at one address.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'k> {
+    key: &'k Key,
+    /// Block 0.
+    start: u128,
+}
+
+impl<'k> Stream<'k> {
+    /// The stream for `purpose` (within the instruction), `instruction`, and the instruction's `counter`-th execution.
+    ///
+    /// # Errors
+    /// If the counter has more than 44 bits.
+    pub fn new(key: &'k Key, purpose: u16, instruction: u32, counter: u64) -> Result<Self, CounterTooLarge> {
+        if counter >> COUNTER_BITS != 0 {
+            return Err(CounterTooLarge { counter });
+        }
+        let fields = u128::from(purpose) << 32 | u128::from(instruction);
+        let start = (fields << COUNTER_BITS | u128::from(counter)) << NUMBER_BITS;
+        Ok(Self { key, start })
+    }
+
+    /// Elements `first..first + out.len()` of the stream: words, or elements of a ring.
+    ///
+    /// # Panics
+    /// Beyond 2^40 bytes of a stream, more than the memory of any machine it serves.
+    pub fn fill<T: Pod + Send>(&self, threads: &Threads, first: u64, out: &mut [T]) {
+        threads.for_pieces(out, BLOCK, |at, piece| {
+            let position = (first + at as u64) * size_of::<T>() as u64;
+            self.fill_bytes(position, bytemuck::cast_slice_mut(piece));
+        });
+    }
+
+    /// Values of `bits` bits, not signed. A value takes s bytes of the stream, s being the least of 1, 2, 4, 8, 16, 24 and
+    /// 32 with bits <= 8 s, and is their lowest `bits` bits.
+    ///
+    /// # Panics
+    /// If the ring has fewer bits, and as [`fill`](Self::fill).
+    pub fn fill_bits<R: Ring>(&self, threads: &Threads, bits: u32, first: u64, out: &mut [R]) {
+        assert!(bits <= R::BITS, "values of {bits} bits in a ring of {}", R::BITS);
+        let size = drawn_bytes(bits);
+        threads.for_pieces(out, BLOCK, |at, piece| {
+            let mut drawn = Zeroizing::new([0u64; CHUNK / 8]);
+            for (i, values) in piece.chunks_mut(CHUNK / size).enumerate() {
+                let position = (first + at as u64) * size as u64 + (i * (CHUNK / size) * size) as u64;
+                let words = &mut drawn[..(values.len() * size).div_ceil(8)];
+                let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+                self.fill_bytes(position, &mut bytes[..values.len() * size]);
+                widen(values, words, size, bits);
+            }
+        });
+    }
+
+    /// dst\[i\] = f(dst\[i\], \[element i of streams\[0\], element i of streams\[1\], ...\]): masks in one pass over memory.
+    pub fn combine<R: Ring, const S: usize>(
+        threads: &Threads,
+        dst: &mut [R],
+        streams: [Self; S],
+        f: impl Fn(R, [R; S]) -> R + Sync,
+    ) {
+        const LIMBS: usize = CHUNK / 8;
+        threads.for_pieces(dst, BLOCK, |at, piece| {
+            let mut drawn = Zeroizing::new([[0u64; LIMBS]; S]);
+            for (i, dst) in piece.chunks_mut(LIMBS / R::LIMBS).enumerate() {
+                let position = (at + i * (LIMBS / R::LIMBS)) * R::BYTES;
+                for (stream, drawn) in streams.iter().zip(drawn.iter_mut()) {
+                    let bytes = bytemuck::cast_slice_mut(&mut drawn[..dst.len() * R::LIMBS]);
+                    stream.fill_bytes(position as u64, bytes);
+                }
+                let drawn = drawn.each_ref().map(|drawn| {
+                    let whole = LIMBS / R::LIMBS * R::LIMBS;
+                    bytemuck::cast_slice::<u64, R>(&drawn[..whole])
+                });
+                Target::best().run(
+                    #[inline(always)]
+                    || combine(dst, drawn, &f),
+                );
+            }
+        });
+    }
+
+    /// Bytes `position..position + out.len()` of the stream.
+    ///
+    /// # Panics
+    /// As [`fill`](Self::fill).
+    pub fn fill_bytes(&self, position: u64, out: &mut [u8]) {
+        let end = position.checked_add(out.len() as u64);
+        assert!(end.is_some_and(|end| end <= (BLOCK as u64) << NUMBER_BITS), "the end of a random stream");
+        let skipped = (position % BLOCK as u64) as usize;
+        let mut number = position / BLOCK as u64;
+        let head = if skipped == 0 { 0 } else { out.len().min(BLOCK - skipped) };
+        let (head, rest) = out.split_at_mut(head);
+        if !head.is_empty() {
+            head.copy_from_slice(&self.block(number)[skipped..][..head.len()]);
+            number += 1;
+        }
+        let (blocks, tail) = rest.as_chunks_mut::<BLOCK>();
+        for blocks in blocks.chunks_mut(CHUNK / BLOCK) {
+            for (i, block) in blocks.iter_mut().enumerate() {
+                *block = (self.start + u128::from(number) + i as u128).to_be_bytes();
+            }
+            number += blocks.len() as u64;
+            self.key.0.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
+        }
+        if !tail.is_empty() {
+            tail.copy_from_slice(&self.block(number)[..tail.len()]);
+        }
+    }
+
+    /// A random order of `0..n`, every order with the same probability, by Fisher and Yates: for i from n-1 down to 1,
+    /// entry i is exchanged with entry [`below`](Draws::below)(i + 1), entries being 0, 1, ... at first.
+    pub fn permutation(&self, n: usize) -> Vec<u64> {
+        let mut draws = self.draws();
+        let mut order: Vec<u64> = (0..n as u64).collect();
+        for i in (1..n).rev() {
+            order.swap(i, draws.below(i as u64 + 1) as usize);
+        }
+        order
+    }
+
+    /// The 64-bit words of the stream, one after the other: for public randomness, where how many are needed is not known
+    /// beforehand.
+    pub fn draws(&self) -> Draws<'k> {
+        Draws { stream: *self, next: 0, words: [0; 64] }
+    }
+
+    fn block(&self, number: u64) -> [u8; BLOCK] {
+        let mut block = (self.start + u128::from(number)).to_be_bytes().into();
+        self.key.0.encrypt_block(&mut block);
+        block.into()
+    }
+}
+
+/// A reader of words; see [`Stream::draws`].
+#[derive(Debug)]
+pub struct Draws<'k> {
+    stream: Stream<'k>,
+    next: u64,
+    words: [u64; 64],
+}
+
+impl Draws<'_> {
+    /// The next word.
+    pub fn word(&mut self) -> u64 {
+        let at = (self.next % 64) as usize;
+        if at == 0 {
+            self.stream.fill_bytes(self.next * 8, bytemuck::cast_slice_mut(&mut self.words));
+        }
+        self.next += 1;
+        self.words[at]
+    }
+
+    /// A uniform number in `0..n`, n > 0: the next word below the largest multiple of n that 64 bits hold, modulo n.
+    pub fn below(&mut self, n: u64) -> u64 {
+        let excess = (u64::MAX % n + 1) % n; // 2^64 mod n
+        loop {
+            let word = self.word();
+            if word <= u64::MAX - excess {
+                return word % n;
+            }
+        }
+    }
+}
+
+/// How many bytes of a stream a value of so many bits takes.
+fn drawn_bytes(bits: u32) -> usize {
+    match bits.div_ceil(8) {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 4,
+        bytes => bytes.next_multiple_of(8) as usize,
+    }
+}
+
+/// Turns drawn numbers of `size` bytes into elements of `bits` bits.
+fn widen<R: Ring>(out: &mut [R], drawn: &[u64], size: usize, bits: u32) {
+    fn each<R: Ring, T: Pod + Into<u64>>(out: &mut [R], drawn: &[u64], bits: u32) {
+        let mask = R::ONE.shl(bits) - R::ONE;
+        let mask = mask.limbs()[0];
+        for (out, &x) in out.iter_mut().zip(bytemuck::cast_slice::<u64, T>(drawn)) {
+            *out = R::from_u64(x.into() & mask);
+        }
+    }
+    match size {
+        1 => each::<R, u8>(out, drawn, bits),
+        2 => each::<R, u16>(out, drawn, bits),
+        4 => each::<R, u32>(out, drawn, bits),
+        8 => each::<R, u64>(out, drawn, bits),
+        _ => {
+            for (out, limbs) in out.iter_mut().zip(drawn.chunks_exact(size / 8)) {
+                *out = R::from_limbs(limbs).low_bits(bits);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
