@@ -39,25 +39,6 @@ impl Layout<'_> {
         Reader::new(source, file).read()
     }
 
-    /// The token that begins there.
-    pub fn token_at(&self, start: u32) -> Option<&Token<'_>> {
-        let at = self.tokens.binary_search_by_key(&start, |token| token.0).ok()?;
-        Some(&self.tokens[at].1)
-    }
-
-    /// Whether the last token within the span is a closing brace.
-    pub fn ends_with_brace(&self, span: Span) -> bool {
-        let behind = self.tokens.partition_point(|token| token.0 < span.end);
-        behind > 0 && self.tokens[behind - 1].1 == Token::RightBrace
-    }
-
-    /// The end of the statement or item that goes on at this place.
-    pub fn end_of_line(&self, at: u32) -> u32 {
-        let behind = self.tokens.partition_point(|token| token.0 < at);
-        let end = self.tokens[behind..].iter().find(|token| token.1 == Token::Newline);
-        end.map_or(u32::MAX, |newline| newline.0)
-    }
-
     /// The line of an offset, from 0.
     fn line(&self, at: u32) -> usize {
         self.line_starts.partition_point(|&start| start <= at).saturating_sub(1)
@@ -95,21 +76,26 @@ impl Bracket {
 #[derive(Debug)]
 struct Open {
     bracket: Bracket,
+    /// Empty if it was put in.
     span: Span,
     /// The column of the first token on its line.
     indent: u32,
-    height: Height,
+    level: Level,
 }
 
-/// A bound for the height of what stands between two brackets: of the current part, and of the highest one before.
+/// What stands between two brackets, or outside all.
 #[derive(Debug, Default)]
-struct Height {
+struct Level {
+    /// Whether a block must follow (behind `for`, `if`, `fn` and so on), and the column of that line's first token.
+    wants_block: Option<u32>,
+    /// The sum of these two bounds the height of the current part,
     operators: usize,
     operands: usize,
+    /// and this that of the highest part before.
     earlier: usize,
 }
 
-impl Height {
+impl Level {
     fn end_part(&mut self) {
         self.earlier = self.total();
         (self.operators, self.operands) = (0, 0);
@@ -125,7 +111,7 @@ struct Reader<'s> {
     file: FileId,
     out: Layout<'s>,
     open: Vec<Open>,
-    outside: Height,
+    outside: Level,
     /// Sum of `operators` over everything open.
     operators: usize,
     doc: Option<Doc>,
@@ -159,7 +145,7 @@ impl<'s> Reader<'s> {
             file,
             out,
             open: Vec::new(),
-            outside: Height::default(),
+            outside: Level::default(),
             operators: 0,
             doc: None,
             end: 0,
@@ -200,8 +186,8 @@ impl<'s> Reader<'s> {
         if first {
             self.indent = span.start - self.out.line_starts[self.out.line_starts.len() - 1];
             self.close_before(&token, span);
+            self.end_statement(&token);
         }
-        self.end_statement(&token, span);
         if let Some(doc) = self.doc.take() {
             self.out.docs.insert(span.start, doc);
         }
@@ -221,6 +207,11 @@ impl<'s> Reader<'s> {
     }
 
     fn plain(&mut self, token: Token<'s>, span: Span) {
+        if token.wants_block()
+            || self.open.is_empty() && matches!(token, Token::Test | Token::Model | Token::Grad)
+        {
+            self.level().wants_block = Some(self.indent);
+        }
         if token == Token::Comma {
             self.end_part();
         } else if token.nests() {
@@ -237,28 +228,57 @@ impl<'s> Reader<'s> {
 
     // ---- lines
 
-    /// Writes a newline before `next` if the line ended and a statement with it.
-    fn end_statement(&mut self, next: &Token, span: Span) {
-        let new_line = std::mem::take(&mut self.new_line);
-        let ended = new_line && (self.may_end || self.is_cut_off(next));
+    /// Writes a newline before `next`, the first token of a line, if a statement ended.
+    fn end_statement(&mut self, next: &Token) {
+        self.new_line = false;
         let in_list = self.open.last().is_some_and(|open| open.bracket != Bracket::Brace);
+        let wants_block = self.level().wants_block;
         let continues = match next {
             Token::RightBrace | Token::Else | Token::Arrow => true,
+            Token::LeftBrace => wants_block.is_some(),
             Token::Grad => self.open.is_empty(),
             _ => false,
         };
-        if ended && !in_list && !continues {
+        if in_list || continues {
+            return;
+        }
+        let (colon, otherwise) = match self.out.tokens.last() {
+            Some((_, last, _)) => (*last == Token::Colon, *last == Token::Else),
+            None => (false, false),
+        };
+        if wants_block.is_some_and(|indent| indent < self.indent) && (self.may_end || colon || otherwise) {
+            self.open_missing(colon);
+        } else if self.may_end || self.is_cut_off(next) {
             self.push(Token::Newline, Span::new(self.file, self.end, self.end));
             self.end_part();
+            self.level().wants_block = None;
             self.fix_open = false;
+        }
+    }
+
+    /// Opens the block that an indented line shows to be meant. A colon that stands in its place is taken for it.
+    fn open_missing(&mut self, colon: bool) {
+        let start = self.end - u32::from(colon);
+        self.out.tokens.truncate(self.out.tokens.len() - usize::from(colon));
+        let span = Span::new(self.file, start, self.end);
+        let hint = colon.then_some("a block stands in braces: `{ … }`");
+        self.report(SyntaxError::Unexpected { span, expected: vec!["{".to_string()], hint }, span);
+        let indent = self.level().wants_block.unwrap_or(0);
+        self.open(Bracket::Brace, Token::LeftBrace, span.after());
+        if let Some(open) = self.open.last_mut() {
+            open.indent = indent;
         }
     }
 
     /// Whether the last line's statement is incomplete, since `next`, the first token of this one, begins another.
     fn is_cut_off(&self, next: &Token) -> bool {
         let begins = next.begins_statement() || self.indent == 0 && next.begins_item_at_margin();
-        let complete = |last: &Lexeme| matches!(last.1, Token::Newline | Token::LeftBrace);
-        begins && self.out.tokens.last().is_some_and(|last| !complete(last))
+        begins && self.in_statement()
+    }
+
+    /// Whether a statement has begun and not ended.
+    fn in_statement(&self) -> bool {
+        self.out.tokens.last().is_some_and(|last| !matches!(last.1, Token::Newline | Token::LeftBrace))
     }
 
     fn keep_doc(&mut self, text: &str, span: Span) {
@@ -277,6 +297,7 @@ impl<'s> Reader<'s> {
     /// Leaves out what is no token. A run of strange characters is reported once in a line, anything else every time.
     fn bad_token(&mut self, error: TokenError, span: Span) {
         self.end = span.end;
+        self.may_end |= self.in_statement();
         self.new_line |= error == TokenError::Semicolon;
         let error = SyntaxError::Token { error, span };
         match (&error, self.out.errors.last_mut()) {
@@ -293,19 +314,31 @@ impl<'s> Reader<'s> {
     // ---- brackets
 
     fn open(&mut self, bracket: Bracket, token: Token<'s>, span: Span) {
+        if bracket == Bracket::Brace {
+            let takes_block =
+                |open: &Open| open.bracket == Bracket::Brace || open.level.wants_block.is_some();
+            let keep = self.open.iter().rposition(takes_block).map_or(0, |at| at + 1);
+            self.close_down_to(keep, span);
+            self.level().wants_block = None;
+        }
         self.nest(span);
         if !self.stopped {
-            self.open.push(Open { bracket, span, indent: self.indent, height: Height::default() });
+            self.open.push(Open { bracket, span, indent: self.indent, level: Level::default() });
             self.push(token, span);
         }
     }
 
     fn close(&mut self, bracket: Bracket, span: Span, first: bool) {
+        if bracket == Bracket::Brace && !first && self.level().wants_block.is_some() {
+            self.end = span.end;
+            let expected = vec!["{".to_string()];
+            return self.report(SyntaxError::Unexpected { span, expected, hint: None }, span);
+        }
         let within_braces = |open: &&Open| bracket == Bracket::Brace || open.bracket != Bracket::Brace;
         let above = self.open.iter().rev().take_while(within_braces).position(|open| open.bracket == bracket);
         let Some(above) = above else {
-            self.report(SyntaxError::Unopened { span }, span);
-            return;
+            self.end = span.end;
+            return self.report(SyntaxError::Unopened { span }, span);
         };
         self.close_down_to(self.open.len() - above, span);
         if let Some(open) = self.open.last()
@@ -320,6 +353,10 @@ impl<'s> Reader<'s> {
 
     /// Closes what must have been closed before a token that begins a line.
     fn close_before(&mut self, token: &Token, span: Span) {
+        let least = self.indent + u32::from(*token == Token::RightBrace);
+        if let Some(at) = self.open.iter().position(|open| open.span.is_empty() && open.indent >= least) {
+            self.close_down_to(at, span);
+        }
         let margin = self.indent == 0 && token.begins_item_at_margin();
         if margin || token.begins_item() {
             self.close_down_to(0, span);
@@ -332,23 +369,32 @@ impl<'s> Reader<'s> {
     /// Closes all but the `keep` outermost brackets, right behind the last token.
     fn close_down_to(&mut self, keep: usize, at: Span) {
         let Some(innermost) = self.open.get(keep..).and_then(|rest| rest.last()) else { return };
-        if !self.stopped {
+        if !self.stopped && !innermost.span.is_empty() {
             let open = if keep == 0 { self.suspect.take() } else { None }.unwrap_or(innermost.span);
             self.report(SyntaxError::Unclosed { open, at }, open);
         }
+        self.disturb_lists(keep);
         self.out.disturb(self.end);
         while self.open.len() > keep {
             self.pop(Span::new(self.file, self.end, self.end));
         }
     }
 
+    /// Disturbs all lines since the first list was opened that is about to be closed: they were read as a part of it.
+    fn disturb_lists(&mut self, keep: usize) {
+        let list = self.open[keep..].iter().find(|open| open.bracket != Bracket::Brace);
+        if let Some(start) = list.map(|open| open.span.start) {
+            self.out.disturbed.extend(self.out.line(start)..=self.out.line(self.end));
+        }
+    }
+
     /// Closes the innermost bracket, of which there must be one.
     fn pop(&mut self, span: Span) {
         let Some(open) = self.open.pop() else { return };
-        self.operators -= open.height.operators;
-        let inner = open.height.total();
-        let height = self.height();
-        height.operands = height.operands.max(inner);
+        self.operators -= open.level.operators;
+        let inner = open.level.total();
+        let level = self.level();
+        level.operands = level.operands.max(inner);
         self.push(open.bracket.closer(), span);
         self.check_height(span);
     }
@@ -360,25 +406,25 @@ impl<'s> Reader<'s> {
         self.out.disturb(at.start);
     }
 
-    // ---- height
-
-    fn height(&mut self) -> &mut Height {
-        self.open.last_mut().map_or(&mut self.outside, |open| &mut open.height)
+    fn level(&mut self) -> &mut Level {
+        self.open.last_mut().map_or(&mut self.outside, |open| &mut open.level)
     }
+
+    // ---- height
 
     fn nest(&mut self, span: Span) {
         self.operators += 1;
-        self.height().operators += 1;
+        self.level().operators += 1;
         self.check_height(span);
     }
 
     fn end_part(&mut self) {
-        self.operators -= self.height().operators;
-        self.height().end_part();
+        self.operators -= self.level().operators;
+        self.level().end_part();
     }
 
     fn check_height(&mut self, span: Span) {
-        if self.operators + self.height().operands > MAX_HEIGHT && !self.stopped {
+        if self.operators + self.level().operands > MAX_HEIGHT && !self.stopped {
             self.stopped = true;
             self.report(SyntaxError::TooDeep { span }, span);
         }

@@ -11,7 +11,6 @@ use lalrpop_util::{ErrorRecovery, ParseError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::ops::Range;
 
 /// Parses a file. The tree holds what could be parsed; the messages say what could not, in the order of the text.
 /// The program may be used further only if there are no messages.
@@ -33,7 +32,6 @@ fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
         Vec::new()
     });
     let found = context.errors.into_inner();
-    let consequences = stray_places(&items, &layout);
     let mut errors = std::mem::take(&mut layout.errors);
     errors.extend(found.into_iter().filter(|error| {
         let at = error.span().start;
@@ -41,26 +39,7 @@ fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
         layout.disturb(at);
         first
     }));
-    errors.retain(|error| !consequences.iter().any(|place| place.contains(&error.span().start)));
     (items, errors)
-}
-
-/// The places where errors follow from an earlier one: between an item that could not be parsed, body and all, and the
-/// next that begins like one. Mostly that is a body whose `{` is missing, and the bracket at its end.
-fn stray_places(items: &[Item], layout: &Layout) -> Vec<Range<u32>> {
-    let mut places = Vec::new();
-    let mut broken = None;
-    for item in items {
-        let span = item.span();
-        if layout.token_at(span.start).is_some_and(Token::begins_item_at_margin) {
-            places.extend(broken.take().map(|end| end..span.start));
-        }
-        if matches!(item, Item::Error(_)) && !layout.ends_with_brace(span) {
-            broken.get_or_insert(layout.end_of_line(span.end).saturating_add(1));
-        }
-    }
-    places.extend(broken.map(|end| end..u32::MAX));
-    places
 }
 
 /// What the actions of the grammar need beside their symbols.
@@ -88,6 +67,18 @@ impl Context<'_> {
     /// Reports a token that does not fit.
     pub fn unexpected(&self, recovery: ErrorRecovery<u32, Token, Infallible>) {
         self.report(recovery.error);
+    }
+
+    /// An item that could not be parsed. A block in it holds statements if it is a function's; of others nothing is known,
+    /// and only the first error counts.
+    pub fn broken_item(&self, span: Span) -> Item {
+        let first = self.tokens.partition_point(|token| token.0 < span.start);
+        if !matches!(self.tokens.get(first), Some((_, Token::Fn | Token::Test, _))) {
+            let mut errors = self.errors.borrow_mut();
+            let earlier = errors.partition_point(|error| error.span().start < span.start);
+            errors.truncate(earlier + 1);
+        }
+        Item::Error(span)
     }
 
     /// `target = value`

@@ -181,6 +181,11 @@ impl Token<'_> {
         )
     }
 
+    /// Whether a block must follow, at once or later.
+    pub fn wants_block(&self) -> bool {
+        matches!(self, Token::For | Token::If | Token::Else | Token::While | Token::Fn)
+    }
+
     /// Whether it begins a statement and can stand nowhere else, so that a bracket before it must have been closed.
     pub fn begins_statement(&self) -> bool {
         use Token::*;
