@@ -254,9 +254,10 @@ impl fmt::Display for Array {
     }
 }
 
-/// The product of the sizes; `None` if it does not fit.
+/// The product of the sizes; `None` if it does not fit, and also where only a size of 0 makes it fit.
 pub(super) fn elements(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
+    let product = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))?;
+    Some(if shape.contains(&0) { 0 } else { product })
 }
 
 /// A shape as programs write it: `[60000, 784]`, and nothing for a single number.
@@ -290,6 +291,7 @@ mod tests {
         assert_eq!(elements(&[]), Some(1));
         assert_eq!(elements(&[3, 0, 5]), Some(0));
         assert_eq!(elements(&[usize::MAX, 2]), None);
+        assert_eq!(elements(&[0, usize::MAX, 2]), None);
     }
 
     #[test]

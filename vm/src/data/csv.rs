@@ -43,7 +43,7 @@ pub(super) fn read(stream: Stream<'_>) -> Result<Array, Problem> {
             }
         }
     }
-    Ok(table.into_array())
+    table.into_array()
 }
 
 /// Whichever of comma, semicolon and tab the first line has most of, outside quotation marks.
@@ -97,15 +97,17 @@ impl Table {
         Ok(())
     }
 
-    fn into_array(self) -> Array {
+    fn into_array(self) -> Result<Array, Problem> {
         let columns = self.columns.unwrap_or(0);
         let values = match self.cells {
             Cells::Whole(values) => Values::I64(values),
             Cells::Real(values) => Values::F64(values),
         };
-        let rows = values.len().checked_div(columns).unwrap_or(0);
+        // So it may be no table at all: one line without a number passes for headings.
+        let none = || Problem::Malformed { format: "csv", reason: "it has no line of numbers".into() };
+        let rows = values.len().checked_div(columns).filter(|&rows| rows > 0).ok_or_else(none)?;
         let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
-        Array::new(shape, values)
+        Ok(Array::new(shape, values))
     }
 }
 
