@@ -4,7 +4,9 @@
 
 use std::time::Instant;
 
+use tern_vm::bits::{self, planes};
 use tern_vm::par::Threads;
+use tern_vm::prg::{Key, Stream};
 use tern_vm::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
 use tern_vm::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
 
@@ -13,6 +15,8 @@ fn main() {
     matrices(&bench);
     convolution(&bench);
     elements(&bench);
+    random(&bench);
+    bits(&bench);
 }
 
 struct Bench {
@@ -159,5 +163,50 @@ fn element_wise<R: Ring>(bench: &Bench) {
     bench.run(&format!("multiply shares 10000 2^{}", R::BITS), n, || {
         let src = [view(&a), view(&b), view(&c), view(&d)];
         views::apply(&threads, ViewMut::new(&mut dst, &layout), src, |_, [a, b, c, d]| a * (b + c) + d * b);
+    });
+}
+
+fn random(bench: &Bench) {
+    let (n, threads, key) = (100_000, Threads::single(), Key::new(&[7; 16]));
+    let stream = Stream::new(&key, 1, 2, 3).expect("a small counter");
+    let mut dst = vec![Z64::ZERO; n];
+    bench.run("draw 100000 2^64", n, || stream.fill(&threads, 0, &mut dst));
+    bench.run("draw 100000 of 16 bits 2^64", n, || stream.fill_bits(&threads, 16, 0, &mut dst));
+    bench.run("mask 100000 by two streams 2^64", n, || {
+        Stream::combine(&threads, &mut dst, [stream, stream], |x, [r, s]| x + r - s);
+    });
+    bench.run("permutation of 60000", 60_000, || {
+        std::hint::black_box(stream.permutation(60_000));
+    });
+}
+
+fn bits(bench: &Bench) {
+    let (n, threads) = (100_000, Threads::single());
+    let stride = bits::words(n);
+    split::<Z64>(bench, n, 0, 32);
+    split::<Z64>(bench, n, 63, 64);
+    split::<Z128>(bench, n, 0, 64);
+    let (src, mut dst) = (vec![5; 64 * stride], vec![Z64::ZERO; n]);
+    bench.run("join 32 planes of 100000 2^64", n, || planes::join(&threads, &mut dst, &src, stride, 32));
+    let mut dst = vec![0; stride];
+    let [a, b, c, d] = [0, 1, 2, 3].map(|j| &src[j * stride..][..stride]);
+    bench.run("and shares of 100000 bits", n, || {
+        bits::apply(&threads, &mut dst, [a, b, c, d], |_, [a, b, c, d]| a & (b ^ c) ^ d & b);
+    });
+    let (whole, shifted) = (Layout::strided(0, &[(n - 64, 1)]), Layout::strided(13, &[(n - 64, 1)]));
+    bench.run("copy 100000 bits from an odd place", n, || {
+        bits::views::copy(&threads, ViewMut::new(&mut dst, &whole), View::new(&src, &shifted));
+    });
+    let [spread, dense] = [Layout::strided(0, &[(n / 10, 10)]), Layout::strided(0, &[(n / 10, 1)])];
+    bench.run("copy every tenth of 100000 bits", n / 10, || {
+        bits::views::copy(&threads, ViewMut::new(&mut dst, &dense), View::new(&src, &spread));
+    });
+}
+
+fn split<R: Ring>(bench: &Bench, n: usize, low: u32, high: u32) {
+    let (src, stride) = (values::<R>(n, R::BITS), bits::words(n));
+    let mut dst = vec![0; stride * 64];
+    bench.run(&format!("split {n} into planes {low}..{high} 2^{}", R::BITS), n, || {
+        planes::split(&Threads::single(), &mut dst, stride, &src, low, high);
     });
 }

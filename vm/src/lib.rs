@@ -1,5 +1,6 @@
 //! vm
 
+pub mod bits;
 pub mod data;
 pub mod par;
 pub mod prg;

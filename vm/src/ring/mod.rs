@@ -9,7 +9,7 @@ pub mod contract;
 mod element;
 mod layout;
 pub mod slices;
-mod target;
+pub(crate) mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod views;
