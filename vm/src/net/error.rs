@@ -1,0 +1,153 @@
+//! What goes wrong between parties: one line that names the party and the cause.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::frame::FrameError;
+use super::identity::Fingerprint;
+use super::party::Party;
+
+/// A party as a message names it: its index, and its name if it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The party.
+    pub party: Party,
+    /// Its name in the hosts file; empty between threads of one process.
+    pub name: Arc<str>,
+}
+
+impl From<Party> for Who {
+    fn from(party: Party) -> Self {
+        Self { party, name: "".into() }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.name {
+            "" => write!(f, "{}", self.party),
+            name => write!(f, "{} ({name})", self.party),
+        }
+    }
+}
+
+/// A failure of the links between the parties. Fields that all variants share: `who` is the party concerned.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // the fields are what the message says they are
+pub enum NetError {
+    // Before there is a connection.
+    /// The address to listen on is taken.
+    #[error("cannot listen on {address}: the port is in use")]
+    PortInUse { address: String },
+    /// The address to listen on cannot be used for another reason.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen { address: String, cause: io::Error },
+    /// The key in hand belongs to no party or to another one.
+    #[error("the certificate given, {given}, is not the one of {who} in the hosts file, {listed}")]
+    NotOurs { who: Who, given: Fingerprint, listed: Fingerprint },
+    /// The local key or certificate cannot be used.
+    #[error("the key and certificate given cannot be used: {0}")]
+    Unusable(rustls::Error),
+    /// Nobody answers at the address of the party.
+    #[error("{who} is unreachable at {address}: {cause} (waited {})", seconds(.waited))]
+    Unreachable { who: Who, address: String, cause: String, waited: Duration },
+    /// The party, which is the one to connect, did not.
+    #[error("{who} did not connect (waited {}){}", seconds(.waited), turned_away(.refused))]
+    NeverCame { who: Who, waited: Duration, refused: Option<String> },
+    /// Whoever answers at the party's address is somebody else.
+    #[error(
+        "{who} is not who it should be: at {address} there is the certificate {found}, expected {expected}"
+    )]
+    WrongCertificate { who: Who, address: String, found: Fingerprint, expected: Fingerprint },
+    /// The party's certificate is the right one but cannot be accepted.
+    #[error("the certificate of {who} is not acceptable: {cause}")]
+    BadCertificate { who: Who, cause: String },
+    /// The party ended the handshake with an alert.
+    #[error("{who} turned us away: {alert}")]
+    TurnedAway { who: Who, alert: String },
+    /// What answers does not speak TLS.
+    #[error("what answers for {who} at {address} does not speak TLS")]
+    NotTls { who: Who, address: String },
+    /// The handshake failed in another way.
+    #[error("the handshake with {who} failed: {cause}")]
+    Handshake { who: Who, cause: String },
+
+    // Once connected.
+    /// Nothing came from the party for longer than the time-out.
+    #[error("{who} has been silent for {}", seconds(.waited))]
+    Stalled { who: Who, waited: Duration },
+    /// The connection broke without a word.
+    #[error("{who} is gone: {cause}")]
+    Died { who: Who, cause: String },
+    /// The party finished its run although more was expected of it.
+    #[error("{who} finished before the end of this run")]
+    Left { who: Who },
+    /// The party says that the run has failed.
+    #[error("{origin} ended the run: {reason}{}", as_told_by(.who, .origin))]
+    Aborted { who: Who, origin: Who, reason: String },
+
+    // Messages that are not what the schedule says.
+    /// A message ends too early.
+    #[error("{who} sent a truncated message in round {round}: {got} bytes, {expected} expected")]
+    Truncated { who: Who, round: u64, got: usize, expected: usize },
+    /// A message has more bytes than it should have.
+    #[error("{who} sent an oversized message in round {round}: at least {got} bytes, {expected} expected")]
+    Oversized { who: Who, round: u64, got: usize, expected: usize },
+    /// A message belongs to another round.
+    #[error("{who} is out of step: it sent a message of round {got} in round {expected}")]
+    OutOfStep { who: Who, got: u64, expected: u64 },
+    /// A header that no party writes.
+    #[error("{who} sent what cannot be understood: {cause}")]
+    Malformed { who: Who, cause: FrameError },
+    /// A message whose length is not fixed in advance is too long.
+    #[error("{who} sent a message of {got} bytes where at most {limit} are allowed")]
+    TooLong { who: Who, got: u64, limit: usize },
+    /// The public seed that the party computed differs from ours, or it opened another value than it committed to.
+    #[error("{who} does not agree on the common seed: {cause}")]
+    Seed { who: Who, cause: &'static str },
+
+    // Our own doing.
+    /// This party sent or asked for more, or less, than it declared for the round.
+    #[error("round {round}, {direction} {who}: {given} bytes where {declared} were declared")]
+    Undeclared { who: Who, round: u64, direction: Direction, given: usize, declared: usize },
+    /// The operating system gives no random bytes.
+    #[error("no random bytes from the operating system: {0}")]
+    Entropy(String),
+    /// The operating system refuses something else.
+    #[error("{what}: {cause}")]
+    System { what: &'static str, cause: io::Error },
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From this party.
+    To,
+    /// To this party.
+    From,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::To => "to",
+            Self::From => "from",
+        })
+    }
+}
+
+fn seconds(time: &Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn turned_away(refused: &Option<String>) -> String {
+    refused.as_ref().map_or(String::new(), |refused| format!("; turned away: {refused}"))
+}
+
+fn as_told_by(who: &Who, origin: &Who) -> String {
+    if who == origin { String::new() } else { format!(" (as {who} reports)") }
+}

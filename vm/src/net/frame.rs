@@ -1,0 +1,228 @@
+//! Framing: what precedes the bytes of a round on a link.
+//!
+//! The payload of a round is the concatenation of what its operations send, in the order that the schedule fixed; operations
+//! add no headers. The link cuts this message into chunks of at most [`MAX_CHUNK`] bytes and puts a header of [`HEADER`] bytes before
+//! each, so that a message that is too short, too long or of another round is recognised, and so that a party that fails can say why
+//! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
+//!
+//! ```text
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 goodbye, 5 hello
+//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; else 0
+//! bytes 2–3   0
+//! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
+//! bytes 8–15  data: number of the round; hello: number of the trip; else 0
+//! ```
+//!
+//! All numbers are little-endian. Any other content is an error; decoding never panics and reserves no memory.
+
+use thiserror::Error;
+
+use super::party::Party;
+
+/// Bytes of a header.
+pub const HEADER: usize = 16;
+/// The most payload that follows one header.
+pub const MAX_CHUNK: usize = 128 << 10;
+/// The most bytes that a reason for an abort can take.
+pub const MAX_REASON: usize = 1 << 10;
+
+/// The meaning of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A piece of the message of a round.
+    Data {
+        /// The number of the round.
+        round: u64,
+        /// Bytes of payload that follow, 1 to [`MAX_CHUNK`].
+        length: usize,
+        /// Whether the message ends with this chunk.
+        last: bool,
+    },
+    /// The sender is alive, and waiting itself.
+    Heartbeat,
+    /// The run has failed.
+    Abort {
+        /// The party at which it failed, as the sender says.
+        origin: Party,
+        /// Bytes of the reason (UTF-8) that follow, at most [`MAX_REASON`].
+        length: usize,
+    },
+    /// The sender has reached the end of the run.
+    Goodbye,
+    /// An echo of the set-up.
+    Hello {
+        /// Which one.
+        trip: u64,
+    },
+}
+
+/// Why a header cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// The kind is not known.
+    #[error("unknown kind of frame {0}")]
+    Kind(u8),
+    /// A length is beyond what its kind allows.
+    #[error("a frame of {length} bytes, where {limit} are allowed")]
+    Length {
+        /// What the header says.
+        length: u32,
+        /// The limit.
+        limit: usize,
+    },
+    /// A field has a value that its kind does not allow.
+    #[error("a frame with a malformed header")]
+    Field,
+}
+
+impl Frame {
+    /// The bytes of the header.
+    pub fn encode(self) -> [u8; HEADER] {
+        let (kind, detail, length, number) = match self {
+            Self::Data { round, length, last } => (1, u8::from(last), length, round),
+            Self::Heartbeat => (2, 0, 0, 0),
+            Self::Abort { origin, length } => (3, origin as u8, length, 0),
+            Self::Goodbye => (4, 0, 0, 0),
+            Self::Hello { trip } => (5, 0, 0, trip),
+        };
+        debug_assert!(length <= MAX_CHUNK);
+        let mut bytes = [0; HEADER];
+        bytes[0] = kind;
+        bytes[1] = detail;
+        bytes[4..8].copy_from_slice(&(length as u32).to_le_bytes());
+        bytes[8..].copy_from_slice(&number.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// Everything that [`Frame::encode`] does not write.
+    pub fn decode(bytes: &[u8; HEADER]) -> Result<Self, FrameError> {
+        let [kind, detail, 0, 0, l0, l1, l2, l3, number @ ..] = *bytes else {
+            return Err(FrameError::Field);
+        };
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        let number = u64::from_le_bytes(number);
+        match (kind, detail, length, number) {
+            (1, 0 | 1, 1.., round) => {
+                Ok(Self::Data { round, length: bounded(length, MAX_CHUNK)?, last: detail == 1 })
+            }
+            (2, 0, 0, 0) => Ok(Self::Heartbeat),
+            (3, _, _, 0) => Ok(Self::Abort {
+                origin: Party::from_index(detail.into()).ok_or(FrameError::Field)?,
+                length: bounded(length, MAX_REASON)?,
+            }),
+            (4, 0, 0, 0) => Ok(Self::Goodbye),
+            (5, 0, 0, trip) => Ok(Self::Hello { trip }),
+            (1..=5, ..) => Err(FrameError::Field),
+            _ => Err(FrameError::Kind(kind)),
+        }
+    }
+}
+
+/// An abort frame with as much of `reason` as fits.
+pub fn abort(origin: Party, reason: &str) -> Vec<u8> {
+    let mut end = reason.len().min(MAX_REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut bytes = Frame::Abort { origin, length: end }.encode().to_vec();
+    bytes.extend_from_slice(&reason.as_bytes()[..end]);
+    bytes
+}
+
+/// The reason of an abort as text that can be shown: a peer's bytes do not get to steer a terminal.
+pub fn printable(reason: &[u8]) -> String {
+    String::from_utf8_lossy(reason).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The abort in a sequence of whole or cut-off frames, if there is one.
+pub fn find_abort(mut bytes: &[u8]) -> Option<(Party, String)> {
+    while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
+        match Frame::decode(header).ok()? {
+            Frame::Data { length, .. } => bytes = rest.get(length..)?,
+            Frame::Abort { origin, length } => return Some((origin, printable(rest.get(..length)?))),
+            Frame::Heartbeat | Frame::Goodbye | Frame::Hello { .. } => bytes = rest,
+        }
+    }
+    None
+}
+
+fn bounded(length: u32, limit: usize) -> Result<usize, FrameError> {
+    usize::try_from(length).ok().filter(|&length| length <= limit).ok_or(FrameError::Length { length, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_frame() -> impl Strategy<Value = Frame> {
+        prop_oneof![
+            (any::<u64>(), 1..=MAX_CHUNK, any::<bool>()).prop_map(|(round, length, last)| Frame::Data {
+                round,
+                length,
+                last
+            }),
+            Just(Frame::Heartbeat),
+            Just(Frame::Goodbye),
+            (0..3usize, 0..=MAX_REASON)
+                .prop_map(|(party, length)| Frame::Abort { origin: Party::ALL[party], length }),
+            any::<u64>().prop_map(|trip| Frame::Hello { trip }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_read_back(frame in any_frame()) {
+            prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        }
+
+        /// There is one encoding of each frame: whatever decodes is what `encode` writes.
+        #[test]
+        fn any_bytes_are_a_canonical_header_or_an_error(
+            bytes in any::<[u8; HEADER]>(), frame in any_frame(), place in 0..HEADER, value: u8
+        ) {
+            let mut damaged = frame.encode();
+            damaged[place] = value;
+            for bytes in [bytes, damaged] {
+                if let Ok(frame) = Frame::decode(&bytes) {
+                    prop_assert_eq!(frame.encode(), bytes);
+                }
+            }
+        }
+
+        #[test]
+        fn looking_for_an_abort_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = find_abort(&bytes);
+        }
+
+        #[test]
+        fn a_reason_of_any_length_survives_cut_at_a_character(reason in "\\PC{0,700}") {
+            let mut bytes = Frame::Heartbeat.encode().to_vec();
+            bytes.extend(Frame::Data { round: 1, length: 3, last: true }.encode());
+            bytes.extend([0; 3]);
+            bytes.extend(abort(Party::P2, &reason));
+            let (origin, text) = find_abort(&bytes).expect("the abort is there");
+            prop_assert_eq!(origin, Party::P2);
+            prop_assert!(reason.starts_with(&text));
+            prop_assert!(text.len() + 4 > reason.len().min(MAX_REASON));
+        }
+    }
+
+    #[test]
+    fn lengths_at_the_limits() {
+        let mut bytes = Frame::Data { round: 1, length: MAX_CHUNK, last: true }.encode();
+        bytes[4] += 1;
+        assert_eq!(
+            Frame::decode(&bytes),
+            Err(FrameError::Length { length: MAX_CHUNK as u32 + 1, limit: MAX_CHUNK })
+        );
+        bytes[4..8].fill(0);
+        assert_eq!(Frame::decode(&bytes), Err(FrameError::Field), "an empty chunk");
+        bytes[4..8].fill(255);
+        assert!(matches!(Frame::decode(&bytes), Err(FrameError::Length { length: u32::MAX, .. })));
+    }
+}

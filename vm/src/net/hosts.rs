@@ -1,0 +1,304 @@
+//! The hosts file: who the three parties are. It is the same file at all of them.
+//!
+//! ```toml
+//! [[party]]
+//! name = "alice"
+//! address = "alice.example.org:7000"
+//! fingerprint = "sha256:…"
+//! # two more of these, in the order of the parties' indices
+//!
+//! [timeouts]      # optional, in seconds
+//! connect = 60    # how long to wait for the others to start
+//! stall = 60      # how long a party may be silent
+//! ```
+
+use std::fmt::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+use toml::Spanned;
+
+use super::error::Who;
+use super::identity::Fingerprint;
+use super::party::Party;
+
+/// The default of both time-outs.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The parties, by index, and how long they wait for each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// The parties in order.
+    pub parties: [Host; 3],
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// One party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// What messages call it.
+    pub name: String,
+    /// Where it listens: a host name or an IP address, a colon and a port.
+    pub address: String,
+    /// The fingerprint of its certificate.
+    pub fingerprint: Fingerprint,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the other parties to start.
+    pub connect: Duration,
+    /// For any sign of life from a party whose bytes are needed.
+    pub stall: Duration,
+}
+
+/// Why a hosts file cannot be used.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // the fields are what the message says they are
+pub enum HostsError {
+    /// It cannot be read.
+    #[error("{}: {cause}", .path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    /// Its content is wrong.
+    #[error("{file}:{line}:{column}: {message}")]
+    Content { file: String, line: usize, column: usize, message: String },
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: TIMEOUT, stall: TIMEOUT }
+    }
+}
+
+impl Hosts {
+    /// Reads a hosts file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and what [`Hosts::parse`] says.
+    pub fn load(path: &Path) -> Result<Self, HostsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| HostsError::File { path: path.to_owned(), cause })?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads the content of a hosts file; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// With line and column: bad TOML, unknown keys, not three parties, two with the same name, address or fingerprint, an address without
+    /// a port, a malformed fingerprint, a time-out outside of 1 second to a day.
+    pub fn parse(text: &str, file: &str) -> Result<Self, HostsError> {
+        let place = |at: usize, message: String| {
+            let before = text.get(..at).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+            HostsError::Content { file: file.to_owned(), line, column, message }
+        };
+        let raw: RawHosts = toml::from_str(text)
+            .map_err(|error| place(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        raw.check().map_err(|(at, message)| place(at, message))
+    }
+
+    /// One of the parties.
+    pub fn host(&self, party: Party) -> &Host {
+        &self.parties[party.index()]
+    }
+
+    /// How messages name a party.
+    pub fn who(&self, party: Party) -> Who {
+        Who { party, name: self.host(party).name.as_str().into() }
+    }
+
+    /// The party with this certificate.
+    pub fn find(&self, fingerprint: Fingerprint) -> Option<Party> {
+        Party::ALL.into_iter().find(|&party| self.host(party).fingerprint == fingerprint)
+    }
+}
+
+/// The file itself.
+impl fmt::Display for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Host { name, address, fingerprint } in &self.parties {
+            writeln!(f, "[[party]]\nname = {}\naddress = {}", quoted(name), quoted(address))?;
+            writeln!(f, "fingerprint = \"{fingerprint}\"\n")?;
+        }
+        let Timeouts { connect, stall } = self.timeouts;
+        writeln!(f, "[timeouts]\nconnect = {}\nstall = {}", connect.as_secs_f64(), stall.as_secs_f64())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHosts {
+    party: Spanned<Vec<RawHost>>,
+    #[serde(default)]
+    timeouts: RawTimeouts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHost {
+    name: Spanned<String>,
+    address: Spanned<String>,
+    fingerprint: Spanned<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTimeouts {
+    connect: Option<Spanned<f64>>,
+    stall: Option<Spanned<f64>>,
+}
+
+/// An error and the byte at which it is.
+type At = (usize, String);
+
+impl RawHosts {
+    fn check(self) -> Result<Hosts, At> {
+        let at = self.party.span().start;
+        let hosts = self.party.into_inner();
+        for (index, host) in hosts.iter().enumerate() {
+            let earlier = &hosts[..index];
+            distinct(&host.name, earlier.iter().map(|host| &host.name), "name")?;
+            distinct(&host.address, earlier.iter().map(|host| &host.address), "address")?;
+            distinct(&host.fingerprint, earlier.iter().map(|host| &host.fingerprint), "fingerprint")?;
+        }
+        let parties = hosts.into_iter().map(RawHost::check).collect::<Result<Vec<_>, At>>()?;
+        let parties = <[Host; 3]>::try_from(parties)
+            .map_err(|hosts| (at, format!("there must be three parties, not {}", hosts.len())))?;
+        let timeouts =
+            Timeouts { connect: timeout(self.timeouts.connect)?, stall: timeout(self.timeouts.stall)? };
+        Ok(Hosts { parties, timeouts })
+    }
+}
+
+impl RawHost {
+    fn check(self) -> Result<Host, At> {
+        let name = self.name.get_ref();
+        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            return Err((self.name.span().start, "a name has 1 to 64 characters".to_owned()));
+        }
+        let address = self.address.get_ref();
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        if port.and_then(|(_, port)| port.parse().ok()).is_none_or(|port: u16| port == 0) {
+            let message = format!("`{address}` is not an address: write host:port");
+            return Err((self.address.span().start, message));
+        }
+        let fingerprint = self.fingerprint.get_ref().parse();
+        let fingerprint = fingerprint.map_err(|error| (self.fingerprint.span().start, format!("{error}")))?;
+        Ok(Host { name: self.name.into_inner(), address: self.address.into_inner(), fingerprint })
+    }
+}
+
+fn distinct<'a>(
+    value: &Spanned<String>,
+    mut earlier: impl Iterator<Item = &'a Spanned<String>>,
+    what: &str,
+) -> Result<(), At> {
+    if earlier.any(|other| other.get_ref() == value.get_ref()) {
+        return Err((value.span().start, format!("two parties have the {what} `{}`", value.get_ref())));
+    }
+    Ok(())
+}
+
+fn timeout(seconds: Option<Spanned<f64>>) -> Result<Duration, At> {
+    let Some(seconds) = seconds else { return Ok(TIMEOUT) };
+    if !(1.0..=86_400.0).contains(seconds.get_ref()) {
+        return Err((seconds.span().start, "a time-out is 1 to 86400 seconds".to_owned()));
+    }
+    Ok(Duration::from_secs_f64(seconds.into_inner()))
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes all text"),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn example() -> String {
+        let party = |name, digit: &str| {
+            let print = digit.repeat(64);
+            format!(
+                "[[party]]\nname = \"{name}\"\naddress = \"{name}.example.org:7000\"\nfingerprint = \"sha256:{print}\"\n"
+            )
+        };
+        [party("alice", "a"), party("bob", "b"), party("carol", "c")].concat()
+    }
+
+    fn message(text: &str) -> String {
+        Hosts::parse(text, "hosts.toml").expect_err(text).to_string()
+    }
+
+    #[test]
+    fn three_parties_and_default_timeouts() {
+        let hosts = Hosts::parse(&example(), "hosts.toml").unwrap();
+        assert_eq!(hosts.host(Party::P1).name, "bob");
+        assert_eq!(hosts.find(Fingerprint([0xcc; 32])), Some(Party::P2));
+        assert_eq!(hosts.find(Fingerprint([0xdd; 32])), None);
+        assert_eq!(hosts.timeouts, Timeouts::default());
+        assert_eq!(hosts.who(Party::P0).to_string(), "party 0 (alice)");
+    }
+
+    #[test]
+    fn errors_have_a_place() {
+        let example = example();
+        assert_eq!(
+            message(&example.replace("bob.example.org:7000", "bob.example.org")),
+            "hosts.toml:7:11: `bob.example.org` is not an address: write host:port"
+        );
+        assert_eq!(
+            message(&example.replace("sha256:bbb", "sha256:bbx")),
+            "hosts.toml:8:15: a fingerprint is `sha256:` and 64 hexadecimal digits"
+        );
+        assert_eq!(
+            message(&example.replace("name = \"carol\"", "name = \"bob\"")),
+            "hosts.toml:10:8: two parties have the name `bob`"
+        );
+        assert_eq!(
+            message(&format!("{example}[timeouts]\nstall = 0\n")),
+            "hosts.toml:14:9: a time-out is 1 to 86400 seconds"
+        );
+        assert!(message(&example.replace("name =", "nome =")).starts_with("hosts.toml:2:1: unknown field"));
+        assert!(message(&example[..example.len() / 2]).contains("hosts.toml:"));
+        assert!(message("").contains("missing field `party`"));
+        assert!(message("party = []").contains("three parties, not 0"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            names in prop::collection::hash_set("[^\\p{C}]{1,16}", 3), connect in 1..86_400u32, stall in 1..86_400u32
+        ) {
+            let mut names = names.into_iter();
+            let parties = Party::ALL.map(|party| Host {
+                name: names.next().unwrap(),
+                address: format!("127.0.0.1:700{}", party.index()),
+                fingerprint: Fingerprint([party.index() as u8; 32]),
+            });
+            let seconds = |time: u32| Duration::from_secs(time.into());
+            let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall) } };
+            prop_assert_eq!(Hosts::parse(&hosts.to_string(), "hosts.toml").unwrap(), hosts);
+        }
+
+        #[test]
+        fn any_text_is_a_hosts_file_or_an_error(text in "(\\[\\[party\\]\\]|name|address|=|\"|\\n|\\PC){0,20}") {
+            let _ = Hosts::parse(&text, "hosts.toml");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The receiving end of a link: a state machine over the bytes of one stream, without the reading.
+//!
+//! Whoever reads asks [`Incoming::space`] where the next bytes belong, reads there, and reports the number with
+//! [`Incoming::filled`]. Payload goes directly into the caller's buffer if one is offered. Every header is checked against what
+//! the round announced before a byte of its chunk is taken, so a neighbour can make this party store no more than that.
+
+use zeroize::Zeroize;
+
+use super::frame::{self, Frame, FrameError, HEADER, MAX_REASON};
+use super::party::Party;
+
+/// The most that is read at once into the buffer of this module.
+const DRAIN: usize = 128 << 10;
+/// A buffer of this module that has grown beyond this size does not survive its round.
+const KEEP: usize = 4 << 20;
+
+/// The message of the round in progress from one side, and the state of the stream.
+pub(super) struct Incoming {
+    round: u64,
+    announced: usize,
+    /// Bytes of the message that were read.
+    arrived: usize,
+    /// Bytes of the message that the caller has, or has offered a buffer for.
+    taken: usize,
+    /// Bytes that arrived before the caller asked for them: `front..back`.
+    spill: Vec<u8>,
+    front: usize,
+    back: usize,
+    state: State,
+}
+
+/// What the stream holds next.
+enum State {
+    /// A header, of which so many bytes are here.
+    Header([u8; HEADER], usize),
+    /// A chunk that has not been compared with the round: its header came before the round began here.
+    Parked { round: u64, length: usize, last: bool },
+    /// So many bytes of payload.
+    Data(usize),
+    /// The reason of an abort, of which so many bytes are here.
+    Reason { origin: Party, text: Vec<u8>, have: usize },
+    /// Nothing: the neighbour has said goodbye.
+    Left,
+}
+
+const NEXT_HEADER: State = State::Header([0; HEADER], 0);
+
+/// What a neighbour's bytes can do wrong, or report.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    OutOfStep { got: u64, expected: u64 },
+    Truncated { round: u64, got: usize, expected: usize },
+    Oversized { round: u64, got: usize, expected: usize },
+    Malformed(FrameError),
+    Aborted { origin: Party, reason: String },
+}
+
+impl Incoming {
+    pub(super) fn new() -> Self {
+        Self {
+            round: 0,
+            announced: 0,
+            arrived: 0,
+            taken: 0,
+            spill: Vec::new(),
+            front: 0,
+            back: 0,
+            state: NEXT_HEADER,
+        }
+    }
+
+    /// Begins a round in which `announced` bytes are to arrive. The round before is over.
+    pub(super) fn announce(&mut self, round: u64, announced: usize) -> Result<(), Fault> {
+        debug_assert_eq!((self.taken, self.front), (self.announced, self.back));
+        (self.round, self.announced, self.arrived, self.taken) = (round, announced, 0, 0);
+        if self.spill.len() > KEEP {
+            self.spill = Vec::new();
+        }
+        self.admit()
+    }
+
+    /// Between two rounds: overwrites what was received.
+    pub(super) fn wipe(&mut self) {
+        self.spill.zeroize();
+    }
+
+    pub(super) fn announced(&self) -> usize {
+        self.announced
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Bytes that can be taken at once.
+    pub(super) fn ready(&self) -> usize {
+        self.back - self.front
+    }
+
+    /// Whether something that arrives now would be read.
+    pub(super) fn is_listening(&self) -> bool {
+        match self.state {
+            State::Header(..) | State::Data(_) | State::Reason { .. } => true,
+            State::Parked { .. } | State::Left => false,
+        }
+    }
+
+    /// Whether the neighbour has said goodbye.
+    pub(super) fn has_left(&self) -> bool {
+        matches!(self.state, State::Left)
+    }
+
+    /// The round of a message that has begun to arrive before its round began here.
+    pub(super) fn parked(&self) -> Option<u64> {
+        match self.state {
+            State::Parked { round, .. } => Some(round),
+            State::Header(..) | State::Data(_) | State::Reason { .. } | State::Left => None,
+        }
+    }
+
+    /// Accepts a buffer of the caller for the next bytes of the message, and moves what has already arrived to its front.
+    pub(super) fn take(&mut self, sink: &mut &mut [u8]) {
+        self.taken += sink.len();
+        debug_assert!(self.taken <= self.announced);
+        let count = self.ready().min(sink.len());
+        if count > 0 {
+            let (now, later) = std::mem::take(sink).split_at_mut(count);
+            now.copy_from_slice(&self.spill[self.front..self.front + count]);
+            *sink = later;
+            self.front += count;
+        }
+        if self.front == self.back {
+            (self.front, self.back) = (0, 0);
+        }
+    }
+
+    /// Where the next bytes of the stream are to be read to; `sink` is the rest of the caller's buffer. None if the
+    /// next bytes are not for this round.
+    pub(super) fn space<'a>(&'a mut self, sink: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        match &mut self.state {
+            State::Header(bytes, have) => Some(&mut bytes[*have..]),
+            State::Data(left) if !sink.is_empty() => {
+                let most = sink.len().min(*left);
+                Some(&mut sink[..most])
+            }
+            State::Data(left) => {
+                let end = self.back + DRAIN.min(*left);
+                if self.spill.len() < end {
+                    self.spill.resize(end, 0);
+                }
+                Some(&mut self.spill[self.back..end])
+            }
+            State::Reason { text, have, .. } => Some(&mut text[*have..]),
+            State::Parked { .. } | State::Left => None,
+        }
+    }
+
+    /// `count` bytes were read to the front of the last [`Incoming::space`] with the same `sink`.
+    pub(super) fn filled(&mut self, count: usize, sink: &mut &mut [u8]) -> Result<(), Fault> {
+        match &mut self.state {
+            State::Header(bytes, have) => {
+                *have += count;
+                if *have == HEADER {
+                    let frame = Frame::decode(bytes).map_err(Fault::Malformed)?;
+                    return self.enter(frame);
+                }
+            }
+            State::Data(left) => {
+                *left -= count;
+                if *left == 0 {
+                    self.state = NEXT_HEADER;
+                }
+                self.arrived += count;
+                if sink.is_empty() {
+                    self.back += count;
+                } else {
+                    *sink = &mut std::mem::take(sink)[count..];
+                }
+            }
+            State::Reason { origin, text, have } => {
+                *have += count;
+                if *have == text.len() {
+                    return Err(Fault::Aborted { origin: *origin, reason: frame::printable(text) });
+                }
+            }
+            State::Parked { .. } | State::Left => debug_assert_eq!(count, 0, "there was no space"),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, frame: Frame) -> Result<(), Fault> {
+        self.state = match frame {
+            Frame::Data { round, length, last } => State::Parked { round, length, last },
+            Frame::Abort { origin, length: 0 } => {
+                return Err(Fault::Aborted { origin, reason: String::new() });
+            }
+            Frame::Abort { origin, length } => {
+                debug_assert!(length <= MAX_REASON);
+                State::Reason { origin, text: vec![0; length], have: 0 }
+            }
+            Frame::Goodbye => State::Left,
+            Frame::Heartbeat => NEXT_HEADER,
+            Frame::Hello { .. } => return Err(Fault::Malformed(FrameError::Field)),
+        };
+        self.admit()
+    }
+
+    /// Compares a parked chunk with the round, and lets its bytes in if it belongs to it.
+    fn admit(&mut self) -> Result<(), Fault> {
+        let State::Parked { round: got, length, last } = self.state else { return Ok(()) };
+        let (round, expected) = (self.round, self.announced);
+        let missing = expected - self.arrived;
+        if got > round && missing == 0 {
+            return Ok(());
+        }
+        if got != round {
+            return Err(Fault::OutOfStep { got, expected: round });
+        }
+        let after = self.arrived + length;
+        if after > expected || (after == expected && !last) {
+            let got = after.max(expected + 1);
+            return Err(Fault::Oversized { round, got, expected });
+        }
+        if after < expected && last {
+            return Err(Fault::Truncated { round, got: after, expected });
+        }
+        self.state = State::Data(length);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds bytes in pieces until they end, fail, or belong to a later round; returns how many were used.
+    fn feed(
+        incoming: &mut Incoming,
+        bytes: &[u8],
+        piece: usize,
+        sink: &mut &mut [u8],
+    ) -> Result<usize, Fault> {
+        let mut used = 0;
+        while used < bytes.len() {
+            let Some(space) = incoming.space(sink) else { break };
+            let count = space.len().min(piece).min(bytes.len() - used);
+            space[..count].copy_from_slice(&bytes[used..used + count]);
+            incoming.filled(count, sink)?;
+            used += count;
+        }
+        Ok(used)
+    }
+
+    fn message(round: u64, payload: &[u8], chunk: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut left = payload.len();
+        for chunk in payload.chunks(chunk) {
+            left -= chunk.len();
+            bytes.extend(Frame::Data { round, length: chunk.len(), last: left == 0 }.encode());
+            bytes.extend(chunk);
+        }
+        bytes
+    }
+
+    proptest! {
+        /// Whatever the sizes of chunks, reads and buffers, the payload comes out whole, and the next round's stays outside.
+        #[test]
+        fn payload_comes_out_whole(
+            payload in prop::collection::vec(any::<u8>(), 1..200),
+            chunk in 1..50usize, piece in 1..50usize, offered in 0..200usize,
+        ) {
+            let mut bytes = message(1, &payload, chunk);
+            bytes.extend(Frame::Heartbeat.encode());
+            let here = bytes.len();
+            bytes.extend(message(2, b"later", 3));
+
+            let mut incoming = Incoming::new();
+            incoming.announce(1, payload.len()).unwrap();
+            let mut out = vec![0; payload.len()];
+            let (first, second) = out.split_at_mut(offered.min(payload.len()));
+            let mut sink = first;
+            incoming.take(&mut sink);
+            let used = feed(&mut incoming, &bytes, piece, &mut sink).unwrap();
+            prop_assert_eq!(used, here + HEADER);
+            prop_assert_eq!(incoming.parked(), Some(2));
+            prop_assert_eq!(incoming.ready(), second.len());
+            sink = second;
+            incoming.take(&mut sink);
+            prop_assert!(sink.is_empty());
+            prop_assert_eq!(&out, &payload);
+
+            incoming.announce(2, 5).unwrap();
+            let mut out = [0; 5];
+            let mut sink = &mut out[..];
+            incoming.take(&mut sink);
+            feed(&mut incoming, &bytes[used..], piece, &mut sink).unwrap();
+            prop_assert_eq!(&out, b"later");
+        }
+
+        /// A message that is not as long as announced is an error before the round can end.
+        #[test]
+        fn a_wrong_length_is_an_error(sent in 1..300usize, announced in 1..300usize, chunk in 1..100usize) {
+            let mut incoming = Incoming::new();
+            incoming.announce(7, announced).unwrap();
+            let result = feed(&mut incoming, &message(7, &vec![0; sent], chunk), 64, &mut &mut [][..]);
+            match sent.cmp(&announced) {
+                std::cmp::Ordering::Less =>
+                    prop_assert_eq!(result, Err(Fault::Truncated { round: 7, got: sent, expected: announced })),
+                std::cmp::Ordering::Equal => prop_assert!(result.is_ok()),
+                std::cmp::Ordering::Greater => {
+                    let oversized = matches!(result, Err(Fault::Oversized { round: 7, got, expected }) if got > expected);
+                    prop_assert!(oversized, "{:?}", result);
+                    prop_assert!(incoming.ready() <= announced);
+                }
+            }
+        }
+
+        /// Random bytes, and frames with a damaged byte, never panic and never fill more than the round announced.
+        #[test]
+        fn bad_bytes_are_errors(
+            random in prop::collection::vec(any::<u8>(), 0..200), place: prop::sample::Index, value: u8, announced in 0..100usize,
+        ) {
+            let mut damaged = message(1, &random, 30);
+            damaged.extend(frame::abort(Party::P1, "reason"));
+            let place = place.index(damaged.len());
+            damaged[place] = value;
+            for bytes in [random, damaged] {
+                let mut incoming = Incoming::new();
+                incoming.announce(1, announced).unwrap();
+                let _ = feed(&mut incoming, &bytes, 13, &mut &mut [][..]);
+                prop_assert!(incoming.ready() <= announced);
+            }
+        }
+    }
+
+    #[test]
+    fn rounds_must_agree() {
+        for (sent, expected) in [(1, 2), (3, 2)] {
+            let mut incoming = Incoming::new();
+            incoming.announce(expected, 4).unwrap();
+            let result = feed(&mut incoming, &message(sent, b"1234", 4), 64, &mut &mut [][..]);
+            assert_eq!(result, Err(Fault::OutOfStep { got: sent, expected }));
+        }
+    }
+
+    #[test]
+    fn a_reason_is_reported_and_cannot_steer_a_terminal() {
+        let mut incoming = Incoming::new();
+        let bytes = frame::abort(Party::P2, "no file \x1b[31m");
+        let result = feed(&mut incoming, &bytes, 5, &mut &mut [][..]);
+        assert_eq!(result, Err(Fault::Aborted { origin: Party::P2, reason: "no file  [31m".into() }));
+    }
+}

@@ -1,0 +1,45 @@
+//! The links between the three parties.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`party`](Party) | the ring of parties, and pairs of what belongs to two neighbours |
+//! | [`links`](Links) | rounds of messages of known sizes, streamed, counted and checked: what protocols use |
+//! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
+//! | [`transport`](Transport) | two byte streams: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
+//! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
+//! | [`connect`], [`ping`] | finding each other |
+//! | [`keys`] | keys for common randomness |
+//! | [`model`](NetworkModel) | a network as two numbers |
+//!
+//! A party meets the others with [`connect()`], compares with [`Links::swap`] what all have to agree on, gets keys from [`keys::agree`], runs its rounds, and
+//! ends with [`Links::finish`], or with [`Links::abort`] if something fails.
+
+mod connect;
+mod error;
+mod frame;
+mod hosts;
+mod identity;
+mod incoming;
+pub mod keys;
+mod links;
+mod meet;
+pub mod memory;
+mod model;
+mod outgoing;
+mod party;
+mod session;
+mod shape;
+mod tcp;
+mod tls;
+mod transport;
+
+pub use connect::{Endpoint, Reach, Setup, Waiting, connect, connect_at, ping};
+pub use error::{Direction, NetError, Who};
+pub use frame::FrameError;
+pub use hosts::{Host, Hosts, HostsError, TIMEOUT, Timeouts};
+pub use identity::{Fingerprint, FingerprintError, Identity, IdentityError, KeyFiles, keygen};
+pub use links::{Links, Traffic};
+pub use model::{NetworkModel, NetworkModelError};
+pub use party::{Pair, Party, Side};
+pub use shape::Shaped;
+pub use transport::{Read, Transport};

@@ -1,0 +1,451 @@
+//! A TLS session on a socket that never blocks.
+//!
+//! **Why the unbuffered interface of rustls.** Measured in one thread, AES-128-GCM in records of 16 KiB: `Connection`, over its own
+//! buffers, encrypts 2.6 GB/s and decrypts 2.1 GB/s, since it reads 4 KiB at a time and keeps a vector per record; tokio-rustls is the same plus a task
+//! per link. `UnbufferedConnection` on the buffers of this module does 6.3 and 6.7 GB/s. So tokio drives the handshake, and the engine's
+//! thread then reads and writes the bare socket.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
+use rustls::{ClientConfig, Error, ServerConfig};
+use zeroize::Zeroize;
+
+use super::identity::Fingerprint;
+use super::transport::Read;
+
+/// The most that is read from a socket at once.
+const READ: usize = 128 << 10;
+/// The most that is encrypted at once.
+const SEAL: usize = 64 << 10;
+/// The payload of a record.
+const RECORD: usize = 16 << 10;
+/// More than a record adds to its payload.
+const OVERHEAD: usize = 64;
+/// Room for handshake messages that leave with a record, such as an update of the keys.
+const SLACK: usize = 1 << 10;
+/// The most that is decrypted before anybody asks for it.
+const AHEAD: usize = 64 << 10;
+
+/// Encryption and decryption between buffers, without a socket.
+pub(super) struct Codec {
+    end: End,
+    /// Read from the socket and not decrypted.
+    pub(super) incoming: Buffer,
+    /// Encrypted and not written to the socket.
+    pub(super) outgoing: Buffer,
+    /// Decrypted and not taken.
+    plain: Buffer,
+    /// Whether the other end has closed the session.
+    closed: bool,
+}
+
+enum End {
+    Dialing(UnbufferedClientConnection),
+    Listening(UnbufferedServerConnection),
+}
+
+impl Codec {
+    pub(super) fn dialing(config: Arc<ClientConfig>) -> Result<Self, Error> {
+        // The name is not sent and not checked: the certificate is.
+        let name = ServerName::try_from("tern.invalid").map_err(|error| Error::General(error.to_string()))?;
+        UnbufferedClientConnection::new(config, name).map(|end| Self::new(End::Dialing(end)))
+    }
+
+    pub(super) fn listening(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        UnbufferedServerConnection::new(config).map(|end| Self::new(End::Listening(end)))
+    }
+
+    fn new(end: End) -> Self {
+        let [incoming, outgoing, plain] = [Buffer::default(), Buffer::default(), Buffer::default()];
+        Self { end, incoming, outgoing, plain, closed: false }
+    }
+
+    /// The certificate at the other end, once the handshake is over.
+    pub(super) fn peer(&self) -> Option<Fingerprint> {
+        let certificates = match &self.end {
+            End::Dialing(end) => end.peer_certificates(),
+            End::Listening(end) => end.peer_certificates(),
+        };
+        certificates?.first().map(Fingerprint::of)
+    }
+
+    /// Goes as far with the handshake as what was read allows; whether it is over. If it fails, an alert for the other end
+    /// is in `outgoing`.
+    pub(super) fn handshake(&mut self) -> Result<bool, Error> {
+        let done = loop {
+            match self.step(Task::Open, &mut |_| {}) {
+                Ok(Step::Again) => {}
+                Ok(Step::Done) => break Ok(!self.is_handshaking()),
+                Ok(Step::Closed) => break Err(Error::HandshakeNotComplete),
+                Err(error) => break Err(error),
+            }
+        };
+        if done.is_err() {
+            // Fails again once the alert is out.
+            while let Ok(Step::Again) = self.step(Task::Close, &mut |_| {}) {}
+        }
+        done
+    }
+
+    /// Encrypts into `outgoing`.
+    pub(super) fn seal(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        for bytes in bytes.chunks(SEAL) {
+            loop {
+                match self.step(Task::Seal(bytes), &mut |_| {})? {
+                    Step::Again => {}
+                    Step::Done => break,
+                    Step::Closed => return Err(general(io::Error::from(io::ErrorKind::BrokenPipe))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the other end that nothing will follow.
+    pub(super) fn close(&mut self) {
+        while let Ok(Step::Again) = self.step(Task::Close, &mut |_| {}) {}
+    }
+
+    /// Decrypts from `incoming`, as much as is there and fits.
+    pub(super) fn open(&mut self, into: &mut [u8]) -> Result<Read, Error> {
+        let mut done = self.plain.take(into);
+        let mut surplus = std::mem::take(&mut self.plain);
+        let mut result = Ok(Step::Again);
+        while done < into.len() && matches!(result, Ok(Step::Again)) {
+            result = self.step(Task::Open, &mut |payload| {
+                let (now, later) = payload.split_at(payload.len().min(into.len() - done));
+                into[done..done + now.len()].copy_from_slice(now);
+                done += now.len();
+                surplus.push(later);
+            });
+        }
+        self.plain = surplus;
+        match result? {
+            _ if done > 0 => Ok(Read::Bytes(done)),
+            _ if self.closed => Ok(Read::End),
+            Step::Again | Step::Done | Step::Closed => Ok(Read::Later),
+        }
+    }
+
+    /// Decrypts from `incoming` and keeps it, up to a limit; all that is kept so far.
+    fn open_ahead(&mut self) -> Result<&[u8], Error> {
+        let mut plain = std::mem::take(&mut self.plain);
+        let mut result = Ok(Step::Again);
+        while plain.filled().len() < AHEAD && matches!(result, Ok(Step::Again)) {
+            result = self.step(Task::Open, &mut |payload| plain.push(payload));
+        }
+        self.plain = plain;
+        result.map(|_| &*self.plain.filled())
+    }
+
+    fn is_handshaking(&self) -> bool {
+        match &self.end {
+            End::Dialing(end) => end.is_handshaking(),
+            End::Listening(end) => end.is_handshaking(),
+        }
+    }
+
+    fn step(&mut self, task: Task, deliver: &mut dyn FnMut(&[u8])) -> Result<Step, Error> {
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        let step = match &mut self.end {
+            End::Dialing(end) => step(end, incoming, outgoing, task, deliver),
+            End::Listening(end) => step(end, incoming, outgoing, task, deliver),
+        };
+        self.closed |= matches!(step, Ok(Step::Closed));
+        step
+    }
+}
+
+/// What a step is to do besides what the protocol asks for.
+#[derive(Clone, Copy)]
+enum Task<'a> {
+    /// Decrypt.
+    Open,
+    /// Encrypt these bytes.
+    Seal(&'a [u8]),
+    /// Close the session.
+    Close,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    /// Something was done; there may be more to do.
+    Again,
+    /// The task is done, as far as what was read allows.
+    Done,
+    /// The other end has closed the session.
+    Closed,
+}
+
+/// What the two kinds of connection share.
+trait Records {
+    type Data;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl Records for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+impl Records for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+/// Lets the connection advance by one state.
+fn step<R: Records>(
+    records: &mut R,
+    incoming: &mut Buffer,
+    outgoing: &mut Buffer,
+    task: Task,
+    deliver: &mut dyn FnMut(&[u8]),
+) -> Result<Step, Error> {
+    let input = match task {
+        Task::Open => incoming.filled_mut(),
+        Task::Seal(_) | Task::Close => &mut [],
+    };
+    let UnbufferedStatus { discard, state } = records.process(input);
+    let step = match state {
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            while let Some(record) = traffic.next_record() {
+                deliver(record?.payload);
+            }
+            Ok(Step::Again)
+        }
+        Ok(ConnectionState::EncodeTlsData(mut data)) => {
+            outgoing.append(RECORD + SLACK, |space| data.encode(space).map_err(general))?;
+            Ok(Step::Again)
+        }
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            data.done();
+            Ok(Step::Again)
+        }
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+            match task {
+                Task::Open => {}
+                Task::Seal(bytes) => {
+                    let space = bytes.len() + bytes.len().div_ceil(RECORD) * OVERHEAD + SLACK;
+                    outgoing.append(space, |space| traffic.encrypt(bytes, space).map_err(general))?;
+                }
+                Task::Close => {
+                    outgoing.append(SLACK, |space| traffic.queue_close_notify(space).map_err(general))?;
+                }
+            }
+            Ok(Step::Done)
+        }
+        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Done),
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Closed),
+        // Early data is not enabled, and rustls may add states that this version does not know.
+        Ok(state) => Err(Error::General(format!("unexpected state {state:?}"))),
+        Err(error) => Err(error),
+    };
+    if matches!(task, Task::Open) {
+        incoming.consume(discard);
+    }
+    step
+}
+
+fn general(error: impl std::error::Error) -> Error {
+    Error::General(error.to_string())
+}
+
+/// A session and its socket.
+pub(super) struct Session {
+    pub(super) socket: TcpStream,
+    codec: Codec,
+    /// Whether the socket may have something to read: not since it last had less than there was room for.
+    pub(super) readable: bool,
+}
+
+impl Session {
+    /// `socket` does not block, and the handshake on it is over.
+    pub(super) fn new(socket: TcpStream, codec: Codec) -> Self {
+        Self { socket, codec, readable: true }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.codec.seal(bytes).map_err(invalid)
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let outgoing = &mut self.codec.outgoing;
+        while !outgoing.filled().is_empty() {
+            match self.socket.write(outgoing.filled()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => outgoing.consume(count),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => break,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Encrypted bytes that the socket has not taken.
+    pub(super) fn backlog(&self) -> usize {
+        self.codec.outgoing.filled().len()
+    }
+
+    pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<Read> {
+        loop {
+            match self.codec.open(into).map_err(invalid)? {
+                Read::Later => {}
+                read @ (Read::Bytes(_) | Read::End) => return Ok(read),
+            }
+            match self.refill()? {
+                Read::Bytes(_) => {}
+                read @ (Read::Later | Read::End) => return Ok(read),
+            }
+        }
+    }
+
+    /// Bytes that can be had from [`Session::read`], without taking them, and whether the other end is gone.
+    pub(super) fn look_ahead(&mut self) -> io::Result<(&[u8], bool)> {
+        let mut gone = false;
+        while self.codec.open_ahead().map_err(invalid)?.len() < AHEAD {
+            match self.refill()? {
+                Read::Bytes(_) => {}
+                Read::Later => break,
+                Read::End => {
+                    gone = true;
+                    break;
+                }
+            }
+        }
+        Ok((self.codec.plain.filled(), gone || self.codec.closed))
+    }
+
+    /// Announces the end of the session.
+    pub(super) fn close(&mut self) {
+        self.codec.close();
+    }
+
+    /// Overwrites what was decrypted in the buffers.
+    pub(super) fn wipe(&mut self) {
+        self.codec.plain.wipe();
+        self.codec.incoming.wipe();
+    }
+
+    fn refill(&mut self) -> io::Result<Read> {
+        if !self.readable {
+            return Ok(Read::Later);
+        }
+        let space = self.codec.incoming.space(READ);
+        let room = space.len();
+        match self.socket.read(space) {
+            Ok(0) => Ok(Read::End),
+            Ok(count) => {
+                self.codec.incoming.commit(count);
+                self.readable = count == room;
+                Ok(Read::Bytes(count))
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    Ok(Read::Later)
+                }
+                io::ErrorKind::Interrupted => Ok(Read::Bytes(0)),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+fn invalid(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// Bytes that are added at the back and taken from the front.
+#[derive(Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    front: usize,
+    back: usize,
+}
+
+impl Buffer {
+    pub(super) fn filled(&self) -> &[u8] {
+        &self.bytes[self.front..self.back]
+    }
+
+    fn filled_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.front..self.back]
+    }
+
+    /// At least `count` bytes of room behind what is filled.
+    pub(super) fn space(&mut self, count: usize) -> &mut [u8] {
+        let filled = self.back - self.front;
+        if self.bytes.len() - self.back < count {
+            // Moving no more than was taken since the last move costs at most one copy per byte.
+            if filled <= self.front {
+                self.bytes.copy_within(self.front..self.back, 0);
+                (self.front, self.back) = (0, filled);
+            }
+            if self.bytes.len() - self.back < count {
+                self.bytes.resize((self.back + count).next_power_of_two(), 0);
+            }
+        }
+        &mut self.bytes[self.back..]
+    }
+
+    /// `count` bytes of the space were filled.
+    pub(super) fn commit(&mut self, count: usize) {
+        self.back += count;
+        debug_assert!(self.back <= self.bytes.len());
+    }
+
+    /// `count` bytes from the front are no longer needed.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.front += count;
+        debug_assert!(self.front <= self.back);
+        if self.front == self.back {
+            (self.front, self.back) = (0, 0);
+        }
+    }
+
+    fn append(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
+        let count = fill(self.space(most))?;
+        self.commit(count);
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+            self.commit(bytes.len());
+        }
+    }
+
+    fn take(&mut self, into: &mut [u8]) -> usize {
+        let count = into.len().min(self.back - self.front);
+        into[..count].copy_from_slice(&self.filled()[..count]);
+        self.consume(count);
+        count
+    }
+
+    /// Overwrites everything except what is filled.
+    fn wipe(&mut self) {
+        self.bytes[..self.front].zeroize();
+        self.bytes[self.back..].zeroize();
+    }
+}

@@ -1,0 +1,204 @@
+//! A simulated network: delays and limits what travels, without the rights that the kernel's own means would need.
+//!
+//! Every write is preceded by its length and the time at which it happened. The receiving end gives the bytes out when they would have
+//! arrived: a byte waits for those before it to pass the bottleneck, and is under way for half of the round-trip time. Bytes travel over the real link
+//! meanwhile, so that a party which is busy when they arrive is not delayed any further, as in a real network.
+//!
+//! Times are compared between the two ends. In one machine they come from one clock; between machines, an offset of their clocks adds to the
+//! delay or takes from it, but a time that has not come yet counts as now. What is simulated is added to what the real link takes. Both ends of a
+//! link must use the same model. The slow start of TCP is not simulated.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::model::NetworkModel;
+use super::party::{Pair, Side};
+use super::transport::{Read, Transport};
+
+/// Bytes before each write: its length (4) and its time in nanoseconds since 1970 (8), little-endian.
+const STAMP: usize = 12;
+/// The most that a stamp can announce.
+const LONGEST: usize = 1 << 20;
+/// The most that is read at once.
+const READ: usize = 64 << 10;
+
+/// A transport whose bytes arrive as if over the network that `model` describes.
+pub struct Shaped<T> {
+    inner: T,
+    model: NetworkModel,
+    links: Pair<Link>,
+}
+
+/// The receiving end of one link.
+#[derive(Default)]
+struct Link {
+    stamp: [u8; STAMP],
+    have: usize,
+    /// Bytes of the current write that have not arrived.
+    left: usize,
+    /// When the current write happened.
+    written: Duration,
+    /// When the last byte so far passes the bottleneck.
+    passed: Duration,
+    /// Arrived and not given out.
+    bytes: VecDeque<u8>,
+    /// When the bytes may be given out: up to this many, from this time on.
+    due: VecDeque<(usize, Duration)>,
+    ended: bool,
+}
+
+impl<T> Shaped<T> {
+    /// Shapes what arrives over `inner`, whose other ends are shaped as well.
+    pub fn new(inner: T, model: NetworkModel) -> Self {
+        Self { inner, model, links: Pair::default() }
+    }
+}
+
+impl Link {
+    /// How many bytes may be given out at the time `now`.
+    fn due(&self, now: Duration) -> usize {
+        self.due.iter().take_while(|(_, due)| *due <= now).map(|(count, _)| count).sum()
+    }
+
+    fn give(&mut self, into: &mut [u8], due: usize) -> io::Result<usize> {
+        let most = into.len().min(due);
+        let count = io::Read::read(&mut self.bytes, &mut into[..most])?;
+        let mut given = count;
+        while let Some((first, _)) = self.due.front_mut().filter(|_| given > 0) {
+            let part = given.min(*first);
+            *first -= part;
+            given -= part;
+            if *first == 0 {
+                self.due.pop_front();
+            }
+        }
+        Ok(count)
+    }
+
+    /// `bytes` have come over the real link.
+    fn arrived(&mut self, mut bytes: &[u8], model: &NetworkModel, now: Duration) -> io::Result<()> {
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                let count = bytes.len().min(STAMP - self.have);
+                let (stamp, rest) = bytes.split_at(count);
+                self.stamp[self.have..self.have + count].copy_from_slice(stamp);
+                self.have += count;
+                bytes = rest;
+                if self.have == STAMP {
+                    self.begin(now)?;
+                }
+            } else {
+                let (now, later) = bytes.split_at(bytes.len().min(self.left));
+                self.left -= now.len();
+                self.bytes.extend(now);
+                self.passed = self.passed.max(self.written) + model.serialize(now.len() as u64);
+                self.due.push_back((now.len(), self.passed + model.rtt / 2));
+                bytes = later;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Duration) -> io::Result<()> {
+        let [l0, l1, l2, l3, time @ ..] = self.stamp;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        self.left = usize::try_from(length).ok().filter(|length| (1..=LONGEST).contains(length)).ok_or(
+            io::Error::new(io::ErrorKind::InvalidData, "a malformed stamp of the simulated network"),
+        )?;
+        self.written = Duration::from_nanos(u64::from_le_bytes(time)).min(now);
+        self.have = 0;
+        Ok(())
+    }
+}
+
+impl<T: Transport> Shaped<T> {
+    /// Takes what has come over the real link.
+    fn fetch(&mut self, side: Side) -> io::Result<()> {
+        let mut bytes = [0; READ];
+        let link = &mut self.links[side];
+        while !link.ended {
+            match self.inner.read(side, &mut bytes)? {
+                Read::Bytes(count) => link.arrived(&bytes[..count], &self.model, clock())?,
+                Read::Later => break,
+                Read::End => link.ended = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Transport> Transport for Shaped<T> {
+    fn write(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
+        for bytes in bytes.chunks(LONGEST) {
+            self.inner.write(side, &stamp(bytes))?;
+            self.inner.write(side, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, side: Side) -> io::Result<()> {
+        self.inner.flush(side)
+    }
+
+    fn backlog(&self, side: Side) -> usize {
+        self.inner.backlog(side)
+    }
+
+    fn read(&mut self, side: Side, into: &mut [u8]) -> io::Result<Read> {
+        self.fetch(side)?;
+        let link = &mut self.links[side];
+        let due = link.due(clock());
+        Ok(match link.give(into, due)? {
+            0 if link.ended && link.bytes.is_empty() => Read::End,
+            0 => Read::Later,
+            count => Read::Bytes(count),
+        })
+    }
+
+    fn wait(&mut self, read: Pair<bool>, limit: Duration) -> io::Result<()> {
+        let now = clock();
+        let mut limit = limit;
+        for side in Side::BOTH {
+            if let Some((_, due)) = self.links[side].due.front().filter(|_| read[side]) {
+                limit = limit.min(due.saturating_sub(now));
+            }
+        }
+        // The end of a stream can be waiting behind bytes that are not due.
+        let open = Pair::from_fn(|side| read[side] && !self.links[side].ended);
+        self.inner.wait(open, limit)
+    }
+
+    fn wipe(&mut self) {
+        self.inner.wipe();
+    }
+
+    fn close(&mut self, limit: Duration) {
+        self.inner.close(limit);
+    }
+}
+
+/// What precedes a write at this moment.
+pub(super) fn stamp(bytes: &[u8]) -> [u8; STAMP] {
+    debug_assert!(bytes.len() <= LONGEST);
+    let mut stamp = [0; STAMP];
+    stamp[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+    stamp[4..].copy_from_slice(&(clock().as_nanos() as u64).to_le_bytes());
+    stamp
+}
+
+/// The bytes of whole writes, without what precedes them.
+pub(super) fn without_stamps(mut bytes: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(([l0, l1, l2, l3, ..], rest)) = bytes.split_first_chunk::<STAMP>() {
+        let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+        let Some((write, rest)) = rest.split_at_checked(length) else { break };
+        all.extend_from_slice(write);
+        bytes = rest;
+    }
+    all
+}
+
+fn clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
