@@ -368,13 +368,15 @@ impl<'s> Reader<'s> {
 
     /// Closes all but the `keep` outermost brackets, right behind the last token.
     fn close_down_to(&mut self, keep: usize, at: Span) {
-        let Some(innermost) = self.open.get(keep..).and_then(|rest| rest.last()) else { return };
-        if !self.stopped && !innermost.span.is_empty() {
-            let open = if keep == 0 { self.suspect.take() } else { None }.unwrap_or(innermost.span);
-            self.report(SyntaxError::Unclosed { open, at }, open);
+        let written = self.open.iter().skip(keep).rev().find(|open| !open.span.is_empty());
+        if let Some(innermost) = written.map(|open| open.span) {
+            if !self.stopped {
+                let open = if keep == 0 { self.suspect.take() } else { None }.unwrap_or(innermost);
+                self.report(SyntaxError::Unclosed { open, at }, open);
+            }
+            self.disturb_lists(keep);
+            self.out.disturb(self.end);
         }
-        self.disturb_lists(keep);
-        self.out.disturb(self.end);
         while self.open.len() > keep {
             self.pop(Span::new(self.file, self.end, self.end));
         }
