@@ -10,6 +10,7 @@
 use super::MAX_HEIGHT;
 use super::ast::Doc;
 use super::error::SyntaxError;
+use super::height::Height;
 use super::token::{Token, TokenError};
 use crate::diagnostics::{FileId, Span};
 use logos::Logos;
@@ -80,30 +81,19 @@ struct Open {
     span: Span,
     /// The column of the first token on its line.
     indent: u32,
-    level: Level,
-}
-
-/// What stands between two brackets, or outside all.
-#[derive(Debug, Default)]
-struct Level {
-    /// Whether a block must follow (behind `for`, `if`, `fn` and so on), and the column of that line's first token.
+    /// As [`Reader::wants_block`].
     wants_block: Option<u32>,
-    /// The sum of these two bounds the height of the current part,
-    operators: usize,
-    operands: usize,
-    /// and this that of the highest part before.
-    earlier: usize,
 }
 
-impl Level {
-    fn end_part(&mut self) {
-        self.earlier = self.total();
-        (self.operators, self.operands) = (0, 0);
-    }
-
-    fn total(&self) -> usize {
-        self.earlier.max(self.operators + self.operands)
-    }
+/// What the next `>` may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fix {
+    /// A comparison.
+    No,
+    /// That too, but the last token was `fix`.
+    Word,
+    /// The end of `fix<f>`.
+    Open,
 }
 
 struct Reader<'s> {
@@ -111,9 +101,10 @@ struct Reader<'s> {
     file: FileId,
     out: Layout<'s>,
     open: Vec<Open>,
-    outside: Level,
-    /// Sum of `operators` over everything open.
-    operators: usize,
+    /// Whether a block must follow outside all brackets, as behind `for`, `if` and `fn`; and the column of the first token
+    /// of that line.
+    wants_block: Option<u32>,
+    height: Height,
     doc: Option<Doc>,
     /// Behind the last token, whether it could be read or not.
     end: u32,
@@ -121,9 +112,7 @@ struct Reader<'s> {
     new_line: bool,
     /// Whether the last token can end a statement.
     may_end: bool,
-    /// Whether the next `>` closes `fix<`.
-    fix_open: bool,
-    last_fix: bool,
+    fix: Fix,
     /// The first token's column on this line.
     indent: u32,
     /// A brace whose closing brace stood further left than its line.
@@ -145,14 +134,13 @@ impl<'s> Reader<'s> {
             file,
             out,
             open: Vec::new(),
-            outside: Level::default(),
-            operators: 0,
+            wants_block: None,
+            height: Height::default(),
             doc: None,
             end: 0,
             new_line: true,
             may_end: false,
-            fix_open: false,
-            last_fix: false,
+            fix: Fix::No,
             indent: 0,
             suspect: None,
             stopped: false,
@@ -191,9 +179,13 @@ impl<'s> Reader<'s> {
         if let Some(doc) = self.doc.take() {
             self.out.docs.insert(span.start, doc);
         }
-        let closes_fix = token == Token::Greater && self.fix_open;
-        self.fix_open = if token == Token::Less { self.last_fix } else { self.fix_open && !closes_fix };
-        self.last_fix = token == Token::Fix;
+        let closes_fix = token == Token::Greater && self.fix == Fix::Open;
+        self.fix = match (&token, self.fix) {
+            (Token::Fix, _) => Fix::Word,
+            (Token::Less, Fix::Word) => Fix::Open,
+            (Token::Greater, _) | (_, Fix::No | Fix::Word) => Fix::No,
+            (_, Fix::Open) => Fix::Open,
+        };
         match token {
             Token::LeftParen => self.open(Bracket::Paren, token, span),
             Token::LeftBracket => self.open(Bracket::Square, token, span),
@@ -210,13 +202,14 @@ impl<'s> Reader<'s> {
         if token.wants_block()
             || self.open.is_empty() && matches!(token, Token::Test | Token::Model | Token::Grad)
         {
-            self.level().wants_block = Some(self.indent);
+            *self.wants_block() = Some(self.indent);
         }
         if token == Token::Comma {
-            self.end_part();
+            self.height.part();
         } else if token.nests() {
-            self.nest(span);
+            self.height.operator();
         }
+        self.check_height(span);
         self.push(token, span);
     }
 
@@ -232,7 +225,7 @@ impl<'s> Reader<'s> {
     fn end_statement(&mut self, next: &Token) {
         self.new_line = false;
         let in_list = self.open.last().is_some_and(|open| open.bracket != Bracket::Brace);
-        let wants_block = self.level().wants_block;
+        let wants_block = *self.wants_block();
         let continues = match next {
             Token::RightBrace | Token::Else | Token::Arrow => true,
             Token::LeftBrace => wants_block.is_some(),
@@ -250,9 +243,9 @@ impl<'s> Reader<'s> {
             self.open_missing(colon);
         } else if self.may_end || self.is_cut_off(next) {
             self.push(Token::Newline, Span::new(self.file, self.end, self.end));
-            self.end_part();
-            self.level().wants_block = None;
-            self.fix_open = false;
+            self.height.part();
+            *self.wants_block() = None;
+            self.fix = Fix::No;
         }
     }
 
@@ -263,7 +256,7 @@ impl<'s> Reader<'s> {
         let span = Span::new(self.file, start, self.end);
         let hint = colon.then_some("a block stands in braces: `{ … }`");
         self.report(SyntaxError::Unexpected { span, expected: vec!["{".to_string()], hint }, span);
-        let indent = self.level().wants_block.unwrap_or(0);
+        let indent = self.wants_block().unwrap_or(0);
         self.open(Bracket::Brace, Token::LeftBrace, span.after());
         if let Some(open) = self.open.last_mut() {
             open.indent = indent;
@@ -315,21 +308,21 @@ impl<'s> Reader<'s> {
 
     fn open(&mut self, bracket: Bracket, token: Token<'s>, span: Span) {
         if bracket == Bracket::Brace {
-            let takes_block =
-                |open: &Open| open.bracket == Bracket::Brace || open.level.wants_block.is_some();
+            let takes_block = |open: &Open| open.bracket == Bracket::Brace || open.wants_block.is_some();
             let keep = self.open.iter().rposition(takes_block).map_or(0, |at| at + 1);
             self.close_down_to(keep, span);
-            self.level().wants_block = None;
+            *self.wants_block() = None;
         }
-        self.nest(span);
+        self.height.open();
+        self.check_height(span);
         if !self.stopped {
-            self.open.push(Open { bracket, span, indent: self.indent, level: Level::default() });
+            self.open.push(Open { bracket, span, indent: self.indent, wants_block: None });
             self.push(token, span);
         }
     }
 
     fn close(&mut self, bracket: Bracket, span: Span, first: bool) {
-        if bracket == Bracket::Brace && !first && self.level().wants_block.is_some() {
+        if bracket == Bracket::Brace && !first && self.wants_block().is_some() {
             self.end = span.end;
             let expected = vec!["{".to_string()];
             return self.report(SyntaxError::Unexpected { span, expected, hint: None }, span);
@@ -393,10 +386,7 @@ impl<'s> Reader<'s> {
     /// Closes the innermost bracket, of which there must be one.
     fn pop(&mut self, span: Span) {
         let Some(open) = self.open.pop() else { return };
-        self.operators -= open.level.operators;
-        let inner = open.level.total();
-        let level = self.level();
-        level.operands = level.operands.max(inner);
+        self.height.close();
         self.push(open.bracket.closer(), span);
         self.check_height(span);
     }
@@ -408,25 +398,12 @@ impl<'s> Reader<'s> {
         self.out.disturb(at.start);
     }
 
-    fn level(&mut self) -> &mut Level {
-        self.open.last_mut().map_or(&mut self.outside, |open| &mut open.level)
-    }
-
-    // ---- height
-
-    fn nest(&mut self, span: Span) {
-        self.operators += 1;
-        self.level().operators += 1;
-        self.check_height(span);
-    }
-
-    fn end_part(&mut self) {
-        self.operators -= self.level().operators;
-        self.level().end_part();
+    fn wants_block(&mut self) -> &mut Option<u32> {
+        self.open.last_mut().map_or(&mut self.wants_block, |open| &mut open.wants_block)
     }
 
     fn check_height(&mut self, span: Span) {
-        if self.operators + self.level().operands > MAX_HEIGHT && !self.stopped {
+        if self.height.current() > MAX_HEIGHT && !self.stopped {
             self.stopped = true;
             self.report(SyntaxError::TooDeep { span }, span);
         }

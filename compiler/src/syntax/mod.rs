@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod error;
+mod height;
 mod hint;
 mod layout;
 mod number;
