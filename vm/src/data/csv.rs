@@ -46,9 +46,10 @@ pub(super) fn read(stream: Stream<'_>) -> Result<Array, Problem> {
     table.into_array()
 }
 
-/// Whichever of comma, semicolon and tab the first line has most of, outside quotation marks.
+/// Whichever of comma, semicolon and tab the first line has most of, outside quotation marks. Where there are as many
+/// semicolons as commas, the commas stand before fractions.
 fn delimiter(start: &[u8]) -> u8 {
-    let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
+    let mut counts = [(b'\t', 0), (b',', 0), (b';', 0)];
     let mut quoted = false;
     for &byte in start.iter().skip_while(|byte| byte.is_ascii_whitespace()).take_while(|&&byte| byte != b'\n')
     {
@@ -57,8 +58,9 @@ fn delimiter(start: &[u8]) -> u8 {
             *count += usize::from(!quoted && byte == *delimiter);
         }
     }
-    // Of equal counts the last wins, and so the comma where there is none.
-    counts.into_iter().max_by_key(|&(_, count)| count).map_or(b',', |(delimiter, _)| delimiter)
+    // Of equal counts the last one is taken.
+    let most = counts.into_iter().filter(|&(_, count)| count > 0).max_by_key(|&(_, count)| count);
+    most.map_or(b',', |(delimiter, _)| delimiter)
 }
 
 /// The lines so far.

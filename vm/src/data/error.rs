@@ -59,7 +59,7 @@ pub enum Problem {
     /// The rows have the wrong number of elements.
     WrongShape { found: String, shape: Vec<usize> },
     /// Fewer rows than the program declares.
-    FewerRows { found: usize, declared: usize },
+    FewerRows { found: String, rows: usize, declared: usize },
     /// The file's type does not go into the declared one.
     WrongType { found: String, float: bool },
     /// Labels where the program expects one number per class.

@@ -1,5 +1,6 @@
 //! The wording of messages about data files.
 
+use super::array::shape_text;
 use super::error::Problem;
 use super::spec::{InputSpec, Options};
 use std::path::Path;
@@ -24,22 +25,26 @@ impl Problem {
             Problem::NotAContainer { .. } => format!("the file for {what} holds a single tensor"),
             Problem::NotANumber { line, .. } => format!("a cell of {what} is not a number, line {line}"),
             Problem::Ragged { line, .. } => format!("the rows of {what} differ in length, line {line}"),
-            Problem::NotFinite { index, value } => format!("{what}{index:?} is {}", float_name(*value)),
+            Problem::NotFinite { index, value } => format!("{what}{} is {value}", shape_text(index)),
             Problem::TooLarge { .. } => format!("a value of {what} does not fit 64 bits with a sign"),
             Problem::WrongShape { .. } => format!("the shape of {what} does not fit"),
-            Problem::FewerRows { found, declared } => {
-                format!("{what} has {} where {declared} are declared", plural(*found, "row"))
+            Problem::FewerRows { rows, declared, .. } => {
+                format!("{what} has {} where {declared} are declared", plural(*rows, "row"))
             }
             Problem::WrongType { .. } => format!("the type of {what} does not fit"),
             Problem::NotOneHot { .. } => format!("{what} is not one-hot yet"),
             Problem::BadLabel { index, value, classes } => {
-                format!("{what}{index:?} is {value}, which is no label of {}", plural_es(*classes, "class"))
+                format!(
+                    "{what}{} is {value}, which is no label of {}",
+                    shape_text(index),
+                    plural_es(*classes, "class")
+                )
             }
             Problem::OutOfRange { index, value, .. } => {
-                format!("{what}{index:?} is {value}, outside its range")
+                format!("{what}{} is {value}, outside its range", shape_text(index))
             }
             Problem::Overflow { index, value, .. } => {
-                format!("{what}{index:?} is {value}, too large for the precision")
+                format!("{what}{} is {value}, too large for the precision", shape_text(index))
             }
             Problem::Option { option, .. } => format!("{option} means nothing for {what}"),
         }
@@ -54,7 +59,9 @@ impl Problem {
             Problem::UnknownFormat { start } => format!("begins with {}", hex(start)),
             Problem::UnsupportedType { found } => format!("holds elements of type {found}"),
             Problem::Malformed { format, reason } => format!("begins like {format}, but {reason}"),
-            Problem::Corrupt { format, reason } => format!("is compressed ({format}), but {reason}"),
+            Problem::Corrupt { format, reason } => {
+                format!("is compressed ({format}) and does not unpack: {reason}")
+            }
             Problem::Short { format, promised, found } => {
                 format!("holds {found} of the {promised} bytes of data that its {format} header promises")
             }
@@ -74,68 +81,67 @@ impl Problem {
             Problem::Ragged { line, cells, expected } => {
                 format!("has {} in line {line} and {expected} in the first", plural(*cells, "cell"))
             }
-            Problem::NotFinite { index, value } => format!("has {} at {index:?}", float_name(*value)),
+            Problem::NotFinite { index, value } => format!("has {value}{}", place(index)),
             Problem::TooLarge { element, value } => format!("has {value} as element {element}"),
-            Problem::WrongShape { found, .. } | Problem::WrongType { found, .. } => format!("holds {found}"),
-            Problem::FewerRows { found, .. } => format!("holds {}", plural(*found, "row")),
+            Problem::WrongShape { found, .. }
+            | Problem::WrongType { found, .. }
+            | Problem::FewerRows { found, .. } => format!("holds {found}"),
             Problem::NotOneHot { found, distinct } => {
                 format!("holds {found} with {}", plural(*distinct, "different whole number"))
             }
             Problem::BadLabel { index, value, .. } | Problem::Overflow { index, value, .. } => {
-                format!("has {value} at {index:?}")
+                format!("has {value}{}", place(index))
             }
             Problem::OutOfRange { index, value, becomes, low, high } => {
                 let becomes = becomes.as_ref().map(|v| format!(", which becomes {v}")).unwrap_or_default();
-                format!("has {value} at {index:?}{becomes}, not within {low}..{high}")
+                format!("has {value}{}{becomes}, not within {low}..{high}", place(index))
             }
-            Problem::Option { reason, .. } => format!("was not read: {reason}"),
+            Problem::Option { reason, .. } => format!("is not used: {reason}"),
         }
     }
 
     /// Ways out.
     pub(super) fn helps(&self, hints: &Hints) -> Vec<String> {
+        let one = |text: &str| vec![text.to_string()];
         match self {
             Problem::Missing => hints.missing(),
             Problem::Unreadable(_) => Vec::new(),
-            Problem::UnknownFormat { .. } => {
-                vec![
-                    "npy, npz, csv, idx and safetensors are known, also gzipped:  numpy.save(\"x.npy\", x)"
-                        .into(),
-                ]
-            }
-            Problem::UnsupportedType { .. } => vec!["convert it in NumPy:  x.astype(\"f4\")".into()],
+            Problem::UnknownFormat { .. } | Problem::Malformed { format: "csv", .. } => one(FORMATS),
+            Problem::UnsupportedType { .. } => one("convert it in NumPy:  x.astype(\"f4\")"),
             Problem::Malformed { .. }
+            | Problem::Absurd { .. }
             | Problem::Corrupt { .. }
             | Problem::Short { .. }
             | Problem::TooLong { .. } => hints.fetch_again(),
-            Problem::Absurd { .. } => hints.fetch_again(),
             Problem::NoMember { present, .. } => {
-                present.first().map(|n| hints.choose(n)).into_iter().collect()
+                present.iter().take(1).map(|name| hints.choose(name)).collect()
             }
             Problem::NotAContainer { .. } => hints.input_argument(&hints.path.display().to_string()),
-            Problem::NotANumber { .. } => {
-                vec!["replace or leave out what is missing before the program sees it".into()]
-            }
-            Problem::Ragged { .. } => {
-                vec!["every line has the same number of cells; empty lines are skipped".into()]
-            }
-            Problem::NotFinite { .. } => {
-                vec!["replace it before the program sees it:  numpy.nan_to_num(x)".into()]
-            }
-            Problem::TooLarge { .. } => vec!["scale it down in NumPy, or keep fewer of its bits".into()],
+            Problem::NotANumber { cell, .. } => match cell.replacen(',', ".", 1) {
+                number if number != *cell && number.parse::<f64>().is_ok() => {
+                    vec![format!("a point and not a comma comes before the fraction:  {number}")]
+                }
+                _ => one("replace or leave out what is missing before the program sees it"),
+            },
+            Problem::Ragged { .. } => one("every line has the same number of cells; empty lines are skipped"),
+            Problem::NotFinite { .. } => one("replace it before the program sees it:  numpy.nan_to_num(x)"),
+            Problem::TooLarge { .. } => one("scale it down in NumPy, or keep fewer of its bits"),
             Problem::WrongShape { shape, .. } => hints.declare_as(shape),
-            Problem::FewerRows { found, .. } => hints.declare_rows(*found),
-            Problem::WrongType { float, .. } => hints.other_type(*float),
+            Problem::FewerRows { rows, .. } => hints.declare_rows(*rows),
+            Problem::WrongType { float: true, .. } => one("convert it in NumPy:  x.round().astype(\"i8\")"),
+            Problem::WrongType { float: false, .. } => one("convert it in NumPy:  x.astype(\"u1\")"),
             Problem::NotOneHot { .. } => hints.add_one_hot(),
             Problem::BadLabel { classes, .. } => {
                 vec![format!("labels are whole numbers from 0 to {}", classes.saturating_sub(1))]
             }
-            Problem::OutOfRange { .. } => vec!["correct the file, or the range in the declaration".into()],
+            Problem::OutOfRange { .. } => one("correct the file, or the range in the declaration"),
             Problem::Overflow { frac, bits, .. } => hints.precision(*frac, *bits),
             Problem::Option { option, .. } => vec![format!("leave `{option}` out")],
         }
     }
 }
+
+const FORMATS: &str = "npy, npz, csv, idx and safetensors are known, also gzipped:  numpy.save(\"x.npy\", x)";
 
 /// What helps are made from.
 pub(super) struct Hints<'a> {
@@ -184,23 +190,24 @@ impl Hints<'_> {
         if shape.len() == 2 && shape.iter().rev().eq(&input.shape) {
             return vec!["rows come first; transpose it in NumPy:  numpy.save(\"x.npy\", x.T)".into()];
         }
-        if input.options.one_hot && shape == input.shape {
+        if input.options.one_hot {
             let options = Options { one_hot: false, ..input.options.clone() };
-            return vec![format!("it is one-hot already:  {}", input.line(shape, &options))];
+            let already = shape.get(1..) == input.shape.get(1..);
+            let help = || format!("it is one-hot already:  {}", input.line(&input.shape, &options));
+            return already.then(help).into_iter().collect();
         }
-        vec![input.line(shape, &input.options)]
+        // Of a longer file the program may well want the rows that it declares.
+        let mut shape = shape.to_vec();
+        if let (Some(rows), Some(&declared)) = (shape.first_mut(), input.shape.first()) {
+            *rows = declared.min(*rows);
+        }
+        vec![input.line(&shape, &input.options)]
     }
 
     fn declare_rows(&self, rows: usize) -> Vec<String> {
         let Some(input) = self.input else { return Vec::new() };
         let shape: Vec<usize> = std::iter::once(rows).chain(input.shape.iter().skip(1).copied()).collect();
         vec![input.line(&shape, &input.options)]
-    }
-
-    fn other_type(&self, float: bool) -> Vec<String> {
-        let rounded = "convert it in NumPy:  x.round().astype(\"i8\")";
-        let plain = "convert it in NumPy:  x.astype(\"u1\")";
-        vec![if float { rounded } else { plain }.into()]
     }
 
     fn add_one_hot(&self) -> Vec<String> {
@@ -230,12 +237,9 @@ fn plural_es(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "es" })
 }
 
-fn float_name(value: f64) -> &'static str {
-    match (value.is_nan(), value > 0.0) {
-        (true, _) => "not a number (NaN)",
-        (false, true) => "infinite",
-        (false, false) => "minus infinity",
-    }
+/// ` at [17, 3]`; nothing for the only element of a tensor without axes.
+fn place(index: &[usize]) -> String {
+    if index.is_empty() { String::new() } else { format!(" at {index:?}") }
 }
 
 fn hex(bytes: &[u8]) -> String {

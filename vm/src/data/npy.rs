@@ -95,10 +95,10 @@ fn read_header(stream: &mut Stream<'_>) -> Result<String, Problem> {
     let length = match major {
         1 => usize::from(u16::from_le_bytes(stream.bytes()?.ok_or_else(cut)?)),
         2 | 3 => u32::from_le_bytes(stream.bytes()?.ok_or_else(cut)?) as usize,
-        _ => return Err(malformed(format!("of the unknown version {major}.{minor}"))),
+        _ => return Err(malformed(format!("its version {major}.{minor} is unknown"))),
     };
     if length > LONGEST_HEADER {
-        return Err(malformed(format!("with a header of {length} bytes")));
+        return Err(malformed(format!("its header claims {length} bytes")));
     }
     let mut bytes = vec![0; length];
     if stream.read_up_to(&mut bytes)? < length {
@@ -178,12 +178,15 @@ impl<'a> Cursor<'a> {
         Ok(token)
     }
 
-    /// A type. Records are lists, which have no use here; the message shows how the list begins.
+    /// A type. Records are lists, which have no use here; the message shows one, or how it begins.
     fn descr(&mut self) -> Result<&'a str, Problem> {
         self.text = self.text.trim_start();
         if self.text.starts_with('[') {
-            let end = self.text.char_indices().nth(40).map_or(self.text.len(), |(at, _)| at);
-            return Err(Problem::UnsupportedType { found: format!("{} …", &self.text[..end]) });
+            let found = match self.text.find(']') {
+                Some(end) if end < 60 => self.text[..=end].to_string(),
+                _ => self.text.chars().take(60).chain(['…']).collect(),
+            };
+            return Err(Problem::UnsupportedType { found });
         }
         self.quoted()
     }

@@ -253,7 +253,11 @@ fn check_shape(spec: &InputSpec, array: &Array) -> Result<usize, Problem> {
         });
     }
     if found_rows < declared_rows {
-        return Err(Problem::FewerRows { found: found_rows, declared: declared_rows });
+        return Err(Problem::FewerRows {
+            found: array.to_string(),
+            rows: found_rows,
+            declared: declared_rows,
+        });
     }
     Ok(declared_rows * expected)
 }
