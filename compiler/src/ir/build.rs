@@ -63,6 +63,11 @@ impl Builder {
         params
     }
 
+    /// Opens a closed block again, to append to it.
+    pub fn reenter(&mut self, block: Block) {
+        self.open.push(block);
+    }
+
     /// Closes the innermost block.
     pub fn leave(&mut self, yields: Vec<ValueId>) -> Block {
         let mut block = self.open.pop().unwrap_or_default();

@@ -1,1 +1,328 @@
-//! From syntax to the intermediate representation: names, types, shapes and stages are checked, calls are specialised and inlined.
+//! From syntax to the intermediate representation.
+//!
+//! Lowering evaluates the program symbolically: constants are computed at once and exactly, calls are specialised to the shapes and
+//! constants of their arguments and inlined, models become their fields, and what is left for run time is appended to the intermediate
+//! representation. Names, types, shapes and stages are checked on the way, for every instance, with numbers. A faulty
+//! expression is reported once and becomes [`Value::Error`], which everything accepts silently, so one run reports all independent errors.
+//!
+//! - [`modules`] loads files and resolves `use`; - `value` is what expressions evaluate to; - `exact` computes with constants;
+//! - `stmt` has statements, `control` loops and branches; - `expr` has expressions, `arith` their operators, `index` subscripts;
+//! - `call` has functions, signatures and derivative rules, `builtin` the functions of the language itself; - `record` has models, inputs and outputs.
+
+mod arith;
+mod builtin;
+mod call;
+mod control;
+mod exact;
+mod expr;
+mod index;
+pub mod modules;
+mod names;
+mod record;
+mod stmt;
+mod value;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::diagnostics::{Code, Diagnostic, FileId, Origin as Ownership, Severity, SourceMap, Span};
+use crate::ir::{Builder, Origin, Program, Settings};
+use crate::syntax::ast;
+use modules::{Modules, Resolver};
+use value::{ItemId, Value};
+
+/// What the command line decides.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Ring, precision, rounding.
+    pub settings: Settings,
+    /// Program arguments by name, as text.
+    pub args: BTreeMap<String, String>,
+}
+
+/// What is lowered of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `fn main`.
+    Main,
+    /// The n-th `test` block.
+    Test(usize),
+}
+
+/// A lowered program with everything that was said about it.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The program, if there was no error.
+    pub program: Option<Program>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Program arguments with their values, in the order of the file.
+    pub args: Vec<(String, String)>,
+}
+
+/// Names of the tests in a file.
+pub fn tests(file: &ast::File) -> Vec<&str> {
+    file.items
+        .iter()
+        .filter_map(|i| if let ast::Item::Test(t) = i { Some(t.name.value.as_str()) } else { None })
+        .collect()
+}
+
+/// Lowers a file of the source map. `resolve` finds the user's own modules.
+pub fn lower(
+    name: &str,
+    main: FileId,
+    entry: Entry,
+    sources: &mut SourceMap,
+    resolve: &Resolver<'_>,
+    options: &Options,
+) -> Lowered {
+    let mut diagnostics = Vec::new();
+    let modules = Modules::load(name, main, sources, resolve, &mut diagnostics);
+    let start = Span::new(main, 0, 0);
+    let origin = Origin { user: start, inner: start };
+    let builder = Builder::new(Program::new(name, options.settings), origin);
+    let mut lowerer = Lowerer {
+        modules: &modules,
+        sources,
+        options,
+        builder,
+        diagnostics,
+        frames: Vec::new(),
+        globals: HashMap::new(),
+        pending: Vec::new(),
+        args: Vec::new(),
+        outputs: HashMap::new(),
+        fuel: FUEL,
+        muted: 0,
+    };
+    lowerer.run(entry);
+    let Lowerer { builder, diagnostics, args, .. } = lowerer;
+    let mut program = builder.finish();
+    program.args = args.clone();
+    let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    Lowered { program: (!failed).then_some(program), diagnostics, args }
+}
+
+/// Steps of evaluation before the compiler gives up on a program that expands without end.
+const FUEL: u64 = 20_000_000;
+/// Calls within one another before the same.
+const MAX_CALLS: usize = 200;
+
+/// A name in scope.
+#[derive(Debug, Clone)]
+struct Variable {
+    value: Value,
+    mutable: bool,
+    span: Span,
+}
+
+/// A call in progress: the module whose names it sees, and its scopes.
+#[derive(Debug)]
+struct Frame {
+    module: usize,
+    scopes: Vec<HashMap<String, Variable>>,
+    /// The place of the call, and what is called.
+    call: Option<(Span, String)>,
+    /// What `return` gave, once it did.
+    returned: Option<Value>,
+    /// Run-time blocks that were open when the frame began: `return` and `break` do not leave run-time blocks.
+    depth: usize,
+}
+
+/// The state of lowering.
+struct Lowerer<'a> {
+    modules: &'a Modules,
+    sources: &'a SourceMap,
+    options: &'a Options,
+    builder: Builder,
+    diagnostics: Vec<Diagnostic>,
+    frames: Vec<Frame>,
+    /// Constants and inputs that have been evaluated.
+    globals: HashMap<ItemId, Value>,
+    /// Constants under evaluation.
+    pending: Vec<ItemId>,
+    args: Vec<(String, String)>,
+    /// Outputs by name, with their place.
+    outputs: HashMap<String, Span>,
+    fuel: u64,
+    /// While positive, errors are not recorded: a loop body is being tried out.
+    muted: usize,
+}
+
+impl<'a> Lowerer<'a> {
+    fn run(&mut self, entry: Entry) {
+        let main = &self.modules.list[0];
+        self.check_args();
+        self.frames.push(Frame {
+            module: 0,
+            scopes: vec![HashMap::new()],
+            call: None,
+            returned: None,
+            depth: 1,
+        });
+        self.inputs();
+        for (i, item) in main.ast.items.iter().enumerate() {
+            if let ast::Item::Const(c) = item {
+                self.global(ItemId { module: 0, item: i }, c.name.span);
+            }
+        }
+        match entry {
+            Entry::Main => match main.items.get("main").map(|i| &main.ast.items[*i]) {
+                Some(ast::Item::Fn(f)) => {
+                    self.block(&f.body, None);
+                }
+                Some(_) | None if main.broken => {}
+                Some(_) | None => self.report(
+                    Diagnostic::error(Code::N005, format!("{} has no main function", main.name))
+                        .help("fn main() { … }"),
+                ),
+            },
+            Entry::Test(n) => {
+                let test = main
+                    .ast
+                    .items
+                    .iter()
+                    .filter_map(|i| if let ast::Item::Test(t) = i { Some(t) } else { None })
+                    .nth(n);
+                if let Some(test) = test {
+                    self.block(&test.body, None);
+                }
+            }
+        }
+    }
+
+    /// Every argument that was given must exist.
+    fn check_args(&mut self) {
+        let known: Vec<&str> = self.modules.list[0]
+            .ast
+            .items
+            .iter()
+            .filter_map(|i| if let ast::Item::Const(c) = i { Some(c) } else { None })
+            .filter(|c| expr::arg_call(&c.value).is_some())
+            .map(|c| c.name.name.as_str())
+            .collect();
+        for name in self.options.args.keys() {
+            if !known.contains(&name.as_str()) {
+                let mut error = Diagnostic::error(
+                    Code::A002,
+                    format!("{} has no argument {name}", self.modules.list[0].name),
+                );
+                error = match known.as_slice() {
+                    [] => error.note("it has no arguments"),
+                    _ => error.note(format!("its arguments are {}", known.join(", "))),
+                };
+                if let Some(near) = names::closest(name, known.iter().copied()) {
+                    error = error.help(format!("--arg {near}=…"));
+                }
+                self.report(error);
+            }
+        }
+    }
+
+    // ---- messages
+
+    /// Records a message, unless a trial run is going on or it was recorded before. A place in the library is preceded by the
+    /// user's place from which it was reached.
+    fn report(&mut self, mut message: Diagnostic) {
+        if self.muted > 0 {
+            return;
+        }
+        if let Some(place) = message.place()
+            && !self.is_user(place)
+        {
+            let frames: Vec<(Span, String)> =
+                self.frames.iter().rev().filter_map(|f| f.call.clone()).collect();
+            if let Some(at) = frames.iter().position(|(span, _)| self.is_user(*span)) {
+                for label in &mut message.labels {
+                    label.primary = false;
+                }
+                let (span, name) = &frames[at];
+                message.labels.insert(
+                    0,
+                    crate::diagnostics::Label {
+                        span: *span,
+                        text: format!("in this call of {name}"),
+                        primary: true,
+                    },
+                );
+            }
+        }
+        if !self.diagnostics.contains(&message) {
+            self.diagnostics.push(message);
+        }
+    }
+
+    /// Records an error at a place and gives the value that stands for it.
+    fn error(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Value {
+        self.report(Diagnostic::error(code, message).at(span, label));
+        Value::Error
+    }
+
+    fn is_user(&self, span: Span) -> bool {
+        self.sources.get(span.file).is_some_and(|f| f.origin == Ownership::User)
+    }
+
+    /// Sets where the next instructions come from; gives the former place back.
+    fn at(&mut self, span: Span) -> Origin {
+        let old = self.builder.origin;
+        let user = if self.is_user(span) { span } else { old.user };
+        self.builder.origin = Origin { user, inner: span };
+        old
+    }
+
+    // ---- names
+
+    fn frame(&mut self) -> &mut Frame {
+        let last = self.frames.len() - 1; // the outermost frame stays
+        &mut self.frames[last]
+    }
+
+    fn module(&self) -> usize {
+        self.frames.last().map_or(0, |f| f.module)
+    }
+
+    fn define(&mut self, name: &ast::Ident, value: Value, mutable: bool) {
+        let variable = Variable { value, mutable, span: name.span };
+        if let Some(scope) = self.frame().scopes.last_mut() {
+            scope.insert(name.name.clone(), variable);
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<&Variable> {
+        self.frames.last()?.scopes.iter().rev().find_map(|s| s.get(name))
+    }
+
+    fn local_mut(&mut self, name: &str) -> Option<&mut Variable> {
+        self.frame().scopes.iter_mut().rev().find_map(|s| s.get_mut(name))
+    }
+
+    fn enter_scope(&mut self) {
+        self.frame().scopes.push(HashMap::new());
+    }
+
+    fn leave_scope(&mut self) {
+        self.frame().scopes.pop();
+    }
+
+    /// Counts a step of evaluation; `false` when the program expands without end.
+    fn step(&mut self, span: Span) -> bool {
+        if self.fuel == 0 {
+            return false;
+        }
+        self.fuel -= 1;
+        if self.fuel == 0 {
+            self.error(Code::T020, span, "this program expands without end", "still expanding here");
+        }
+        self.fuel > 0
+    }
+
+    fn frac(&self) -> u32 {
+        self.options.settings.frac
+    }
+}

@@ -1,0 +1,498 @@
+//! Subscripts, ranges, and the movement of elements.
+
+use num_rational::BigRational;
+
+use super::Lowerer;
+use super::arith::{elem_of, shape_of};
+use super::control::runtime_type;
+use super::exact;
+use super::value::{Elem, Konst, Tensor, Value, flat, show_shape};
+use crate::diagnostics::{Code, Diagnostic, Span};
+use crate::ir::{Op, Type, ValueId};
+use crate::syntax::ast::{Expr, ExprKind, Range, RangeEnd, Sub};
+
+/// What is taken of one axis.
+enum Pick {
+    /// Elements `start..start + len`.
+    Slice { start: usize, len: usize },
+    /// One element; the axis goes.
+    One(usize),
+    /// Elements by a public index of rank 1.
+    Gather { index: ValueId },
+    /// One element by a public number; the axis goes.
+    GatherOne { index: ValueId },
+}
+
+impl<'a> Lowerer<'a> {
+    pub(super) fn index(&mut self, base: Value, base_span: Span, subs: &'a [Sub], span: Span) -> Value {
+        match &base {
+            Value::Const(_) | Value::Tensor(_) => {}
+            Value::Tuple(values) => return self.index_tuple(values, subs, span),
+            Value::Error => return Value::Error,
+            other => {
+                let found = other.describe();
+                return self.error(Code::T003, base_span, "this cannot be indexed", found);
+            }
+        }
+        let Some(picks) = self.picks(&shape_of(&base), subs, span) else { return Value::Error };
+        self.take(base, &picks)
+    }
+
+    fn index_tuple(&mut self, values: &[Value], subs: &'a [Sub], span: Span) -> Value {
+        let index = match subs {
+            [Sub::At(expr)] => self.constant_int(expr),
+            _ => {
+                self.error(Code::T003, span, "a tuple is indexed by one number", "");
+                None
+            }
+        };
+        match index {
+            Some(i) => usize::try_from(i).ok().and_then(|i| values.get(i).cloned()).unwrap_or_else(|| {
+                self.error(Code::T013, span, format!("index {i} of {} values", values.len()), "")
+            }),
+            None => Value::Error,
+        }
+    }
+
+    /// What each axis of `shape` is asked for.
+    fn picks(&mut self, shape: &[usize], subs: &'a [Sub], span: Span) -> Option<Vec<Pick>> {
+        let named = subs.iter().filter(|s| !matches!(s, Sub::Ellipsis(_))).count();
+        let ellipses = subs.len() - named;
+        if named > shape.len() || ellipses > 1 {
+            let text = format!("{named} subscripts for {}", show_shape(shape));
+            self.error(Code::T013, span, text, "");
+            return None;
+        }
+        let whole = |axis: usize| Pick::Slice { start: 0, len: shape[axis] };
+        let mut picks = Vec::with_capacity(shape.len());
+        for sub in subs {
+            let axis = picks.len();
+            match sub {
+                Sub::Ellipsis(_) => picks.extend((axis..axis + shape.len() - named).map(whole)),
+                Sub::Full(_) => picks.push(whole(axis)),
+                Sub::Range(range) => picks.push(self.pick_range(range, shape[axis])?),
+                Sub::At(expr) => picks.push(self.pick_at(expr, shape[axis])?),
+            }
+        }
+        picks.extend((picks.len()..shape.len()).map(whole));
+        Some(picks)
+    }
+
+    fn pick_at(&mut self, expr: &'a Expr, size: usize) -> Option<Pick> {
+        match self.expr(expr, None) {
+            Value::Const(k) if k.shape.is_empty() => {
+                let i = k.whole().map(|i| if i < 0 { i + size as i64 } else { i });
+                match i.and_then(|i| usize::try_from(i).ok()).filter(|i| *i < size) {
+                    Some(i) => Some(Pick::One(i)),
+                    None => {
+                        let found = Value::Const(k).describe();
+                        self.error(Code::T013, expr.span, format!("index {found} of {size} elements"), "");
+                        None
+                    }
+                }
+            }
+            Value::Const(k) if k.shape.len() == 1 => {
+                let ok = k.iter().all(|n| {
+                    n.is_integer()
+                        && *n >= BigRational::from_integer(0.into())
+                        && *n < BigRational::from_integer(size.into())
+                });
+                if !ok {
+                    self.error(Code::T013, expr.span, format!("an index outside {size} elements"), "");
+                    return None;
+                }
+                let index = self.constant(&k, Type::int(k.shape.clone()));
+                Some(Pick::Gather { index })
+            }
+            Value::Tensor(t) if t.secret() => {
+                let mut error =
+                    Diagnostic::error(Code::S002, "this index is secret").at(expr.span, "secret index");
+                if let Some(since) = t.since {
+                    error = error.label(since, "secret from here");
+                }
+                let text = self.sources.text(expr.span).to_string();
+                self.report(
+                    error
+                        .why("every party would see which element is read")
+                        .help(format!("compare with every index and select: where({text} == [j for j in 0..{size}], x, 0)"))
+                        .help(format!("publish the index on purpose:        x[reveal({text})]")),
+                );
+                None
+            }
+            Value::Tensor(t) if t.elem == Elem::Int && t.ty.shape.is_empty() => {
+                Some(Pick::GatherOne { index: t.id })
+            }
+            Value::Tensor(t) if t.elem == Elem::Int && t.ty.shape.len() == 1 => {
+                Some(Pick::Gather { index: t.id })
+            }
+            Value::Error => None,
+            other => {
+                let found = other.describe();
+                self.error(Code::T013, expr.span, "an index is a whole number or a list of them", found);
+                None
+            }
+        }
+    }
+
+    fn pick_range(&mut self, range: &'a Range, size: usize) -> Option<Pick> {
+        // a .. +n with a start known at run time
+        if let (Some(start), RangeEnd::Length(len)) = (&range.start, &range.end) {
+            let start_value = self.expr(start, None);
+            match start_value {
+                Value::Tensor(t) if !t.secret() && t.elem == Elem::Int && t.ty.shape.is_empty() => {
+                    let len = self.constant_int(len)?;
+                    let len = usize::try_from(len).ok().filter(|n| *n <= size);
+                    let Some(len) = len else {
+                        self.error(
+                            Code::T013,
+                            range.span,
+                            format!("a slice longer than its axis of {size}"),
+                            "",
+                        );
+                        return None;
+                    };
+                    let index = self.consecutive(t.id, len);
+                    return Some(Pick::Gather { index });
+                }
+                _ => {}
+            }
+        }
+        let (start, len) = self.constant_range(range, Some(size))?;
+        let fits = usize::try_from(start).ok().filter(|s| s + len <= size);
+        match fits {
+            Some(start) => Some(Pick::Slice { start, len }),
+            None => {
+                self.error(
+                    Code::T013,
+                    range.span,
+                    format!("{start}..{} of {size} elements", start + len as i64),
+                    "reaches outside",
+                );
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, base: Value, picks: &[Pick]) -> Value {
+        let shape = shape_of(&base);
+        let start: Vec<usize> = picks
+            .iter()
+            .map(|p| match p {
+                Pick::Slice { start, .. } | Pick::One(start) => *start,
+                Pick::Gather { .. } | Pick::GatherOne { .. } => 0,
+            })
+            .collect();
+        let sliced: Vec<usize> = picks
+            .iter()
+            .zip(&shape)
+            .map(|(p, size)| match p {
+                Pick::Slice { len, .. } => *len,
+                Pick::One(_) => 1,
+                Pick::Gather { .. } | Pick::GatherOne { .. } => *size,
+            })
+            .collect();
+        let mut value = self.sliced(base, &start, &sliced);
+        for (axis, pick) in picks.iter().enumerate() {
+            match pick {
+                Pick::Gather { index } => value = self.gather(value, axis, *index),
+                Pick::GatherOne { index } => {
+                    let index = self.builder.one(Op::Reshape(vec![1]), &[*index]);
+                    value = self.gather(value, axis, index);
+                }
+                Pick::Slice { .. } | Pick::One(_) => {}
+            }
+        }
+        let now = shape_of(&value);
+        let left = picks
+            .iter()
+            .zip(now)
+            .filter(|(p, _)| !matches!(p, Pick::One(_) | Pick::GatherOne { .. }))
+            .map(|(_, s)| s);
+        let left: Vec<usize> = left.collect();
+        self.reshaped(value, left)
+    }
+
+    /// Elements `start..start + shape` of every axis.
+    pub(super) fn sliced(&mut self, value: Value, start: &[usize], shape: &[usize]) -> Value {
+        if value.shape() == Some(shape) {
+            return value;
+        }
+        match value {
+            Value::Const(k) => {
+                let from = k.shape.clone();
+                let source =
+                    |at: &[usize]| flat(&from, &at.iter().zip(start).map(|(a, s)| a + s).collect::<Vec<_>>());
+                Value::Const(k.picked(shape.to_vec(), source))
+            }
+            Value::Tensor(t) => {
+                let op =
+                    Op::Slice { start: start.to_vec(), step: vec![1; start.len()], shape: shape.to_vec() };
+                let id = self.builder.one(op, &[t.id]);
+                self.tensor(id, t.elem, t.since)
+            }
+            other => other,
+        }
+    }
+
+    /// Elements of an axis by index.
+    fn gather(&mut self, value: Value, axis: usize, index: ValueId) -> Value {
+        let rank = shape_of(&value).len();
+        let front: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|i| *i != axis)).collect();
+        let mut back = vec![0; rank];
+        for (i, axis) in front.iter().enumerate() {
+            back[*axis] = i;
+        }
+        let (elem, since) = (elem_of(&value), value.secret_since().flatten());
+        let value = self.permuted(value, &front);
+        let ty = runtime_type(elem, value.secret(), self.frac(), shape_of(&value));
+        let id = match &value {
+            Value::Tensor(t) => t.id,
+            other => self.coerce(other, elem, &ty),
+        };
+        let id = self.builder.one(Op::Gather, &[id, index]);
+        let value = self.tensor(id, elem, since);
+        self.permuted(value, &back)
+    }
+
+    /// The same elements with other axes order: result axis i is axis `perm[i]`.
+    pub(super) fn permuted(&mut self, value: Value, perm: &[usize]) -> Value {
+        if perm.iter().copied().eq(0..perm.len()) {
+            return value;
+        }
+        match value {
+            Value::Const(k) => {
+                let from = k.shape.clone();
+                let shape: Vec<usize> = perm.iter().map(|i| from[*i]).collect();
+                let source = |at: &[usize]| {
+                    let mut index = vec![0; from.len()];
+                    for (i, axis) in perm.iter().enumerate() {
+                        index[*axis] = at[i];
+                    }
+                    flat(&from, &index)
+                };
+                Value::Const(k.picked(shape, source))
+            }
+            Value::Tensor(t) => {
+                let id = self.builder.one(Op::Permute(perm.to_vec()), &[t.id]);
+                self.tensor(id, t.elem, t.since)
+            }
+            other => other,
+        }
+    }
+
+    /// The same elements in another shape of the same size.
+    pub(super) fn reshaped(&mut self, value: Value, shape: Vec<usize>) -> Value {
+        if value.shape() == Some(&shape) {
+            return value;
+        }
+        match value {
+            Value::Const(k) => Value::Const(k.reshaped(shape)),
+            Value::Tensor(t) => {
+                let id = self.builder.one(Op::Reshape(shape), &[t.id]);
+                self.tensor(id, t.elem, t.since)
+            }
+            other => other,
+        }
+    }
+
+    /// One after the other along an axis. The parts agree in all other sizes, or this is reported.
+    pub(super) fn concat(&mut self, parts: Vec<Value>, axis: usize, span: Span) -> Value {
+        let parts: Vec<Value> =
+            parts.into_iter().filter(|p| p.shape().is_none_or(|s| s.get(axis) != Some(&0))).collect();
+        let Some(first) = parts.first() else {
+            return Value::Const(Konst::splat(Elem::Fix, vec![0], BigRational::from_integer(0.into())));
+        };
+        if parts.iter().any(Value::is_error) {
+            return Value::Error;
+        }
+        let mut shape = shape_of(first);
+        let fits = parts.iter().all(|p| {
+            let s = shape_of(p);
+            s.len() == shape.len()
+                && axis < s.len()
+                && s.iter().zip(&shape).enumerate().all(|(i, (a, b))| i == axis || a == b)
+        });
+        let elem = parts.iter().map(elem_of).reduce(|a, b| match (a, b) {
+            (a, b) if a == b => a,
+            (Elem::Bool, _) | (_, Elem::Bool) => Elem::Bool,
+            _ => Elem::Fix,
+        });
+        let elem = elem.unwrap_or(Elem::Fix);
+        if !fits || parts.iter().any(|p| (elem_of(p) == Elem::Bool) != (elem == Elem::Bool)) {
+            let found: Vec<String> = parts.iter().map(Value::describe).collect();
+            return self.error(
+                Code::T008,
+                span,
+                format!("these do not go together along axis {axis}"),
+                found.join(", "),
+            );
+        }
+        if parts.len() == 1 {
+            return parts[0].clone();
+        }
+        shape[axis] = parts.iter().map(|p| shape_of(p)[axis]).sum();
+        if parts.iter().all(|p| matches!(p, Value::Const(_))) {
+            return concat_constants(&parts, axis, elem, shape);
+        }
+        let secret = parts.iter().any(Value::secret);
+        let since = parts.iter().find_map(Value::secret_since).flatten();
+        let frac =
+            parts.iter().filter_map(|p| if let Value::Tensor(t) = p { Some(t.ty.frac) } else { None }).max();
+        let frac = frac.filter(|f| *f > 0).unwrap_or(self.frac());
+        let ids: Vec<ValueId> = parts
+            .iter()
+            .map(|p| {
+                let ty = runtime_type(elem, secret, frac, shape_of(p));
+                self.coerce(p, elem, &ty)
+            })
+            .collect();
+        let id = self.builder.one(Op::Concat { axis }, &ids);
+        self.tensor(id, elem, since)
+    }
+
+    /// `x[subs] = value`: rows of the first axis are replaced.
+    pub(super) fn with_elements(
+        &mut self,
+        old: Value,
+        old_span: Span,
+        subs: &'a [Sub],
+        value: Value,
+        span: Span,
+    ) -> Value {
+        if old.is_error() || value.is_error() {
+            return Value::Error;
+        }
+        let shape = shape_of(&old);
+        let first = match subs.split_first() {
+            Some((first, rest))
+                if rest.iter().all(|s| matches!(s, Sub::Full(_) | Sub::Ellipsis(_))) && !shape.is_empty() =>
+            {
+                first
+            }
+            _ => {
+                self.report(
+                    Diagnostic::error(Code::T014, "only rows can be assigned")
+                        .at(span, "")
+                        .help("index the first axis alone: x[rows] = …"),
+                );
+                return Value::Error;
+            }
+        };
+        let Some(picks) = self.picks(&shape, std::slice::from_ref(first), span) else { return Value::Error };
+        let index = match picks[0] {
+            Pick::Slice { start, len } => {
+                self.builder.one(Op::Iota { start: start as i64, step: 1, len }, &[])
+            }
+            Pick::One(i) => self.builder.one(Op::Iota { start: i as i64, step: 1, len: 1 }, &[]),
+            Pick::Gather { index } => index,
+            Pick::GatherOne { index } => self.builder.one(Op::Reshape(vec![1]), &[index]),
+        };
+        let mut rows = shape.clone();
+        rows[0] = self.builder.ty(index).shape[0];
+        let value = match super::arith::broadcast_shape(&shape_of(&value), &rows) {
+            Some(s) if s == rows => self.broadcast(value, &rows),
+            _ => {
+                let (found, room) = (value.describe(), show_shape(&rows));
+                return self.error(Code::T008, span, format!("{found} does not fit {room}"), "");
+            }
+        };
+        let (a, b) = (elem_of(&old), elem_of(&value));
+        if (a == Elem::Bool) != (b == Elem::Bool) {
+            let text = format!("{} into {}", b.name(), a.name());
+            return self.error(Code::T003, old_span, text, "");
+        }
+        let elem = if a == b { a } else { Elem::Fix };
+        let secret = old.secret() || value.secret();
+        let since = old.secret_since().or(value.secret_since()).flatten();
+        let frac = self.frac();
+        let target = self.coerce(&old, elem, &runtime_type(elem, secret, frac, shape));
+        let source = self.coerce(&value, elem, &runtime_type(elem, secret, frac, rows));
+        let id = self.builder.one(Op::Scatter, &[target, source, index]);
+        self.tensor(id, elem, since)
+    }
+
+    // ---- ranges
+
+    /// First element and length of a constant range; open ends need the axis.
+    pub(super) fn constant_range(&mut self, range: &'a Range, axis: Option<usize>) -> Option<(i64, usize)> {
+        let start = match &range.start {
+            Some(expr) => self.constant_int(expr)?,
+            None => 0,
+        };
+        let end = match (&range.end, axis) {
+            (RangeEnd::Before(expr), _) => self.constant_int(expr)?,
+            (RangeEnd::Length(expr), _) => start + self.constant_int(expr)?,
+            (RangeEnd::Open, Some(size)) => size as i64,
+            (RangeEnd::Open, None) => {
+                self.error(Code::T005, range.span, "this range has no end", "write 0..n");
+                return None;
+            }
+        };
+        match usize::try_from(end - start) {
+            Ok(len) => Some((start, len)),
+            Err(_) => {
+                self.error(Code::T013, range.span, format!("{start}..{end} runs backwards"), "");
+                None
+            }
+        }
+    }
+
+    /// The bounds in `require x in a..b`, both of them included.
+    pub(super) fn constant_bounds(&mut self, range: &'a Range) -> (Option<BigRational>, Option<BigRational>) {
+        let number = |l: &mut Self, expr: &'a Expr| match l.expr(expr, None) {
+            Value::Const(k) => k.number().cloned(),
+            Value::Error => None,
+            other => {
+                let found = other.describe();
+                l.error(Code::T004, expr.span, "a constant bound is needed here", found);
+                None
+            }
+        };
+        let low = range.start.as_ref().and_then(|e| number(self, e));
+        let high = match &range.end {
+            RangeEnd::Open => None,
+            RangeEnd::Before(e) => number(self, e),
+            RangeEnd::Length(e) => number(self, e).zip(low.clone()).map(|(n, l)| n + l),
+        };
+        (low, high)
+    }
+
+    /// From here on the variable is taken to lie within bounds: the emulator's range mode checks it, narrower operations use it.
+    pub(super) fn note_range(
+        &mut self,
+        t: Tensor,
+        bounds: (Option<BigRational>, Option<BigRational>),
+        expr: &'a Expr,
+    ) {
+        if !t.secret() || t.elem != Elem::Fix {
+            return;
+        }
+        let settings = self.options.settings;
+        let most = exact::pow2(i64::from(settings.total) - i64::from(t.ty.frac) - 1);
+        let (low, high) = (bounds.0.unwrap_or_else(|| -most.clone()), bounds.1.unwrap_or(most));
+        let id = self.builder.one(Op::Assume { low, high }, &[t.id]);
+        let value = self.tensor(id, t.elem, t.since);
+        if let ExprKind::Path(path) = &expr.kind
+            && let Some(name) = path.as_ident()
+            && let Some(variable) = self.local_mut(&name.name)
+        {
+            variable.value = value;
+        }
+    }
+}
+
+fn concat_constants(parts: &[Value], axis: usize, elem: Elem, shape: Vec<usize>) -> Value {
+    let constants: Vec<&Konst> =
+        parts.iter().filter_map(|p| if let Value::Const(k) = p { Some(k) } else { None }).collect();
+    let numbers = super::value::indices(&shape)
+        .map(|mut at| {
+            let mut k = 0;
+            while at[axis] >= constants[k].shape[axis] {
+                at[axis] -= constants[k].shape[axis];
+                k += 1;
+            }
+            constants[k].at(flat(&constants[k].shape, &at)).clone()
+        })
+        .collect();
+    Value::Const(Konst::dense(elem, shape, numbers))
+}

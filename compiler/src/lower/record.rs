@@ -1,0 +1,505 @@
+//! Models, inputs and outputs.
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use num_rational::BigRational;
+use num_traits::ToPrimitive;
+
+use super::Lowerer;
+use super::call::Given;
+use super::expr::{Name, Want};
+use super::value::{Elem, ItemId, Konst, ModelType, Record, Value, show_model};
+use crate::diagnostics::{Code, Diagnostic, Span};
+use crate::ir::{self, Element, Op, Place, Preparation, Type};
+use crate::syntax::ast::{self, Expr, ExprOrRange, RangeEnd, Stage, TypeKind};
+
+impl<'a> Lowerer<'a> {
+    // ---- models
+
+    /// `Net()`, `Dense(784, 128)`, `State(m=…, v=…)`.
+    pub(super) fn construct(
+        &mut self,
+        item: ItemId,
+        m: &'a ast::Model,
+        given: Vec<Given<'a>>,
+        span: Span,
+    ) -> Value {
+        if given.iter().any(|g| g.value.is_error()) {
+            return Value::Error;
+        }
+        let value = self.in_frame(item.module, span, &m.name.name, |l| l.fill_model(item, m, given, span));
+        value.unwrap_or(Value::Error)
+    }
+
+    fn fill_model(&mut self, item: ItemId, m: &'a ast::Model, given: Vec<Given<'a>>, span: Span) -> Value {
+        let mut fields: Vec<Option<Value>> = m.fields.iter().map(|_| None).collect();
+        let mut position = 0;
+        for arg in given {
+            match arg.name {
+                None if position < m.params.len() => {
+                    self.define(&m.params[position], arg.value, false);
+                    position += 1;
+                }
+                Some(name) if m.params.iter().any(|p| p.name == name.name) => {
+                    let param = m.params.iter().find(|p| p.name == name.name);
+                    if let Some(param) = param {
+                        self.define(param, arg.value, false);
+                    }
+                }
+                Some(name) if m.fields.iter().any(|f| f.name.name == name.name) => {
+                    let at = m.fields.iter().position(|f| f.name.name == name.name).unwrap_or(0);
+                    self.infer_params(&m.fields[at].ty, &arg.value);
+                    fields[at] = Some(arg.value);
+                }
+                _ => {
+                    let params: Vec<&str> = m.params.iter().map(|p| p.name.as_str()).collect();
+                    let text = format!("{} takes ({}) and fields by name", m.name.name, params.join(", "));
+                    return self.error(Code::T001, arg.span, text, "");
+                }
+            }
+        }
+        for param in &m.params {
+            if self.local(&param.name).is_none() {
+                return self.error(Code::T001, span, format!("{} needs {}", m.name.name, param.name), "");
+            }
+        }
+        let mut record = IndexMap::new();
+        for (field, value) in m.fields.iter().zip(fields) {
+            let value = match value {
+                Some(value) => value,
+                None => self.initial(field),
+            };
+            let value = self.as_field(field, value);
+            record.insert(Rc::from(field.name.name.as_str()), value);
+        }
+        let args = m.params.iter().filter_map(|p| self.local(&p.name).map(|v| v.value.clone())).collect();
+        let ty = ModelType { item, name: m.name.name.as_str().into(), args };
+        Value::Record(Rc::new(Record { ty: Rc::new(ty), fields: record }))
+    }
+
+    /// A parameter that is the type of a field follows from the field's value: `State(m=p)`.
+    fn infer_params(&mut self, ty: &'a ast::Type, value: &Value) {
+        if let (TypeKind::Model { path, .. }, Value::Record(r)) = (&ty.kind, value)
+            && let Some(name) = path.as_ident()
+            && self.local(&name.name).is_none()
+            && !self.modules.list[self.module()].items.contains_key(&name.name)
+        {
+            self.define(name, Value::ModelType(r.ty.clone()), false);
+        }
+    }
+
+    fn initial(&mut self, field: &'a ast::Field) -> Value {
+        match (&field.default, &field.ty.kind) {
+            (Some(default), _) => {
+                let want = self.want_of_type(&field.ty);
+                self.expr(default, Some(&want))
+            }
+            (None, TypeKind::Model { path, args, .. }) => {
+                let given = args
+                    .iter()
+                    .map(|a| Given { name: None, value: self.expr(a, None), span: a.span })
+                    .collect::<Vec<_>>();
+                match self.name(path) {
+                    Some(Name::Item(item)) => match self.modules.item(item) {
+                        ast::Item::Model(m) => self.construct(item, m, given, field.ty.span),
+                        _ => self.error(
+                            Code::T003,
+                            path.span,
+                            format!("{} is not a model", path.last().name),
+                            "",
+                        ),
+                    },
+                    Some(Name::Value(Value::ModelType(ty))) => {
+                        let modules = self.modules;
+                        let args = ty
+                            .args
+                            .iter()
+                            .map(|v| Given { name: None, value: v.clone(), span: field.ty.span })
+                            .collect();
+                        match modules.item(ty.item) {
+                            ast::Item::Model(m) => self.construct(ty.item, m, args, field.ty.span),
+                            _ => Value::Error,
+                        }
+                    }
+                    Some(Name::Value(_) | Name::Builtin(_)) => {
+                        self.error(Code::T003, path.span, format!("{} is not a model", path.last().name), "")
+                    }
+                    None => Value::Error,
+                }
+            }
+            (None, _) => {
+                let name = &field.name.name;
+                self.report(
+                    Diagnostic::error(Code::T001, format!("{name} has no initial value"))
+                        .at(field.span, "")
+                        .help(format!("{} = zeros()", self.sources.text(field.span).trim())),
+                );
+                Value::Error
+            }
+        }
+    }
+
+    /// A field's value with the field's type. Numbers of a model are secret unless the field is marked public.
+    fn as_field(&mut self, field: &'a ast::Field, value: Value) -> Value {
+        let TypeKind::Tensor { stage, elem, .. } = &field.ty.kind else { return value };
+        let value = self.ascribe(&field.ty, value, field.default.as_ref().map_or(field.span, |d| d.span));
+        let secret = *stage != Some(Stage::Public) && matches!(elem, ast::Elem::Fix(_));
+        match &value {
+            Value::Const(k) if secret => {
+                let ty = Type::shared(self.frac(), k.shape.clone());
+                let id = self.coerce(&value, Elem::Fix, &ty);
+                self.tensor(id, Elem::Fix, Some(field.name.span))
+            }
+            _ => value,
+        }
+    }
+
+    pub(super) fn field(&mut self, base: &Value, name: &'a ast::Ident) -> Value {
+        match base {
+            Value::Record(r) => match r.fields.get(name.name.as_str()) {
+                Some(value) => value.clone(),
+                None => {
+                    let near = super::names::closest(&name.name, r.fields.keys().map(|k| &**k));
+                    let mut error = Diagnostic::error(
+                        Code::N001,
+                        format!("{} has no field {}", show_model(&r.ty), name.name),
+                    )
+                    .at(name.span, "");
+                    error = match near {
+                        Some(near) => error.help(near.to_string()),
+                        None => error.note(format!(
+                            "its fields are {}",
+                            r.fields.keys().map(|k| &**k).collect::<Vec<_>>().join(", ")
+                        )),
+                    };
+                    self.report(error);
+                    Value::Error
+                }
+            },
+            Value::Error => Value::Error,
+            other => {
+                let found = other.describe();
+                self.error(
+                    Code::T003,
+                    name.span,
+                    format!("{} of {found}", name.name),
+                    "only models have fields",
+                )
+            }
+        }
+    }
+
+    /// A model with one field replaced, reported if that is impossible.
+    pub(super) fn with_field(&mut self, old: &Value, name: &'a ast::Ident, value: Value) -> Option<Value> {
+        let before = self.field(old, name);
+        let Value::Record(r) = old else { return None };
+        if before.is_error() || value.is_error() {
+            return Some(Value::Error);
+        }
+        let same = match (&before, &value) {
+            (Value::Record(x), Value::Record(y)) => x.ty == y.ty,
+            _ => before.shape() == value.shape(),
+        };
+        let value = match (before.shape(), value.shape()) {
+            (Some(shape), Some([])) if !same => {
+                let shape = shape.to_vec();
+                self.broadcast(value, &shape)
+            }
+            _ if same => value,
+            _ => {
+                let text =
+                    format!("{} is {}, assigned is {}", name.name, before.describe(), value.describe());
+                self.error(Code::T002, name.span, text, "");
+                return Some(Value::Error);
+            }
+        };
+        let mut fields = r.fields.clone();
+        fields.insert(name.name.as_str().into(), value);
+        Some(Value::Record(Rc::new(Record { ty: r.ty.clone(), fields })))
+    }
+
+    /// Leaves of a value with whether a derivative by them is meant: fields marked `buffer` are saved, not differentiated.
+    pub(super) fn trainable(&self, value: &Value) -> Vec<(Value, bool)> {
+        match value {
+            Value::Record(r) => {
+                let buffers: Vec<bool> = match self.modules.item(r.ty.item) {
+                    ast::Item::Model(m) => m.fields.iter().map(|f| f.buffer).collect(),
+                    _ => Vec::new(),
+                };
+                let fields = r.fields.values().enumerate();
+                fields
+                    .flat_map(|(i, v)| {
+                        let buffer = buffers.get(i).copied().unwrap_or(false);
+                        self.trainable(v).into_iter().map(move |(leaf, open)| (leaf, open && !buffer))
+                    })
+                    .collect()
+            }
+            Value::Tuple(values) => values.iter().flat_map(|v| self.trainable(v)).collect(),
+            other => vec![(other.clone(), true)],
+        }
+    }
+
+    // ---- inputs
+
+    /// Declares the main file's inputs. Those that nothing uses are dropped by a pass.
+    pub(super) fn inputs(&mut self) {
+        let modules = self.modules;
+        for (i, item) in modules.list[0].ast.items.iter().enumerate() {
+            if let ast::Item::Input(input) = item {
+                let origin = self.at(input.span);
+                let value = self.input(input);
+                self.builder.origin = origin;
+                self.globals.insert(ItemId { module: 0, item: i }, value);
+            }
+        }
+    }
+
+    fn input(&mut self, input: &'a ast::Input) -> Value {
+        let Some(from) = self.place(&input.from) else { return Value::Error };
+        let prepare = self.preparation(input);
+        match &input.ty.kind {
+            TypeKind::Tensor { elem, .. } => {
+                let Want { shape: Some(shape), .. } = self.want_of_type(&input.ty) else {
+                    let text = self.sources.text(input.ty.span).to_string();
+                    return self.error(
+                        Code::T002,
+                        input.ty.span,
+                        format!("the size of {text} is not known"),
+                        "sizes of inputs are constants",
+                    );
+                };
+                let (element, target) = match elem {
+                    ast::Elem::Int => (Element::Int, Elem::Int),
+                    ast::Elem::Bool => (Element::Bool, Elem::Bool),
+                    ast::Elem::Fix(_) | ast::Elem::Num | ast::Elem::Str => (Element::Fix, Elem::Fix),
+                };
+                self.input_tensor(&input.name, String::new(), from, element, target, shape, prepare)
+            }
+            TypeKind::Model { path, args, .. } => {
+                let given = args
+                    .iter()
+                    .map(|a| Given { name: None, value: self.expr(a, None), span: a.span })
+                    .collect::<Vec<_>>();
+                let model = match self.name(path) {
+                    Some(Name::Item(item)) => match self.modules.item(item) {
+                        // the shapes are those of a fresh model; its initial values are not used and vanish
+                        ast::Item::Model(m) => self.construct(item, m, given, input.ty.span),
+                        _ => Value::Error,
+                    },
+                    _ => Value::Error,
+                };
+                self.input_model(&input.name, from, &model, "")
+            }
+            TypeKind::Tuple(_) | TypeKind::AnyModel(_) | TypeKind::Fn => {
+                self.error(Code::T003, input.ty.span, "an input is a tensor or a model", "")
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a declaration has that many parts")]
+    fn input_tensor(
+        &mut self,
+        name: &'a ast::Ident,
+        field: String,
+        from: Place,
+        element: Element,
+        elem: Elem,
+        shape: Vec<usize>,
+        prepare: Preparation,
+    ) -> Value {
+        let frac = if elem == Elem::Fix { self.frac() } else { 0 };
+        let index = self.builder.program.inputs.len() as u32;
+        self.builder.program.inputs.push(ir::Input {
+            name: name.name.clone(),
+            field,
+            from,
+            element,
+            shape,
+            frac,
+            prepare,
+        });
+        let id = self.builder.one(Op::Input(index), &[]);
+        if elem == Elem::Bool {
+            let zero = Value::Const(Konst::int(0));
+            let value = self.tensor(id, Elem::Int, Some(name.span));
+            let shape = super::arith::shape_of(&value);
+            let zero = self.broadcast(zero, &shape);
+            return self.compare(ast::BinaryOp::Gt, value, zero, name.span);
+        }
+        self.tensor(id, elem, Some(name.span))
+    }
+
+    fn input_model(&mut self, name: &'a ast::Ident, from: Place, model: &Value, prefix: &str) -> Value {
+        let Value::Record(r) = model else { return Value::Error };
+        let mut fields = IndexMap::new();
+        for (key, value) in &r.fields {
+            let path = if prefix.is_empty() { key.to_string() } else { format!("{prefix}.{key}") };
+            let value = match value {
+                Value::Record(_) => self.input_model(name, from, value, &path),
+                Value::Tensor(t) => {
+                    let shape = t.ty.shape.clone();
+                    self.input_tensor(
+                        name,
+                        path,
+                        from,
+                        Element::Fix,
+                        Elem::Fix,
+                        shape,
+                        Preparation::default(),
+                    )
+                }
+                other => other.clone(),
+            };
+            fields.insert(key.clone(), value);
+        }
+        Value::Record(Rc::new(Record { ty: r.ty.clone(), fields }))
+    }
+
+    fn place(&mut self, place: &'a ast::Place) -> Option<Place> {
+        match place {
+            ast::Place::Shares(_) => Some(Place::Shares),
+            ast::Place::Party { number, .. } => match self.constant_int(number)? {
+                n @ 0..=2 => Some(Place::Party(n as u8)),
+                n => {
+                    self.error(
+                        Code::N012,
+                        number.span,
+                        format!("there is no party {n}"),
+                        "parties are 0, 1 and 2",
+                    );
+                    None
+                }
+            },
+        }
+    }
+
+    fn preparation(&mut self, input: &'a ast::Input) -> Preparation {
+        let mut prepare = Preparation::default();
+        for option in &input.options {
+            match (option.name.name.as_str(), &option.value) {
+                ("one_hot", None) => prepare.one_hot = true,
+                ("standardise", None) => prepare.standardise = true,
+                ("scale", Some(ExprOrRange::Expr(expr))) => prepare.scale = self.scale(expr),
+                ("range", Some(ExprOrRange::Range(range))) => prepare.range = self.range_option(range),
+                _ => {
+                    let mut error = Diagnostic::error(
+                        Code::N013,
+                        format!("there is no option {}", self.sources.text(option.span)),
+                    )
+                    .at(option.span, "");
+                    error = error.note("options are scale = 1/256, one_hot, standardise and range = 0..1");
+                    self.report(error);
+                }
+            }
+        }
+        prepare
+    }
+
+    fn scale(&mut self, expr: &'a Expr) -> Option<(i64, i64)> {
+        match self.expr(expr, None) {
+            Value::Const(k) => {
+                let pair = k.number().and_then(|n| n.numer().to_i64().zip(n.denom().to_i64()));
+                if pair.is_none() {
+                    self.error(Code::T004, expr.span, "a scale is one fraction of 64-bit numbers", "");
+                }
+                pair
+            }
+            Value::Error => None,
+            other => {
+                let found = other.describe();
+                self.error(Code::T004, expr.span, "a scale is a constant", found);
+                None
+            }
+        }
+    }
+
+    fn range_option(&mut self, range: &'a ast::Range) -> Option<(f64, f64)> {
+        let (low, high) = self.constant_bounds(range);
+        let number = |n: Option<BigRational>| n.and_then(|n| n.to_f64());
+        match (number(low), number(high), &range.end) {
+            (Some(low), Some(high), _) => Some((low, high)),
+            (_, _, RangeEnd::Open) => {
+                self.error(Code::T004, range.span, "a range has two ends", "0..1");
+                None
+            }
+            _ => None,
+        }
+    }
+
+    // ---- outputs
+
+    pub(super) fn output_statement(
+        &mut self,
+        name: &'a ast::Ident,
+        value: Option<&'a Expr>,
+        to: &'a ast::Place,
+    ) {
+        let origin = self.at(name.span);
+        let (value, span) = match value {
+            Some(expr) => (self.expr(expr, None), expr.span),
+            None => match self.local(&name.name) {
+                Some(variable) => (variable.value.clone(), name.span),
+                None => (
+                    self.error(Code::N001, name.span, format!("there is no variable {}", name.name), ""),
+                    name.span,
+                ),
+            },
+        };
+        if let Some(to) = self.place(to) {
+            let first = self.outputs.insert(name.name.clone(), name.span);
+            match first.filter(|f| *f != name.span) {
+                Some(first) => self.report(
+                    Diagnostic::error(Code::N014, format!("{} is output twice", name.name))
+                        .at(name.span, "")
+                        .label(first, "first here"),
+                ),
+                None => self.output_value(name, &value, String::new(), to, span),
+            }
+        }
+        self.builder.origin = origin;
+    }
+
+    fn output_value(&mut self, name: &'a ast::Ident, value: &Value, field: String, to: Place, span: Span) {
+        match value {
+            Value::Record(r) => {
+                for (key, value) in &r.fields {
+                    let path = if field.is_empty() { key.to_string() } else { format!("{field}.{key}") };
+                    self.output_value(name, value, path, to, span);
+                }
+            }
+            Value::Const(_) | Value::Tensor(_) => {
+                let elem = super::arith::elem_of(value);
+                let shape = super::arith::shape_of(value);
+                let element = match elem {
+                    Elem::Fix => Element::Fix,
+                    Elem::Int => Element::Int,
+                    Elem::Bool => Element::Bool,
+                };
+                let value = match value {
+                    Value::Tensor(t) if t.elem == Elem::Bool && t.secret() => {
+                        let id = self.bit_to_number(t, 0);
+                        self.tensor(id, Elem::Int, t.since)
+                    }
+                    other => other.clone(),
+                };
+                let frac = match &value {
+                    Value::Tensor(t) if t.secret() => t.ty.frac,
+                    _ if elem == Elem::Fix => self.frac(),
+                    _ => 0,
+                };
+                let id = self.coerce(&value, elem, &Type::shared(frac, shape));
+                let index = self.builder.program.outputs.len() as u32;
+                self.builder.program.outputs.push(ir::Output { name: name.name.clone(), field, to, element });
+                self.builder
+                    .push(Op::Output(index), &[id])
+                    .unwrap_or_else(|e| unreachable!("outputs are shared: {e}"));
+            }
+            Value::Error => {}
+            other => {
+                let found = other.describe();
+                self.error(Code::T003, span, "an output is a tensor or a model", found);
+            }
+        }
+    }
+}
