@@ -2,9 +2,13 @@
 
 pub mod bits;
 pub mod data;
+pub mod machine;
 pub mod net;
 pub mod par;
 pub mod prg;
+pub mod protocol;
 pub mod ring;
 
+pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;
+pub use protocol::emulator::emulate;

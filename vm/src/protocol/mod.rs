@@ -8,6 +8,8 @@
 //! `receive` that ends its last round, and until then nobody touches its registers. A local operation is complete when its
 //! method returns. Instructions whose registers are all public never reach a back-end: the machine executes them itself.
 
+pub mod emulator;
+
 use tern_bytecode::for_each_instruction;
 use tern_bytecode::instr::{Axes, Instr, MaybeReg, Reg, Route};
 

@@ -1,0 +1,76 @@
+//! What a run was.
+
+use std::time::{Duration, Instant};
+
+use tern_bytecode::cost::{self, Links};
+use tern_bytecode::{Instr, Program};
+
+use super::range::RangeReport;
+
+/// Figures of a run that came to its end.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Rounds of communication.
+    pub rounds: u64,
+    /// Bytes of payload by sender and receiver, by the cost model.
+    pub links: Links,
+    /// How often every instruction was executed.
+    pub executions: Vec<u64>,
+    /// The time spent in every instruction, if it was measured.
+    pub times: Vec<Duration>,
+    /// Bytes in the machine's buffers.
+    pub memory: u64,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+    /// The ranges of values, if they were watched.
+    pub ranges: Option<RangeReport>,
+}
+
+impl Report {
+    /// Bits over all links.
+    pub fn bits(&self) -> u64 {
+        cost::total(&self.links).saturating_mul(8)
+    }
+}
+
+/// What is counted while a program runs.
+pub(super) struct Tally {
+    executions: Vec<u64>,
+    times: Vec<Duration>,
+    started: Instant,
+}
+
+impl Tally {
+    pub(super) fn new(program: &Program, profile: bool) -> Self {
+        let len = program.code.len();
+        let times = if profile { vec![Duration::ZERO; len] } else { Vec::new() };
+        Self { executions: vec![0; len], times, started: Instant::now() }
+    }
+
+    /// Starts the clock of an instruction, if there is one.
+    pub(super) fn start(&self) -> Option<Instant> {
+        (!self.times.is_empty()).then(Instant::now)
+    }
+
+    pub(super) fn executed(&mut self, at: u32, started: Option<Instant>) {
+        self.executions[at as usize] += 1;
+        if let Some(started) = started {
+            self.times[at as usize] += started.elapsed();
+        }
+    }
+
+    pub(super) fn report(self, program: &Program, memory: u64, ranges: Option<RangeReport>) -> Report {
+        let mut links = Links::default();
+        let mut rounds = 0;
+        for (instr, &times) in program.code.iter().zip(&self.executions) {
+            if matches!(instr, Instr::Receive {}) {
+                rounds += times;
+            }
+            for round in cost::traffic(program, instr) {
+                cost::add(&mut links, &round, times);
+            }
+        }
+        let (executions, times, elapsed) = (self.executions, self.times, self.started.elapsed());
+        Report { rounds, links, executions, times, memory, elapsed, ranges }
+    }
+}

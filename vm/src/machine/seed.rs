@@ -1,0 +1,66 @@
+//! Where a run's randomness comes from: a seed that everybody knows, for permutations and other public picks, and one key for each pair of
+//! parties. Parties agree on fresh ones; a run with a given seed derives them all from it, so that emulator and parties draw the same values.
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::error::Fault;
+use crate::prg::Key;
+
+/// All seeds of a run. A party of a real run has its own pairs' only; the emulator and runs with a fixed seed have all.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Seeds {
+    /// What everybody knows.
+    pub public: [u8; 32],
+    /// The AES-128 key of parties i and i + 1, for each i.
+    pub pairs: [[u8; 16]; 3],
+}
+
+/// What a stream of random values is for. Streams of one key and one instruction have different purposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Purpose {
+    /// Of the public seed: a permutation, uniform numbers.
+    Public = 0,
+    /// Of the public seed: the picks with which a permutation is filled up.
+    Filling = 1,
+    /// Of a pair: shared random bits.
+    RandomBits = 2,
+    /// The emulator's rounding.
+    Rounding = 3,
+}
+
+impl Seeds {
+    /// The seeds that belong to a given number.
+    pub fn fixed(seed: u64) -> Seeds {
+        Seeds::derive(&seed.to_le_bytes())
+    }
+
+    /// Fresh seeds.
+    ///
+    /// # Errors
+    /// If the operating system has no randomness.
+    pub fn fresh() -> Result<Seeds, Fault> {
+        let mut master = [0; 32];
+        getrandom::fill(&mut master).map_err(Fault::Entropy)?;
+        let seeds = Seeds::derive(&master);
+        master.zeroize();
+        Ok(seeds)
+    }
+
+    fn derive(master: &[u8]) -> Seeds {
+        let pair = |i: u8| {
+            let derived = blake3::derive_key(
+                &format!("tern v1 run seed: key of parties {i} and {}", (i + 1) % 3),
+                master,
+            );
+            std::array::from_fn(|i| derived[i])
+        };
+        Seeds { public: blake3::derive_key("tern v1 run seed: public", master), pairs: [0, 1, 2].map(pair) }
+    }
+
+    /// The key of the streams that everybody knows.
+    pub fn public_key(public: &[u8; 32]) -> Key {
+        let derived = blake3::derive_key("tern v1 key of public streams", public);
+        Key::new(&std::array::from_fn(|i| derived[i]))
+    }
+}
