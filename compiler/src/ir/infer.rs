@@ -4,7 +4,7 @@ use tern_bytecode::Kind;
 use tern_bytecode::instr::Axes;
 
 use super::op::Op;
-use super::types::Type;
+use super::types::{Const, ConstData, Type};
 use super::{Block, Program, ValueId};
 
 /// A rule that an instruction breaks.
@@ -22,18 +22,28 @@ macro_rules! ensure {
 
 type Inferred = Result<Vec<Type>, TypeError>;
 
-/// The result types of an instruction, or the rule that it breaks.
+/// The result types of an instruction, or the rule that it breaks. The types of operands must be
+/// [bounded](Type::is_bounded); those of results are.
 pub fn infer(program: &Program, op: &Op, args: &[ValueId], regions: &[Block]) -> Inferred {
-    for arg in args {
-        ensure!((arg.0 as usize) < program.values.len(), "operand %{} is not there", arg.0);
+    let in_regions = regions.iter().flat_map(|r| r.params.iter().chain(&r.yields));
+    for value in args.iter().chain(in_regions) {
+        ensure!((value.0 as usize) < program.values.len(), "operand %{} is not there", value.0);
     }
+    let types = rules(program, op, args, regions)?;
+    match types.iter().find(|ty| !ty.is_bounded()) {
+        None => Ok(types),
+        Some(_) => Err(TypeError(format!("{op:?} has a result beyond all bounds"))),
+    }
+}
+
+fn rules(program: &Program, op: &Op, args: &[ValueId], regions: &[Block]) -> Inferred {
     let types: Vec<&Type> = args.iter().map(|a| program.ty(*a)).collect();
     match op {
         Op::For { .. } | Op::If | Op::Custom { .. } => return control(program, op, &types, regions),
         _ => ensure!(regions.is_empty(), "an instruction without regions has {}", regions.len()),
     }
     match (op, types.as_slice()) {
-        (Op::Const(c), []) => Ok(vec![c.ty.clone()]),
+        (Op::Const(c), []) => constant(c),
         (Op::Input(i), []) => {
             let input = program.inputs.get(*i as usize);
             input
@@ -65,6 +75,14 @@ pub fn infer(program: &Program, op: &Op, args: &[ValueId], regions: &[Block]) ->
             .or_else(|| moves(op, operands))
             .unwrap_or_else(|| Err(TypeError(format!("{op:?} does not take {} operands", operands.len())))),
     }
+}
+
+fn constant(c: &Const) -> Inferred {
+    ensure!(matches!(c.ty.kind, Kind::Plain | Kind::Real | Kind::Int), "a constant {}", c.ty);
+    if let ConstData::Dense(numbers) = &c.data {
+        ensure!(c.ty.is_bounded() && numbers.len() == c.ty.len(), "{} numbers for {}", numbers.len(), c.ty);
+    }
+    Ok(vec![c.ty.clone()])
 }
 
 fn one(ty: Type) -> Option<Inferred> {
@@ -148,7 +166,9 @@ fn ring(op: &Op, types: &[&Type], explicit: bool) -> Option<Inferred> {
             let kind = if a.kind == Kind::Plain { Kind::Plain } else { Kind::Shared };
             one(Type::new(kind, a.frac - bits, a.shape.clone()))
         }
-        (Op::Raise { bits }, [a]) if a.is_ring() => one(Type::new(a.kind, a.frac + bits, a.shape.clone())),
+        (Op::Raise { bits }, [a]) if a.is_ring() => {
+            one(Type::new(a.kind, a.frac.saturating_add(*bits), a.shape.clone()))
+        }
         (Op::Rescale { frac }, [a]) if a.is_ring() => one(Type::new(a.kind, *frac, a.shape.clone())),
         (Op::Assume { .. }, [a]) if a.is_ring() => one((*a).clone()),
         (Op::Promote, [a]) if a.kind == Kind::Plain => one(Type::shared(a.frac, a.shape.clone())),
@@ -290,8 +310,9 @@ fn rows_fit(a: &Type, index: &Type) -> bool {
 }
 
 fn reshape(a: &Type, shape: &[usize]) -> Inferred {
-    ensure!(a.len() == shape.iter().product::<usize>(), "reshape of {a} to {shape:?}");
-    Ok(vec![a.with_shape(shape)])
+    let result = a.with_shape(shape);
+    ensure!(result.is_bounded() && a.len() == result.len(), "reshape of {a} to {shape:?}");
+    Ok(vec![result])
 }
 
 fn permute(a: &Type, perm: &[usize]) -> Inferred {
@@ -309,7 +330,7 @@ fn slice(a: &Type, start: &[usize], step: &[usize], shape: &[usize]) -> Inferred
     );
     for i in 0..rank {
         let inside = shape[i] == 0 && start[i] <= a.shape[i]
-            || shape[i] > 0 && start[i] + (shape[i] - 1) * step[i] < a.shape[i];
+            || shape[i] > 0 && start[i].saturating_add((shape[i] - 1).saturating_mul(step[i])) < a.shape[i];
         ensure!(step[i] >= 1 && inside, "slice {start:?} by {step:?} to {shape:?} of {a}");
     }
     Ok(vec![a.with_shape(shape)])
@@ -321,7 +342,10 @@ fn pad(a: &Type, low: &[usize], high: &[usize], interior: &[usize]) -> Inferred 
         low.len() == rank && high.len() == rank && interior.len() == rank,
         "padding of {a} with other ranks"
     );
-    let size = |i: usize| low[i] + high[i] + a.shape[i] + a.shape[i].saturating_sub(1) * interior[i];
+    let size = |i: usize| {
+        let between = a.shape[i].saturating_sub(1).saturating_mul(interior[i]);
+        low[i].saturating_add(high[i]).saturating_add(a.shape[i]).saturating_add(between)
+    };
     Ok(vec![a.with_shape((0..rank).map(size).collect::<Vec<_>>())])
 }
 
@@ -351,7 +375,7 @@ fn windows(
     strides: &[usize],
 ) -> Result<Vec<usize>, TypeError> {
     ensure!(
-        first + sizes.len() <= shape.len() && sizes.len() == strides.len(),
+        first.saturating_add(sizes.len()) <= shape.len() && sizes.len() == strides.len(),
         "windows {sizes:?} by {strides:?} on {shape:?}"
     );
     let mut result = shape.to_vec();
@@ -394,7 +418,11 @@ fn control(program: &Program, op: &Op, types: &[&Type], regions: &[Block]) -> In
             Ok(a)
         }
         (Op::Custom { values, wants }, [rule]) => {
-            ensure!(types.len() == values + wants.len(), "a rule for {} operands", types.len());
+            ensure!(
+                types.len().checked_sub(*values) == Some(wants.len()),
+                "a rule for {} operands",
+                types.len()
+            );
             ensure!(
                 rule.params.len() == *values,
                 "a rule with {} parameters for {values} values",

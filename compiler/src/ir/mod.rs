@@ -10,10 +10,11 @@
 //!
 //! - [`types`]: types, constants. - [`op`]: the operations. - [`infer`]: the result types of an operation, the one statement of its
 //!   typing rules, shared by builder, parser and verifier. - [`build`]: appending instructions. - [`text`]: both directions of
-//!   the text form. - [`verify`]: what every pass may rely on.
+//!   the text form. - [`verify`]: what every pass may rely on. - [`interpret`]: the operations as real arithmetic, for tests.
 
 pub mod build;
 pub mod infer;
+pub mod interpret;
 pub mod op;
 pub mod text;
 pub mod types;

@@ -69,6 +69,14 @@ impl Type {
         is_secret(self.kind)
     }
 
+    /// Whether rank, number of elements and scale are within what the compiler counts with: 31 axes, 2^40 elements, 2^16 fraction bits of ring
+    /// elements and none of others.
+    pub fn is_bounded(&self) -> bool {
+        let len = self.shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+        let frac = if self.is_ring() { 1 << 16 } else { 0 };
+        self.shape.len() <= 31 && len.is_some_and(|n| n <= 1 << 40) && self.frac <= frac
+    }
+
     /// Whether the elements are ring elements, which have a scale.
     pub fn is_ring(&self) -> bool {
         matches!(self.kind, Kind::Plain | Kind::Shared | Kind::Additive)
