@@ -69,6 +69,9 @@ pub(super) const NAMES: &[&str] = &[
     "zeros_like",
 ];
 
+/// Functions that the language has for constants and public values and the library for secrets.
+pub(super) const LAYERED: &[&str] = &["exp", "ln", "log2", "product", "sqrt"];
+
 /// Whether the language has a function of this name.
 pub(super) fn exists(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
@@ -133,6 +136,11 @@ impl<'a> Lowerer<'a> {
         want: Option<&Want>,
     ) -> Value {
         let given = self.given(args);
+        self.builtin_given(name, given, span, want)
+    }
+
+    /// A function of the language on evaluated arguments.
+    pub(super) fn builtin_given(&mut self, name: &str, given: Vec<Given<'a>>, span: Span, want: Option<&Want>) -> Value {
         if given.iter().any(|g| g.value.is_error()) {
             return Value::Error;
         }
