@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
 use smallvec::SmallVec;
 
 use super::kernel::{Kernel, MAX_DEPTH, MAX_TILE};
+use super::pack::{Block, Line};
 use super::plan::{Group, Plan, count, offsets};
 use super::{Axes, Write};
 use crate::par::Threads;
@@ -118,10 +118,12 @@ impl<'a, R: Ring> Job<'a, R> {
         let parts = if products < MIN_PARALLEL { 1 } else { self.threads.count() };
         let tasks = self.plan.split(self.dst, parts);
         self.threads.for_each(tasks, |(plan, dst)| {
-            kernel.enter(
-                #[inline(always)]
-                || multiply(kernel, &plan, dst, &self.terms, self.write),
-            );
+            PANELS.with_borrow_mut(|panels| {
+                kernel.enter(
+                    #[inline(always)]
+                    || multiply(kernel, &plan, dst, &self.terms, self.write, panels),
+                );
+            });
         });
     }
 }
@@ -151,43 +153,30 @@ fn multiply<K: Kernel>(
     dst: &mut [K::Element],
     terms: &[Term<K::Element>],
     write: Write,
+    [a_panels, b_panels]: &mut [Vec<Line>; 2],
 ) {
     let [batch, rows, inner, cols] = plan.groups().map(offsets);
     let row_offsets: Vec<usize> = rows.iter().map(|at| at.src[0]).collect();
     let col_offsets: Vec<usize> = cols.iter().map(|at| at.src[1]).collect();
     let [a_inner, b_inner] = [0, 1].map(|k| inner.iter().map(|at| at.src[k]).collect::<Vec<_>>());
-    PANELS.with_borrow_mut(|[a_panels, b_panels]| {
-        let (mut a_block, mut b_block) = (Block::<K::Element>::new(a_panels), Block::new(b_panels));
-        for item in &batch {
-            let start = Each { dst: plan.start.dst.wrapping_add(item.dst), src: plan.start.src };
-            let [a_start, b_start] = [0, 1].map(|k| start.src[k].wrapping_add(item.src[k]));
-            for col in ranges(0..cols.len(), col_block::<K>()) {
-                let mut replace = write == Write::Replace;
-                for ([a, b], depth) in blocks(terms, inner.len()) {
-                    b_block.pack::<K>(
-                        K::COLS,
-                        *b,
-                        b_start,
-                        &col_offsets[col.clone()],
-                        &b_inner[depth.clone()],
-                    );
-                    for row in ranges(0..rows.len(), row_block::<K>()) {
-                        a_block.pack::<K>(
-                            K::ROWS,
-                            *a,
-                            a_start,
-                            &row_offsets[row.clone()],
-                            &a_inner[depth.clone()],
-                        );
-                        let out =
-                            Output { start: start.dst, rows: &rows[row], cols: &cols[col.clone()], replace };
-                        out.tiles(kernel, dst, &a_block, &b_block);
-                    }
-                    replace = false;
+    let (mut a_block, mut b_block) = (Block::<K::Element>::new(a_panels), Block::new(b_panels));
+    for item in &batch {
+        let start = plan.start.dst.wrapping_add(item.dst);
+        let [a_start, b_start] = [0, 1].map(|k| plan.start.src[k].wrapping_add(item.src[k]));
+        for col in ranges(0..cols.len(), col_block::<K>()) {
+            let mut replace = write == Write::Replace;
+            for ([a, b], depth) in blocks(terms, inner.len()) {
+                b_block.pack::<K>(K::COLS, *b, b_start, &col_offsets[col.clone()], &b_inner[depth.clone()]);
+                for row in ranges(0..rows.len(), row_block::<K>()) {
+                    let lanes = &row_offsets[row.clone()];
+                    a_block.pack::<K>(K::ROWS, *a, a_start, lanes, &a_inner[depth.clone()]);
+                    let out = Output { start, rows: &rows[row], cols: &cols[col.clone()], replace };
+                    out.tiles(kernel, dst, &a_block, &b_block);
                 }
+                replace = false;
             }
         }
-    });
+    }
 }
 
 /// `range` in pieces of at most `size`.
@@ -204,98 +193,9 @@ fn blocks<'t, R>(
     terms.iter().flat_map(move |term| ranges(0..inner, MAX_DEPTH).map(move |depth| (term, depth)))
 }
 
-/// A line of the cache, so that vectors in panels do not straddle two.
-#[derive(Clone, Copy, Zeroable, Pod)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
-
 thread_local! {
     /// Memory for the packed blocks of `a` and `b`, kept from one product to the next.
     static PANELS: RefCell<[Vec<Line>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-}
-
-/// A packed block: panels of rows (or columns), one after the other.
-struct Block<'a, R> {
-    words: &'a mut Vec<Line>,
-    /// Words of one panel.
-    panel: usize,
-    /// Inner indices in the panels.
-    depth: usize,
-    /// For kernels with a bias: the sum of each row.
-    sums: Vec<R>,
-}
-
-impl<'a, R: Ring> Block<'a, R> {
-    fn new(words: &'a mut Vec<Line>) -> Self {
-        Self { words, panel: 0, depth: 0, sums: Vec::new() }
-    }
-
-    /// Packs the elements at `start` + an entry of `lanes` + an entry of `inner` into panels of `width` lanes.
-    #[inline(always)]
-    fn pack<K: Kernel<Element = R>>(
-        &mut self,
-        width: usize,
-        factor: Factor<R>,
-        start: usize,
-        lanes: &[usize],
-        inner: &[usize],
-    ) {
-        self.depth = inner.len();
-        self.panel = inner.len() * width * K::WORDS;
-        let words = self.panel * lanes.len().div_ceil(width);
-        if self.words.len() * 8 < words {
-            self.words.resize(words.div_ceil(8), Line::zeroed());
-        }
-        self.sums.clear();
-        let panels = bytemuck::cast_slice_mut(self.words).chunks_exact_mut(self.panel);
-        for (lanes, panel) in lanes.chunks(width).zip(panels) {
-            let mut at = [0; 16];
-            at.iter_mut().zip(lanes).for_each(|(at, &lane)| *at = start.wrapping_add(lane));
-            let mut sums = [R::ZERO; 16];
-            let packing = Packing { width, at: &at[..lanes.len()], inner };
-            match factor.plus {
-                None => packing.fill::<K>(panel, &mut sums, |i| factor.data[i]),
-                Some(plus) => packing.fill::<K>(panel, &mut sums, |i| factor.data[i] + plus[i]),
-            }
-            if K::BIAS.is_some() {
-                self.sums.extend_from_slice(&sums[..width]);
-            }
-        }
-    }
-
-    fn panel(&self, i: usize) -> &[u64] {
-        &bytemuck::cast_slice(self.words)[i * self.panel..][..self.panel]
-    }
-}
-
-/// The positions of one panel's elements.
-struct Packing<'a> {
-    width: usize,
-    at: &'a [usize],
-    inner: &'a [usize],
-}
-
-impl Packing<'_> {
-    #[inline(always)]
-    fn fill<K: Kernel>(
-        &self,
-        panel: &mut [u64],
-        sums: &mut [K::Element; 16],
-        element: impl Fn(usize) -> K::Element,
-    ) {
-        let bias = K::BIAS.map_or(K::Element::ZERO, K::Element::power_of_two);
-        for (words, &inner) in panel.chunks_exact_mut(self.width * K::WORDS).zip(self.inner) {
-            for (lane, &at) in self.at.iter().enumerate() {
-                let x = element(at.wrapping_add(inner));
-                if K::BIAS.is_some() {
-                    sums[lane] += x;
-                }
-                for i in 0..K::WORDS {
-                    words[i * self.width + lane] = K::word(x + bias, i);
-                }
-            }
-        }
-    }
 }
 
 /// Where a block of the destination goes.
@@ -350,7 +250,7 @@ impl Output<'_> {
 }
 
 /// From the product of biased factors to that of the factors, B being the bias:
-/// (a + B)(b + B) = a b + B a + B b + B².
+/// a b = (a + B)(b + B) - B (a + B) - B (b + B) + B².
 #[inline(always)]
 fn unbias<K: Kernel>(
     tile: &mut [K::Element; MAX_TILE],
@@ -361,7 +261,7 @@ fn unbias<K: Kernel>(
 ) {
     let squares = K::Element::from_u64(depth as u64).shl(2 * bias);
     for (values, &a) in tile.chunks_exact_mut(K::COLS).zip(&a_sums[..K::ROWS]) {
-        let of_row = a.shl(bias) + squares;
+        let of_row = a.shl(bias) - squares;
         for (value, &b) in values.iter_mut().zip(b_sums) {
             *value -= of_row + b.shl(bias);
         }

@@ -41,6 +41,7 @@ impl<const N: usize, const L: usize> Kernel for Ifma<N, L> {
     const ROWS: usize = if L == 1 { 8 } else { 4 }; // enough independent sums to hide the latency
     const COLS: usize = LANES;
     const WORDS: usize = L;
+    const WORD_BITS: u32 = LIMB;
     const BIAS: Option<u32> = if Self::WHOLE { None } else { Some(LIMB * L as u32 - 1) };
 
     #[inline(always)]

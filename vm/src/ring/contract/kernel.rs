@@ -15,6 +15,8 @@ pub(super) trait Kernel: Copy + Sync {
     const COLS: usize;
     /// Words of a packed element.
     const WORDS: usize;
+    /// Bits of a word: word i has the weight 2^(i WORD_BITS).
+    const WORD_BITS: u32 = 64;
     /// If this is n, 2^n is added to an element before it is packed, so that small signed values are not negative.
     const BIAS: Option<u32> = None;
 
@@ -30,6 +32,12 @@ pub(super) trait Kernel: Copy + Sync {
 
 /// The most elements in a tile.
 pub(super) const MAX_TILE: usize = 128;
+
+/// The most rows or columns of a tile.
+pub(super) const MAX_WIDTH: usize = 16;
+
+/// The most words of a packed element.
+pub(super) const MAX_WORDS: usize = 5;
 
 /// The most inner indices in a panel: a panel stays in the second cache, and limbs of 52 bits do not overflow.
 pub(super) const MAX_DEPTH: usize = 256;

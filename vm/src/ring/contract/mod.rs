@@ -19,6 +19,7 @@ mod driver;
 mod ifma;
 mod kernel;
 mod magnitude;
+mod pack;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -150,8 +151,8 @@ fn modulo_128(job: Job<Z128>, target: Target, bits: u32) {
         (Some(has), ..=52) => job.run(Ifma::<2, 1>(has)),
         (Some(has), ..=104) => job.run(Ifma::<2, 2>(has)),
         (Some(has), _) => job.run(Ifma::<2, 3>(has)),
-        (None, ..=64) => job.run(Wide(target)),
-        (None, _) => job.run(Scalar::<2>(target)),
+        (None, ..=64) => job.run(Wide),
+        (None, _) => job.run(Scalar::<2>),
     }
 }
 
@@ -160,7 +161,7 @@ fn modulo_192(job: Job<Z192>, target: Target, bits: u32) {
         (Some(has), ..=52) => job.run(Ifma::<3, 1>(has)),
         (Some(has), ..=104) => job.run(Ifma::<3, 2>(has)),
         (Some(has), _) => job.run(Ifma::<3, 4>(has)),
-        (None, _) => job.run(Scalar::<3>(target)),
+        (None, _) => job.run(Scalar::<3>),
     }
 }
 
@@ -170,6 +171,6 @@ fn modulo_256(job: Job<Z256>, target: Target, bits: u32) {
         (Some(has), ..=104) => job.run(Ifma::<4, 2>(has)),
         (Some(has), ..=156) => job.run(Ifma::<4, 3>(has)),
         (Some(has), _) => job.run(Ifma::<4, 5>(has)),
-        (None, _) => job.run(Scalar::<4>(target)),
+        (None, _) => job.run(Scalar::<4>),
     }
 }

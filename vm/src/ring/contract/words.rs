@@ -127,7 +127,7 @@ fn lanes_avx512(a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
 
 /// Modulo 2^128, for signed values of at most 64 bits: one multiplication of 64 by 64 bits per product.
 #[derive(Clone, Copy)]
-pub(super) struct Wide(pub(super) Target);
+pub(super) struct Wide;
 
 impl Kernel for Wide {
     type Element = Z128;
@@ -141,7 +141,7 @@ impl Kernel for Wide {
     }
 
     fn enter(self, body: impl FnOnce()) {
-        self.0.run(body);
+        body(); // no vectors
     }
 
     #[inline(always)]
@@ -163,7 +163,7 @@ impl Kernel for Wide {
 
 /// Any ring, one product at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar<const N: usize>(pub(super) Target);
+pub(super) struct Scalar<const N: usize>;
 
 impl<const N: usize> Kernel for Scalar<N> {
     type Element = Z<N>;
@@ -177,7 +177,7 @@ impl<const N: usize> Kernel for Scalar<N> {
     }
 
     fn enter(self, body: impl FnOnce()) {
-        self.0.run(body);
+        body(); // no vectors
     }
 
     #[inline(always)]

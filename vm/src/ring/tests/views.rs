@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{elements, positions, random_layout, targets};
 use crate::par::{MIN_PARALLEL, Threads};
 use crate::ring::views::{self, View, ViewMut, accumulate_on, apply_on};
-use crate::ring::{Layout, Loops, Ring, Z64, Z128, Z192, Z256};
+use crate::ring::{Layout, Loops, Ring, Z64, Z128, Z256};
 
 /// Shapes of up to four axes, with empty ones, ones, and runs that are longer than a stage.
 fn shape() -> impl Strategy<Value = Vec<usize>> {
@@ -56,11 +56,9 @@ proptest! {
         let (threads, seed) = (Threads::single(), seed.into());
         maps::<Z64>(&shape, seed, &threads)?;
         maps::<Z128>(&shape, seed, &threads)?;
-        maps::<Z192>(&shape, seed, &threads)?;
         maps::<Z256>(&shape, seed, &threads)?;
         sums::<Z64>(&shape, seed, &threads)?;
         sums::<Z128>(&shape, seed, &threads)?;
-        sums::<Z192>(&shape, seed, &threads)?;
         sums::<Z256>(&shape, seed, &threads)?;
     }
 }
