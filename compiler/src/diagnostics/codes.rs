@@ -200,6 +200,11 @@ codes! {
     G002 = "a rule that does not fit its function",
     /// `grad(loss, p)` differentiates one secret number by secret fixed-point tensors, or by models of them.
     G003 = "nothing to differentiate",
+
+    // ---- B: bytecode
+    /// The bytecode has limits: a tensor has at most 12 axes (those of sliding windows included) and 2^40 elements, and constants must
+    /// fit the ring. A larger ring (`--ring`) takes larger constants.
+    B001 = "a program that the bytecode cannot express",
 }
 
 impl Code {

@@ -195,9 +195,12 @@ pub enum OperandValue {
 }
 
 /// What can stand in an operand's place; implemented for registers and immediates.
-trait Field {
+trait Field: Sized {
     fn register(&self) -> Option<Reg> {
         None
+    }
+    fn mapped(self, _f: &mut impl FnMut(Reg) -> Reg) -> Self {
+        self
     }
     fn text(&self) -> String;
 }
@@ -205,6 +208,9 @@ trait Field {
 impl Field for Reg {
     fn register(&self) -> Option<Reg> {
         Some(*self)
+    }
+    fn mapped(self, f: &mut impl FnMut(Reg) -> Reg) -> Reg {
+        f(self)
     }
     fn text(&self) -> String {
         format!("%{}", self.0)
@@ -214,6 +220,9 @@ impl Field for Reg {
 impl Field for Option<Reg> {
     fn register(&self) -> Option<Reg> {
         *self
+    }
+    fn mapped(self, f: &mut impl FnMut(Reg) -> Reg) -> Option<Reg> {
+        self.map(f)
     }
     fn text(&self) -> String {
         "-".into()
@@ -286,6 +295,14 @@ macro_rules! define {
                     }),*
                 }
             }
+
+            /// The same instruction on other registers.
+            #[allow(unused_mut, unused_variables)] // rows without operands
+            pub fn map_registers(&self, mut f: impl FnMut(Reg) -> Reg) -> Instr {
+                match *self {
+                    $(Instr::$variant { $($op),* } => Instr::$variant { $($op: Field::mapped($op, &mut f)),* }),*
+                }
+            }
         }
 
         /// Name and documentation of every instruction, in the order of the table.
@@ -299,7 +316,7 @@ macro_rules! define {
 fn push(
     list: &mut Vec<Operand>,
     name: &'static str,
-    field: &dyn Field,
+    field: &impl Field,
     role: Option<Role>,
     kinds: &'static [Kind],
 ) {

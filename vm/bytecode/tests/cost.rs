@@ -13,7 +13,15 @@ fn program(ring: u32, frac: u32, rounding: Rounding) -> Program {
     let mut views: Vec<View> = (0..6).map(flat).collect();
     views[4].dims.insert(0, Dim { size: 5, stride: N as i64 });
     Program {
-        header: Header { name: "t".into(), protocol: Protocol::Rep3, ring, frac, total: 2 * frac, rounding, args: vec![] },
+        header: Header {
+            name: "t".into(),
+            protocol: Protocol::Rep3,
+            ring,
+            frac,
+            total: 2 * frac,
+            rounding,
+            args: vec![],
+        },
         inputs: vec![],
         outputs: vec![],
         names: vec![],
@@ -37,7 +45,10 @@ fn at_or_under_the_table() {
     let route = Route(0);
     let [value, sum, bit, half] = [0, 1, 2, 3].map(Reg);
     let dst = Reg(5);
-    for (ring, frac, width, table) in [(64, 16, 32, [192, 112, 240, 383, 162, 192, 256, 192]), (128, 32, 64, [384, 224, 480, 771, 335, 384, 512, 384])] {
+    for (ring, frac, width, table) in [
+        (64, 16, 32, [192, 112, 240, 383, 162, 192, 256, 192]),
+        (128, 32, 64, [384, 224, 480, 771, 335, 384, 512, 384]),
+    ] {
         let p = program(ring, frac, Rounding::Probabilistic);
         let nearest = program(ring, frac, Rounding::Nearest);
         let log = |n: u32| n.div_ceil(3).next_power_of_two().trailing_zeros();

@@ -1,0 +1,63 @@
+//! The last step: registers and buffers are numbered, every view once.
+
+use std::collections::HashMap;
+
+use tern_bytecode::instr::Reg;
+use tern_bytecode::program::{Buffer, RangeCheck};
+use tern_bytecode::{Program, View};
+
+use super::code::Code;
+use super::linear::Linear;
+
+/// Where the stores are: by store, its buffer.
+pub struct Memory {
+    /// The buffers.
+    pub buffers: Vec<Buffer>,
+    /// By store.
+    pub place: Vec<u32>,
+}
+
+/// The program.
+pub fn write(code: Code, linear: &Linear, memory: Memory) -> Program {
+    let mut program = code.program;
+    let stored = std::mem::take(&mut program.views);
+    let mut registers = Registers { stored, memory: &memory.place, index: HashMap::new(), views: Vec::new() };
+    let mut position = HashMap::new();
+    for step in &linear.steps {
+        if let Some(op) = step.op {
+            position.insert(op, program.code.len() as u32);
+        }
+        program.code.push(step.instr.map_registers(|reg| registers.place(reg)));
+        program.lines.push(step.line);
+    }
+    program.ranges = code
+        .ranges
+        .iter()
+        .filter_map(|r| {
+            Some(RangeCheck { at: *position.get(&r.op)?, frac: r.frac, low: r.low, high: r.high })
+        })
+        .collect();
+    program.views = registers.views;
+    program.buffers = memory.buffers;
+    program
+}
+
+struct Registers<'a> {
+    stored: Vec<View>,
+    memory: &'a [u32],
+    index: HashMap<View, u32>,
+    views: Vec<View>,
+}
+
+impl Registers<'_> {
+    fn place(&mut self, reg: Reg) -> Reg {
+        let mut view = self.stored[reg.0 as usize].clone();
+        view.buffer = self.memory[view.buffer as usize];
+        let next = self.views.len() as u32;
+        let index = *self.index.entry(view.clone()).or_insert(next);
+        if index == next {
+            self.views.push(view);
+        }
+        Reg(index)
+    }
+}
