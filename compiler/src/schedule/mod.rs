@@ -11,9 +11,9 @@ pub mod slots;
 use std::collections::HashMap;
 
 use petgraph::graph::NodeIndex;
+use tern_bytecode::Instr;
 use tern_bytecode::cost::Links;
 use tern_bytecode::instr::Role;
-use tern_bytecode::Instr;
 
 use crate::emit::code::{Block, Code, Item, Op};
 use crate::emit::linear::{Linear, Step};
