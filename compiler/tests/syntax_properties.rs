@@ -113,6 +113,17 @@ proptest! {
     }
 }
 
+/// The inputs that fuzzing found to reach different code.
+#[test]
+fn kept_inputs_of_the_fuzzer() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/parser");
+    let paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() > 100);
+    for path in paths {
+        check(&String::from_utf8_lossy(&fs::read(path).unwrap()));
+    }
+}
+
 /// Leaves out one word or sign at a time: nearly always one message says so, and never many.
 #[test]
 fn a_word_too_few_gives_one_message() {

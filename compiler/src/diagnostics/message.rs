@@ -1,4 +1,4 @@
-//! A message to the user, as data. Stages make them; only [`render`](super::render) knows what they look like.
+//! A message to the user, as data. Stages make them; only [`render`](super::render()) knows what they look like.
 
 use super::{Code, Span};
 
