@@ -6,7 +6,7 @@
 //! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
 //!
 //! ```text
-//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 goodbye, 5 hello
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello
 //! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; else 0
 //! bytes 2–3   0
 //! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
@@ -48,6 +48,8 @@ pub enum Frame {
         length: usize,
     },
     /// The sender has reached the end of the run.
+    Finished,
+    /// The sender knows that all parties have, and leaves.
     Goodbye,
     /// An echo of the set-up.
     Hello {
@@ -82,8 +84,9 @@ impl Frame {
             Self::Data { round, length, last } => (1, u8::from(last), length, round),
             Self::Heartbeat => (2, 0, 0, 0),
             Self::Abort { origin, length } => (3, origin as u8, length, 0),
-            Self::Goodbye => (4, 0, 0, 0),
-            Self::Hello { trip } => (5, 0, 0, trip),
+            Self::Finished => (4, 0, 0, 0),
+            Self::Goodbye => (5, 0, 0, 0),
+            Self::Hello { trip } => (6, 0, 0, trip),
         };
         debug_assert!(length <= MAX_CHUNK);
         let mut bytes = [0; HEADER];
@@ -113,9 +116,10 @@ impl Frame {
                 origin: Party::from_index(detail.into()).ok_or(FrameError::Field)?,
                 length: bounded(length, MAX_REASON)?,
             }),
-            (4, 0, 0, 0) => Ok(Self::Goodbye),
-            (5, 0, 0, trip) => Ok(Self::Hello { trip }),
-            (1..=5, ..) => Err(FrameError::Field),
+            (4, 0, 0, 0) => Ok(Self::Finished),
+            (5, 0, 0, 0) => Ok(Self::Goodbye),
+            (6, 0, 0, trip) => Ok(Self::Hello { trip }),
+            (1..=6, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
     }
@@ -143,7 +147,7 @@ pub fn find_abort(mut bytes: &[u8]) -> Option<(Party, String)> {
         match Frame::decode(header).ok()? {
             Frame::Data { length, .. } => bytes = rest.get(length..)?,
             Frame::Abort { origin, length } => return Some((origin, printable(rest.get(..length)?))),
-            Frame::Heartbeat | Frame::Goodbye | Frame::Hello { .. } => bytes = rest,
+            Frame::Heartbeat | Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => bytes = rest,
         }
     }
     None
@@ -167,6 +171,7 @@ mod tests {
                 last
             }),
             Just(Frame::Heartbeat),
+            Just(Frame::Finished),
             Just(Frame::Goodbye),
             (0..3usize, 0..=MAX_REASON)
                 .prop_map(|(party, length)| Frame::Abort { origin: Party::ALL[party], length }),

@@ -27,6 +27,20 @@ pub(super) struct Incoming {
     front: usize,
     back: usize,
     state: State,
+    phase: Phase,
+}
+
+/// How far the neighbour is with its run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It may send messages.
+    Running,
+    /// It sends no more messages, but may still report a failure.
+    Finished,
+    /// It knows that all parties have finished.
+    Left,
+    /// And its stream has ended.
+    Ended,
 }
 
 /// What the stream holds next.
@@ -39,8 +53,6 @@ enum State {
     Data(usize),
     /// The reason of an abort, of which so many bytes are here.
     Reason { origin: Party, text: Vec<u8>, have: usize },
-    /// Nothing: the neighbour has said goodbye.
-    Left,
 }
 
 const NEXT_HEADER: State = State::Header([0; HEADER], 0);
@@ -66,6 +78,7 @@ impl Incoming {
             front: 0,
             back: 0,
             state: NEXT_HEADER,
+            phase: Phase::Running,
         }
     }
 
@@ -100,21 +113,29 @@ impl Incoming {
     /// Whether something that arrives now would be read.
     pub(super) fn is_listening(&self) -> bool {
         match self.state {
-            State::Header(..) | State::Data(_) | State::Reason { .. } => true,
-            State::Parked { .. } | State::Left => false,
+            State::Header(..) | State::Data(_) | State::Reason { .. } => self.phase != Phase::Ended,
+            State::Parked { .. } => false,
         }
     }
 
-    /// Whether the neighbour has said goodbye.
-    pub(super) fn has_left(&self) -> bool {
-        matches!(self.state, State::Left)
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The stream has ended; whether that was to be expected.
+    pub(super) fn end(&mut self) -> bool {
+        let expected = self.phase >= Phase::Left;
+        if expected {
+            self.phase = Phase::Ended;
+        }
+        expected
     }
 
     /// The round of a message that has begun to arrive before its round began here.
     pub(super) fn parked(&self) -> Option<u64> {
         match self.state {
             State::Parked { round, .. } => Some(round),
-            State::Header(..) | State::Data(_) | State::Reason { .. } | State::Left => None,
+            State::Header(..) | State::Data(_) | State::Reason { .. } => None,
         }
     }
 
@@ -151,19 +172,20 @@ impl Incoming {
                 Some(&mut self.spill[self.back..end])
             }
             State::Reason { text, have, .. } => Some(&mut text[*have..]),
-            State::Parked { .. } | State::Left => None,
+            State::Parked { .. } => None,
         }
     }
 
-    /// `count` bytes were read to the front of the last [`Incoming::space`] with the same `sink`.
-    pub(super) fn filled(&mut self, count: usize, sink: &mut &mut [u8]) -> Result<(), Fault> {
+    /// `count` bytes were read to the front of the last [`Incoming::space`] with the same `sink`. Returns how many of them are payload.
+    pub(super) fn filled(&mut self, count: usize, sink: &mut &mut [u8]) -> Result<usize, Fault> {
         match &mut self.state {
             State::Header(bytes, have) => {
                 *have += count;
                 if *have == HEADER {
                     let frame = Frame::decode(bytes).map_err(Fault::Malformed)?;
-                    return self.enter(frame);
+                    self.enter(frame)?;
                 }
+                Ok(0)
             }
             State::Data(left) => {
                 *left -= count;
@@ -176,20 +198,27 @@ impl Incoming {
                 } else {
                     *sink = &mut std::mem::take(sink)[count..];
                 }
+                Ok(count)
             }
             State::Reason { origin, text, have } => {
                 *have += count;
                 if *have == text.len() {
                     return Err(Fault::Aborted { origin: *origin, reason: frame::printable(text) });
                 }
+                Ok(0)
             }
-            State::Parked { .. } | State::Left => debug_assert_eq!(count, 0, "there was no space"),
+            State::Parked { .. } => {
+                debug_assert_eq!(count, 0, "there was no space");
+                Ok(0)
+            }
         }
-        Ok(())
     }
 
     fn enter(&mut self, frame: Frame) -> Result<(), Fault> {
         self.state = match frame {
+            Frame::Data { .. } if self.phase != Phase::Running => {
+                return Err(Fault::Malformed(FrameError::Field));
+            }
             Frame::Data { round, length, last } => State::Parked { round, length, last },
             Frame::Abort { origin, length: 0 } => {
                 return Err(Fault::Aborted { origin, reason: String::new() });
@@ -198,9 +227,18 @@ impl Incoming {
                 debug_assert!(length <= MAX_REASON);
                 State::Reason { origin, text: vec![0; length], have: 0 }
             }
-            Frame::Goodbye => State::Left,
+            Frame::Finished if self.phase == Phase::Running => {
+                self.phase = Phase::Finished;
+                NEXT_HEADER
+            }
+            Frame::Goodbye if self.phase == Phase::Finished => {
+                self.phase = Phase::Left;
+                NEXT_HEADER
+            }
             Frame::Heartbeat => NEXT_HEADER,
-            Frame::Hello { .. } => return Err(Fault::Malformed(FrameError::Field)),
+            Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => {
+                return Err(Fault::Malformed(FrameError::Field));
+            }
         };
         self.admit()
     }

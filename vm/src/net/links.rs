@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{Direction, NetError, Who};
 use super::frame::{self, Frame, HEADER};
-use super::incoming::{Fault, Incoming};
+use super::incoming::{Fault, Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::party::{Pair, Party, Side};
 use super::transport::{Read, Transport};
@@ -214,32 +214,15 @@ impl Links {
 
     /// Ends the run in order. Succeeds only when all three parties have reached this point.
     ///
+    /// A party that has finished says so, and says goodbye when it has heard that both others have; so whoever hears two goodbyes knows
+    /// that everybody has everything.
+    ///
     /// # Errors
     /// [`NetError::Undeclared`] if a round is not over; whatever the links say while it waits for the others.
     pub fn finish(&mut self) -> Result<(), NetError> {
         self.check_over()?;
-        for side in Side::BOTH {
-            self.tell(side, Frame::Goodbye)?;
-        }
-        let mut patience = Patience::default();
-        loop {
-            self.pump(&mut Sinks::default())?;
-            for side in Side::BOTH {
-                if let Some(got) = self.incoming[side].parked() {
-                    return Err(NetError::OutOfStep {
-                        who: self.who[side].clone(),
-                        got,
-                        expected: self.round,
-                    });
-                }
-            }
-            let waiting =
-                Pair::from_fn(|side| !self.incoming[side].has_left() || self.transport.backlog(side) > 0);
-            if waiting == Pair::new(false, false) {
-                break;
-            }
-            self.block(waiting, &mut patience)?;
-        }
+        self.announce_end(Frame::Finished, Phase::Finished)?;
+        self.announce_end(Frame::Goodbye, Phase::Left)?;
         self.transport.close(LINGER);
         Ok(())
     }
@@ -294,6 +277,32 @@ impl Links {
         self.fill(sinks)
     }
 
+    /// Sends a frame and waits until both neighbours have reached the phase that it announces.
+    fn announce_end(&mut self, frame: Frame, phase: Phase) -> Result<(), NetError> {
+        for side in Side::BOTH {
+            self.tell(side, frame)?;
+        }
+        let mut patience = Patience::default();
+        loop {
+            self.pump(&mut Sinks::default())?;
+            for side in Side::BOTH {
+                if let Some(got) = self.incoming[side].parked() {
+                    return Err(NetError::OutOfStep {
+                        who: self.who[side].clone(),
+                        got,
+                        expected: self.round,
+                    });
+                }
+            }
+            let waiting =
+                Pair::from_fn(|side| self.incoming[side].phase() < phase || self.transport.backlog(side) > 0);
+            if waiting == Pair::new(false, false) {
+                return Ok(());
+            }
+            self.block(waiting, &mut patience)?;
+        }
+    }
+
     /// Fails unless everything that was announced for the round in progress has moved.
     fn check_over(&self) -> Result<(), NetError> {
         for side in Side::BOTH {
@@ -337,7 +346,7 @@ impl Links {
 
     /// Waits until the queue of a link is short enough for another chunk.
     fn make_room(&mut self, side: Side, sinks: &mut Sinks) -> Result<(), NetError> {
-        if self.incoming[side].has_left() {
+        if self.incoming[side].phase() != Phase::Running {
             return Err(NetError::Left { who: self.who[side].clone() });
         }
         let mut patience = Patience::default();
@@ -371,7 +380,7 @@ impl Links {
                 outgoing.last = now;
             }
             let due = now.duration_since(outgoing.last) >= self.stall / 4;
-            if due && !self.incoming[side].has_left() && self.transport.backlog(side) == 0 {
+            if due && self.incoming[side].phase() != Phase::Ended && self.transport.backlog(side) == 0 {
                 self.tell(side, Frame::Heartbeat)?;
             }
         }
@@ -423,15 +432,19 @@ impl Links {
             match self.transport.read(side, space) {
                 Ok(Read::Bytes(count)) => {
                     self.heard[side] = true;
-                    let filled = self.incoming[side].filled(count, sink);
-                    filled.map_err(|fault| self.fault(side, fault))?;
+                    let payload = self.incoming[side].filled(count, sink);
+                    let payload = payload.map_err(|fault| self.fault(side, fault))?;
+                    if self.counted {
+                        self.traffic.received[side] += payload as u64;
+                    }
                 }
                 Ok(Read::Later) => return Ok(()),
+                Ok(Read::End) if self.incoming[side].end() => break,
                 Ok(Read::End) => return Err(self.died(side, "it closed the connection without a word")),
                 Err(error) => return Err(self.died(side, &error.to_string())),
             }
         }
-        if self.incoming[side].has_left() && !sink.is_empty() {
+        if self.incoming[side].phase() != Phase::Running && !sink.is_empty() {
             return Err(NetError::Left { who: self.who[side].clone() });
         }
         Ok(())
@@ -483,7 +496,7 @@ impl Links {
     fn lost(&mut self, side: Side, error: io::Error) -> NetError {
         match self.drain(side, &mut &mut [][..]) {
             Err(last_words @ NetError::Aborted { .. }) => last_words,
-            Ok(()) | Err(_) if self.incoming[side].has_left() => {
+            Ok(()) | Err(_) if self.incoming[side].phase() != Phase::Running => {
                 NetError::Left { who: self.who[side].clone() }
             }
             Ok(()) | Err(_) => self.died(side, &error.to_string()),

@@ -121,6 +121,8 @@ enum News {
     Failed(Party, NetError),
     /// Somebody was turned away.
     Refused(String),
+    /// Somebody went away.
+    Gone(String),
 }
 
 impl Meeting {
@@ -165,6 +167,10 @@ impl Meeting {
             News::Failed(party, error) => (party, Peer::Failed(error)),
             News::Refused(why) => {
                 self.refused = Some(why);
+                return;
+            }
+            News::Gone(why) => {
+                self.refused.get_or_insert(why);
                 return;
             }
         };
@@ -325,8 +331,11 @@ impl Listen {
         // The other end of the channel is gone when nobody wants to know any more.
         let _ = match outcome {
             Ok(Ok((party, reached))) => news.send(News::Found(party, reached)),
-            Ok(Err(failure)) => news.send(News::Refused(format!("{from}: {}", why(failure)))),
-            Err(_) => news.send(News::Refused(format!("{from}: it did not complete the handshake"))),
+            Ok(Err(failure @ Failure::Tls(_))) => {
+                news.send(News::Refused(format!("{from}: {}", why(failure))))
+            }
+            Ok(Err(failure)) => news.send(News::Gone(format!("{from}: {}", why(failure)))),
+            Err(_) => news.send(News::Gone(format!("{from}: it did not complete the handshake"))),
         };
     }
 

@@ -189,7 +189,7 @@ impl<T: Transport> Tapped<T> {
         let frame = Frame::decode(header).map_err(io::Error::other)?;
         let length = match frame {
             Frame::Data { length, .. } | Frame::Abort { length, .. } => length,
-            Frame::Heartbeat | Frame::Goodbye | Frame::Hello { .. } => 0,
+            Frame::Heartbeat | Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => 0,
         };
         if rest.len() < length {
             return Ok(false);
@@ -203,7 +203,11 @@ impl<T: Transport> Tapped<T> {
                     self.deliver(side, round, payload)?;
                 }
             }
-            Frame::Abort { .. } | Frame::Heartbeat | Frame::Goodbye | Frame::Hello { .. } => {
+            Frame::Abort { .. }
+            | Frame::Heartbeat
+            | Frame::Finished
+            | Frame::Goodbye
+            | Frame::Hello { .. } => {
                 self.inner.write(side, &bytes)?;
             }
         }

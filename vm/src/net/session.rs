@@ -43,6 +43,8 @@ pub(super) struct Codec {
     plain: Buffer,
     /// Whether the other end has closed the session.
     closed: bool,
+    /// Whether the other end has broken the protocol.
+    failed: bool,
 }
 
 enum End {
@@ -63,7 +65,7 @@ impl Codec {
 
     fn new(end: End) -> Self {
         let [incoming, outgoing, plain] = [Buffer::default(), Buffer::default(), Buffer::default()];
-        Self { end, incoming, outgoing, plain, closed: false }
+        Self { end, incoming, outgoing, plain, closed: false, failed: false }
     }
 
     /// The certificate at the other end, once the handshake is over.
@@ -78,26 +80,20 @@ impl Codec {
     /// Goes as far with the handshake as what was read allows; whether it is over. If it fails, an alert for the other end
     /// is in `outgoing`.
     pub(super) fn handshake(&mut self) -> Result<bool, Error> {
-        let done = loop {
-            match self.step(Task::Open, &mut |_| {}) {
-                Ok(Step::Again) => {}
-                Ok(Step::Done) => break Ok(!self.is_handshaking()),
-                Ok(Step::Closed) => break Err(Error::HandshakeNotComplete),
-                Err(error) => break Err(error),
+        loop {
+            match self.step_keeping(Task::Open)? {
+                Step::Again => {}
+                Step::Done => return Ok(!self.is_handshaking()),
+                Step::Closed => return Err(Error::HandshakeNotComplete),
             }
-        };
-        if done.is_err() {
-            // Fails again once the alert is out.
-            while let Ok(Step::Again) = self.step(Task::Close, &mut |_| {}) {}
         }
-        done
     }
 
     /// Encrypts into `outgoing`.
     pub(super) fn seal(&mut self, bytes: &[u8]) -> Result<(), Error> {
         for bytes in bytes.chunks(SEAL) {
             loop {
-                match self.step(Task::Seal(bytes), &mut |_| {})? {
+                match self.step_keeping(Task::Seal(bytes))? {
                     Step::Again => {}
                     Step::Done => break,
                     Step::Closed => return Err(general(io::Error::from(io::ErrorKind::BrokenPipe))),
@@ -109,7 +105,7 @@ impl Codec {
 
     /// Tells the other end that nothing will follow.
     pub(super) fn close(&mut self) {
-        while let Ok(Step::Again) = self.step(Task::Close, &mut |_| {}) {}
+        while let Ok(Step::Again) = self.step_keeping(Task::Close) {}
     }
 
     /// Decrypts from `incoming`, as much as is there and fits.
@@ -135,13 +131,13 @@ impl Codec {
 
     /// Decrypts from `incoming` and keeps it, up to a limit; all that is kept so far.
     fn open_ahead(&mut self) -> Result<&[u8], Error> {
-        let mut plain = std::mem::take(&mut self.plain);
-        let mut result = Ok(Step::Again);
-        while plain.filled().len() < AHEAD && matches!(result, Ok(Step::Again)) {
-            result = self.step(Task::Open, &mut |payload| plain.push(payload));
+        while self.plain.filled().len() < AHEAD {
+            match self.step_keeping(Task::Open)? {
+                Step::Again => {}
+                Step::Done | Step::Closed => break,
+            }
         }
-        self.plain = plain;
-        result.map(|_| &*self.plain.filled())
+        Ok(self.plain.filled())
     }
 
     fn is_handshaking(&self) -> bool {
@@ -151,14 +147,42 @@ impl Codec {
         }
     }
 
-    fn step(&mut self, task: Task, deliver: &mut dyn FnMut(&[u8])) -> Result<Step, Error> {
-        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
-        let step = match &mut self.end {
-            End::Dialing(end) => step(end, incoming, outgoing, task, deliver),
-            End::Listening(end) => step(end, incoming, outgoing, task, deliver),
-        };
-        self.closed |= matches!(step, Ok(Step::Closed));
+    fn has_output(&self) -> bool {
+        match &self.end {
+            End::Dialing(end) => end.wants_write(),
+            End::Listening(end) => end.wants_write(),
+        }
+    }
+
+    /// A step that keeps what it decrypts. Whatever the task, complete records are decrypted first: data can follow the
+    /// handshake closely, and the connection remembers places in `incoming`, so it must see all of it each time.
+    fn step_keeping(&mut self, task: Task) -> Result<Step, Error> {
+        let mut plain = std::mem::take(&mut self.plain);
+        let step = self.step(task, &mut |payload| plain.push(payload));
+        self.plain = plain;
         step
+    }
+
+    fn step(&mut self, task: Task, deliver: &mut dyn FnMut(&[u8])) -> Result<Step, Error> {
+        if self.failed {
+            return Err(Error::General("the session has failed".to_owned()));
+        }
+        let step = self.advance(task, deliver);
+        self.closed |= matches!(step, Ok(Step::Closed));
+        if step.is_err() {
+            // What is ready to be sent ends with an alert. The connection must not see its input again after that.
+            self.failed = true;
+            while self.has_output() && self.advance(Task::Open, &mut |_| {}).is_ok() {}
+        }
+        step
+    }
+
+    fn advance(&mut self, task: Task, deliver: &mut dyn FnMut(&[u8])) -> Result<Step, Error> {
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        match &mut self.end {
+            End::Dialing(end) => advance(end, incoming, outgoing, task, deliver),
+            End::Listening(end) => advance(end, incoming, outgoing, task, deliver),
+        }
     }
 }
 
@@ -207,18 +231,14 @@ impl Records for UnbufferedServerConnection {
 }
 
 /// Lets the connection advance by one state.
-fn step<R: Records>(
+fn advance<R: Records>(
     records: &mut R,
     incoming: &mut Buffer,
     outgoing: &mut Buffer,
     task: Task,
     deliver: &mut dyn FnMut(&[u8]),
 ) -> Result<Step, Error> {
-    let input = match task {
-        Task::Open => incoming.filled_mut(),
-        Task::Seal(_) | Task::Close => &mut [],
-    };
-    let UnbufferedStatus { discard, state } = records.process(input);
+    let UnbufferedStatus { discard, state } = records.process(incoming.filled_mut());
     let step = match state {
         Ok(ConnectionState::ReadTraffic(mut traffic)) => {
             while let Some(record) = traffic.next_record() {
@@ -253,9 +273,7 @@ fn step<R: Records>(
         Ok(state) => Err(Error::General(format!("unexpected state {state:?}"))),
         Err(error) => Err(error),
     };
-    if matches!(task, Task::Open) {
-        incoming.consume(discard);
-    }
+    incoming.consume(discard);
     step
 }
 
@@ -317,6 +335,7 @@ impl Session {
 
     /// Bytes that can be had from [`Session::read`], without taking them, and whether the other end is gone.
     pub(super) fn look_ahead(&mut self) -> io::Result<(&[u8], bool)> {
+        self.readable = true; // nobody has polled the socket
         let mut gone = false;
         while self.codec.open_ahead().map_err(invalid)?.len() < AHEAD {
             match self.refill()? {

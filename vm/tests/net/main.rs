@@ -1,0 +1,6 @@
+//! The links between three parties, in three threads of one process: in memory and over TLS on the loopback interface.
+
+mod memory;
+mod setup;
+mod support;
+mod tls;

@@ -1,0 +1,330 @@
+//! Finding each other: who is missing, who is not who it should be, and what everybody is told.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tern_vm::net::{Endpoint, Identity, NetError, Party, connect, connect_at, ping};
+
+use crate::support::{World, as_parties, checked_round, report};
+
+const CONNECT: Duration = Duration::from_secs(4);
+const STALL: Duration = Duration::from_secs(4);
+
+/// What each party says of a set-up that is expected to fail; "fine" if it does not.
+fn outcomes(world: &World) -> [String; 3] {
+    as_parties(|me| match world.connect(me) {
+        Ok(mut links) => {
+            let result = checked_round(&mut links, |_, _| 10, 0);
+            report(&mut links, result)
+        }
+        Err(error) => error.to_string(),
+    })
+}
+
+#[test]
+fn parties_start_in_any_order_and_see_who_is_missing() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let world = World::new();
+        let seen = as_parties(|me| {
+            thread::sleep(Duration::from_millis(300) * order[me.index()]);
+            let mut missing = Vec::new();
+            let mut links = connect(world.setup(me), &mut |waiting| {
+                assert!(waiting.left <= world.hosts.timeouts.connect);
+                missing.push(waiting.missing.clone());
+            })
+            .unwrap();
+            checked_round(&mut links, |_, _| 100, 0).unwrap();
+            links.finish().unwrap();
+            missing
+        });
+        let first = order.iter().position(|&place| place == 0).expect("one is first");
+        let last = order.iter().position(|&place| place == 2).expect("one is last");
+        assert_eq!(seen[first][0].len(), 2);
+        let last = world.hosts.who(Party::ALL[last]);
+        assert_eq!(seen[first].last(), Some(&vec![last]), "the last one is waited for");
+    }
+}
+
+#[test]
+fn ports_can_be_opened_before_addresses_are_known() {
+    let mut world = World::new();
+    let endpoints = Party::ALL.map(|me| match me {
+        Party::P0 => None,
+        Party::P1 | Party::P2 => Some(Endpoint::bind("127.0.0.1:0").unwrap()),
+    });
+    for (host, endpoint) in world.hosts.parties.iter_mut().zip(&endpoints) {
+        if let Some(endpoint) = endpoint {
+            host.address = endpoint.address().unwrap().to_string();
+        }
+    }
+    let endpoints = Mutex::new(endpoints);
+    as_parties(|me| {
+        let endpoint = endpoints.lock().unwrap()[me.index()].take();
+        let mut links = connect_at(world.setup(me), endpoint, &mut |_| {}).unwrap();
+        checked_round(&mut links, |_, _| 100, 0).unwrap();
+        links.finish().unwrap();
+    });
+}
+
+#[test]
+fn a_missing_party_is_named_when_time_is_up() {
+    for missing in Party::ALL {
+        let world = World::new().with_timeouts(Duration::from_secs(1), STALL);
+        let messages = as_parties(|me| match me {
+            me if me == missing => String::new(),
+            me => world.connect(me).map(drop).unwrap_err().to_string(),
+        });
+        let name = world.hosts.who(missing).to_string();
+        let there = Party::ALL.into_iter().filter(|&party| party != missing);
+        for message in there.map(|party| &messages[party.index()]) {
+            assert!(
+                message.contains(&format!("{name} is unreachable"))
+                    || message.contains(&format!("{name} did not connect")),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use_is_an_error_and_the_others_time_out() {
+    let world = World::new().with_timeouts(Duration::from_secs(1), STALL);
+    let taken = TcpListener::bind(&world.hosts.host(Party::P1).address).unwrap();
+    let error = world.connect(Party::P1).map(drop).unwrap_err();
+    assert!(matches!(error, NetError::PortInUse { .. }), "{error}");
+    let address = taken.local_addr().unwrap();
+    assert_eq!(error.to_string(), format!("cannot listen on {address}: the port is in use"));
+}
+
+/// Party 1 has a key of its own making, which the others' file does not list.
+fn world_with_impostor(connect: Duration) -> World {
+    let mut world = World::new().with_timeouts(connect, STALL);
+    let day = Duration::from_secs(24 * 3600);
+    world.identities[1] = Identity::generate("mallory", day).unwrap();
+    world
+}
+
+#[test]
+fn a_wrong_certificate_is_noticed_at_all_parties() {
+    let world = world_with_impostor(CONNECT);
+    let mut own_file = world.hosts.clone();
+    own_file.parties[1].fingerprint = world.fingerprint(Party::P1);
+    let begun = Instant::now();
+    let messages = as_parties(|me| {
+        let mut setup = world.setup(me);
+        if me == Party::P1 {
+            setup.hosts = &own_file;
+        }
+        connect(setup, &mut |_| {}).map(drop).unwrap_err().to_string()
+    });
+    assert!(begun.elapsed() < 2 * CONNECT);
+    let found = world.fingerprint(Party::P1);
+    let expected = world.hosts.host(Party::P1).fingerprint;
+    let address = &world.hosts.host(Party::P1).address;
+    let dialed = format!(
+        "party 1 (bob) is not who it should be: at {address} there is the certificate {found}, expected {expected}"
+    );
+    assert_eq!(messages[0], dialed);
+    assert!(
+        messages[1].contains("party 2 (carol) turned us away: it expects another certificate"),
+        "{}",
+        messages[1]
+    );
+    // Party 2 hears of it from party 0, or when party 1 does not come.
+    let told = messages[2].contains(&dialed);
+    let refused = messages[2].contains(&format!("its certificate {found} is not one of those expected here"));
+    assert!(told || refused, "{}", messages[2]);
+}
+
+#[test]
+fn a_key_that_is_not_the_listed_one_is_noticed_before_anything_else() {
+    let world = world_with_impostor(CONNECT);
+    let error = world.connect(Party::P1).map(drop).unwrap_err();
+    assert!(matches!(error, NetError::NotOurs { .. }), "{error}");
+    assert!(error.to_string().contains("is not the one of party 1 (bob)"), "{error}");
+}
+
+#[test]
+fn a_party_cannot_come_as_another_one() {
+    // Party 0 dials with the certificate of party 2, which party 1 does not expect to be dialed by.
+    let mut world = World::new().with_timeouts(Duration::from_secs(2), STALL);
+    let stolen = world.identities[2].to_pem();
+    world.identities[0] = Identity::parse(&stolen).unwrap();
+    let mut own_file = world.hosts.clone();
+    own_file.parties[0].fingerprint = world.fingerprint(Party::P2);
+    let messages = as_parties(|me| match me {
+        Party::P0 => {
+            let mut setup = world.setup(me);
+            setup.hosts = &own_file;
+            connect(setup, &mut |_| {}).map(drop).unwrap_err().to_string()
+        }
+        me => world.connect(me).map(drop).unwrap_err().to_string(),
+    });
+    assert!(messages[0].contains("turned us away"), "{}", messages[0]);
+    assert!(messages[1].contains("party 0 (alice)"), "{}", messages[1]);
+}
+
+#[test]
+fn an_expired_certificate_is_not_accepted() {
+    let mut world = World::new().with_timeouts(CONNECT, STALL);
+    world.identities[2] = Identity::generate("carol", Duration::ZERO).unwrap();
+    world.hosts.parties[2].fingerprint = world.fingerprint(Party::P2);
+    thread::sleep(Duration::from_millis(1100)); // certificates count in seconds
+    let messages = outcomes(&world);
+    for message in &messages[..2] {
+        assert!(message.contains("the certificate of party 2 (carol) is not acceptable"), "{message}");
+        assert!(message.contains("expired"), "{message}");
+    }
+    assert_ne!(messages[2], "fine");
+}
+
+#[test]
+fn what_does_not_speak_tls_is_named() {
+    let world = World::new().with_timeouts(CONNECT, STALL);
+    let listener = TcpListener::bind(&world.hosts.host(Party::P2).address).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for stream in listener.incoming().take(2) {
+                let _ = stream.and_then(|mut stream| {
+                    stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n")?;
+                    stream.read(&mut [0; 1000])
+                });
+            }
+        });
+        let messages = as_parties(|me| match me {
+            Party::P2 => String::new(),
+            me => world.connect(me).map(drop).unwrap_err().to_string(),
+        });
+        let expected = format!(
+            "what answers for party 2 (carol) at {} does not speak TLS",
+            world.hosts.host(Party::P2).address
+        );
+        for message in &messages[..2] {
+            assert!(message.contains(&expected), "{message}");
+        }
+    });
+}
+
+/// Strangers come and go while the parties meet: one who sends nonsense, one who says nothing, one who leaves.
+#[test]
+fn strangers_do_not_disturb() {
+    let world = World::new();
+    let seen = as_parties(|me| {
+        let address = world.hosts.host(Party::P2).address.clone();
+        if me != Party::P2 {
+            let mut tries = (0..100).map(|_| {
+                thread::sleep(Duration::from_millis(20));
+                TcpStream::connect(&address)
+            });
+            let mut nonsense = tries.find_map(Result::ok).expect("party 2 listens");
+            nonsense.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            let _silent = TcpStream::connect(&address).unwrap();
+            drop(TcpStream::connect(&address).unwrap());
+            thread::sleep(Duration::from_millis(500));
+            let mut links = world.connect(me).unwrap();
+            checked_round(&mut links, |_, _| 100, 0).unwrap();
+            links.finish().unwrap();
+            return None;
+        }
+        let mut refused = None;
+        let mut links =
+            connect(world.setup(me), &mut |waiting| refused = waiting.refused.clone().or(refused.take()))
+                .unwrap();
+        checked_round(&mut links, |_, _| 100, 0).unwrap();
+        links.finish().unwrap();
+        refused
+    });
+    let refused = seen[2].as_ref().expect("somebody was turned away");
+    assert!(refused.contains("does not speak TLS") || refused.contains("closed the connection"), "{refused}");
+}
+
+/// Something that accepts connections and says nothing is a party that cannot be reached.
+#[test]
+fn a_silent_listener_is_unreachable() {
+    let world = World::new().with_timeouts(Duration::from_secs(1), STALL);
+    let _listener = TcpListener::bind(&world.hosts.host(Party::P1).address).unwrap();
+    let error = world.connect(Party::P0).map(drop).unwrap_err();
+    assert!(matches!(error, NetError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn a_failure_during_the_set_up_reaches_whoever_waits() {
+    let world = World::new();
+    let begun = Instant::now();
+    let messages = as_parties(|me| match me {
+        // Party 0 reaches party 2, waits for party 1, and gives up; party 2 would wait longer.
+        Party::P0 => {
+            let mut hosts = world.hosts.clone();
+            hosts.timeouts.connect = Duration::from_secs(1);
+            let mut setup = world.setup(me);
+            setup.hosts = &hosts;
+            connect(setup, &mut |_| {}).map(drop).unwrap_err().to_string()
+        }
+        Party::P1 => String::new(),
+        Party::P2 => world.connect(me).map(drop).unwrap_err().to_string(),
+    });
+    assert!(begun.elapsed() < world.hosts.timeouts.connect / 2);
+    assert!(
+        messages[2].starts_with("party 0 (alice) ended the run: party 1 (bob) is unreachable"),
+        "{}",
+        messages[2]
+    );
+}
+
+#[test]
+fn a_ping_finds_everybody() {
+    let world = World::new();
+    as_parties(|me| {
+        let reaches = ping(world.setup(me), &mut |_| {}).unwrap();
+        assert_eq!(reaches.each_ref().map(|reach| reach.who.party), [me.next(), me.prev()]);
+        for reach in reaches {
+            let rtt = reach.rtt.unwrap();
+            assert!(rtt > Duration::ZERO && rtt < Duration::from_secs(5), "{rtt:?}");
+        }
+    });
+}
+
+#[test]
+fn a_ping_names_whoever_is_missing_and_whoever_is_somebody_else() {
+    // Party 2 is missing, and party 1 is not who party 0 thinks it is.
+    let world = world_with_impostor(Duration::from_secs(2));
+    let mut own_file = world.hosts.clone();
+    own_file.parties[1].fingerprint = world.fingerprint(Party::P1);
+    let messages = as_parties(|me| {
+        let mut setup = world.setup(me);
+        if me == Party::P1 {
+            setup.hosts = &own_file;
+        }
+        if me == Party::P2 {
+            return Vec::new();
+        }
+        let reaches = ping(setup, &mut |_| {}).unwrap();
+        reaches.map(|reach| reach.rtt.unwrap_err().to_string()).to_vec()
+    });
+    assert!(messages[0][0].contains("party 1 (bob) is not who it should be"), "{:?}", messages[0]);
+    assert!(messages[0][1].contains("party 2 (carol) is unreachable"), "{:?}", messages[0]);
+    assert!(messages[1][0].contains("party 2 (carol) is unreachable"), "{:?}", messages[1]);
+    assert!(messages[1][1].contains("party 0 (alice) did not connect"), "{:?}", messages[1]);
+    assert!(messages[1][1].contains("it expects another certificate"), "{:?}", messages[1]);
+}
+
+#[test]
+fn a_ping_and_a_run_do_not_meet() {
+    let world = World::new().with_timeouts(Duration::from_secs(2), STALL);
+    let messages = as_parties(|me| match me {
+        Party::P0 => world.connect(me).map(drop).unwrap_err().to_string(),
+        me => {
+            let reaches = ping(world.setup(me), &mut |_| {}).unwrap();
+            let errors =
+                reaches.map(|reach| reach.rtt.map_or_else(|error| error.to_string(), |_| String::new()));
+            errors.concat()
+        }
+    });
+    assert!(messages[0].contains("it runs another command or version of tern"), "{}", messages[0]);
+    for message in &messages[1..] {
+        assert!(message.contains("party 0 (alice) did not connect"), "{message}");
+    }
+}

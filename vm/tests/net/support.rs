@@ -1,0 +1,140 @@
+//! Three parties in three threads.
+
+use std::net::TcpListener;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use tern_vm::net::{
+    Fingerprint, Host, Hosts, Identity, Links, NetError, NetworkModel, Pair, Party, Setup, Timeouts, Traffic,
+    connect,
+};
+
+/// Long enough for a busy machine, and shorter than anyone would wait.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What each of three threads makes of its links.
+pub fn with_links<T: Send>(links: [Links; 3], run: impl Fn(&mut Links) -> T + Sync) -> [T; 3] {
+    thread::scope(|scope| {
+        let threads = links.map(|mut links| {
+            let run = &run;
+            scope.spawn(move || run(&mut links))
+        });
+        threads.map(|thread| thread.join().expect("a party's thread"))
+    })
+}
+
+/// What each of three threads does as one party.
+pub fn as_parties<T: Send>(run: impl Fn(Party) -> T + Sync) -> [T; 3] {
+    thread::scope(|scope| {
+        let run = &run;
+        let threads = Party::ALL.map(|party| scope.spawn(move || run(party)));
+        threads.map(|thread| thread.join().expect("a party's thread"))
+    })
+}
+
+/// Three parties with keys of their own and free ports.
+pub struct World {
+    pub hosts: Hosts,
+    pub identities: [Identity; 3],
+    pub network: Option<NetworkModel>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let identities =
+            Party::ALL.map(|party| Identity::generate(name(party), DAY).expect("a name that is a word"));
+        let addresses = free_addresses();
+        let parties = Party::ALL.map(|party| Host {
+            name: name(party).to_owned(),
+            address: addresses[party.index()].clone(),
+            fingerprint: identities[party.index()].fingerprint(),
+        });
+        let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT };
+        Self { hosts: Hosts { parties, timeouts }, identities, network: None }
+    }
+
+    pub fn with_timeouts(mut self, connect: Duration, stall: Duration) -> Self {
+        self.hosts.timeouts = Timeouts { connect, stall };
+        self
+    }
+
+    pub fn setup(&self, me: Party) -> Setup<'_> {
+        Setup { hosts: &self.hosts, me, identity: &self.identities[me.index()], network: self.network }
+    }
+
+    pub fn connect(&self, me: Party) -> Result<Links, NetError> {
+        connect(self.setup(me), &mut |_| {})
+    }
+
+    /// Connects all parties and, when the set-up is over at all of them, lets each run.
+    pub fn run<T: Send>(&self, run: impl Fn(&mut Links) -> T + Sync) -> [T; 3] {
+        let barrier = Barrier::new(3);
+        as_parties(|me| {
+            let mut links = self.connect(me).expect("the set-up");
+            barrier.wait();
+            run(&mut links)
+        })
+    }
+
+    pub fn fingerprint(&self, party: Party) -> Fingerprint {
+        self.identities[party.index()].fingerprint()
+    }
+}
+
+pub fn name(party: Party) -> &'static str {
+    ["alice", "bob", "carol"][party.index()]
+}
+
+/// Addresses that were free a moment ago; distinct, since they were so at the same time.
+pub fn free_addresses() -> [String; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("the address").to_string())
+}
+
+/// The outcome of a party that sends `error` to the others, as a program would.
+pub fn report(links: &mut Links, result: Result<(), NetError>) -> String {
+    match result.and_then(|()| links.finish()) {
+        Ok(()) => "fine".to_owned(),
+        Err(error) => {
+            let message = error.to_string();
+            links.abort(&message);
+            message
+        }
+    }
+}
+
+/// One round in which every party sends its own bytes of the given sizes, which differ in each place, and checks what it gets.
+pub fn checked_round(
+    links: &mut Links,
+    size: impl Fn(Party, Party) -> usize,
+    round: usize,
+) -> Result<(), NetError> {
+    let me = links.me();
+    let out = Pair::from_fn(|side| message(size(me, me.at(side)), me, me.at(side), round));
+    let mut into = Pair::from_fn(|side| vec![0; size(me.at(side), me)]);
+    links.exchange(Pair::new(&[&out.next], &[&out.prev]), Pair::new(&mut into.next, &mut into.prev))?;
+    for side in tern_vm::net::Side::BOTH {
+        let from = me.at(side);
+        assert!(into[side] == message(size(from, me), from, me, round), "{from} to {me}, round {round}");
+    }
+    Ok(())
+}
+
+/// Bytes that depend on where they come from, where they go to and when.
+pub fn message(size: usize, from: Party, to: Party, round: usize) -> Vec<u8> {
+    let start = from.index() * 101 + to.index() * 57 + round * 31;
+    (0..size).map(|i| ((start + i) % 251) as u8).collect()
+}
+
+/// The sum of what all parties have sent must be what all have received.
+pub fn assert_balanced(traffic: [Traffic; 3]) {
+    for me in Party::ALL {
+        for side in tern_vm::net::Side::BOTH {
+            let sent = traffic[me.index()].sent[side];
+            let received = traffic[me.at(side).index()].received[side.other()];
+            assert_eq!(sent, received, "{me} to {}", me.at(side));
+        }
+    }
+}
