@@ -18,8 +18,7 @@ use bytemuck::Pod;
 use zeroize::Zeroizing;
 
 use crate::par::Threads;
-use crate::ring::slices::combine;
-use crate::ring::{Ring, Target};
+use crate::ring::{Ring, Target, slices};
 
 /// Bytes of a block of AES.
 const BLOCK: usize = 16;
@@ -112,6 +111,7 @@ impl<'k> Stream<'k> {
         f: impl Fn(R, [R; S]) -> R + Sync,
     ) {
         const LIMBS: usize = CHUNK / 8;
+        let target = Target::best();
         threads.for_pieces(dst, BLOCK, |at, piece| {
             let mut drawn = Zeroizing::new([[0u64; LIMBS]; S]);
             for (i, dst) in piece.chunks_mut(LIMBS / R::LIMBS).enumerate() {
@@ -124,10 +124,7 @@ impl<'k> Stream<'k> {
                     let whole = LIMBS / R::LIMBS * R::LIMBS;
                     bytemuck::cast_slice::<u64, R>(&drawn[..whole])
                 });
-                Target::best().run(
-                    #[inline(always)]
-                    || combine(dst, drawn, &f),
-                );
+                slices::apply_on(target, dst, drawn, &f);
             }
         });
     }

@@ -12,8 +12,7 @@ pub mod views;
 mod tests;
 
 use crate::par::Threads;
-use crate::ring::Target;
-use crate::ring::slices::combine;
+use crate::ring::{Target, slices};
 
 /// The number of words that hold so many bits.
 pub const fn words(bits: usize) -> usize {
@@ -44,9 +43,6 @@ fn apply_on<const S: usize>(
 ) {
     threads.for_pieces(dst, 8, |at, dst| {
         let src = src.map(|words| &words[at..]);
-        target.run(
-            #[inline(always)]
-            || combine(dst, src, &f),
-        );
+        slices::apply_on(target, dst, src, &f);
     });
 }

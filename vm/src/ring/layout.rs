@@ -148,7 +148,7 @@ impl<const S: usize> Loops<S> {
     }
 
     /// Calls `run` once for every run of [`inner`](Self::inner), with the position of its first element in each view.
-    #[inline(always)]
+    #[inline]
     pub fn for_each(&self, mut run: impl FnMut(Each<usize, S>)) {
         if self.empty {
             return;

@@ -7,30 +7,49 @@ use super::{Ring, Target};
 /// # Panics
 /// If a source is shorter than the destination.
 pub fn apply<D: Copy, S: Copy, const N: usize>(dst: &mut [D], src: [&[S]; N], f: impl Fn(D, [S; N]) -> D) {
-    Target::best().run(
-        #[inline(always)]
-        || combine(dst, src, &f),
-    );
+    apply_on(Target::best(), dst, src, &f);
 }
 
-/// The loop of [`apply`], to be inlined into code that already runs for a target.
-#[inline(always)]
-pub(crate) fn combine<D: Copy, S: Copy, const N: usize>(
+/// [`apply`] with given instructions.
+pub(crate) fn apply_on<D: Copy, S: Copy, const N: usize>(
+    target: Target,
     dst: &mut [D],
     src: [&[S]; N],
     f: &impl Fn(D, [S; N]) -> D,
 ) {
+    of_words::<D>(target).run(
+        #[inline(always)]
+        || combine(dst, src, f),
+    );
+}
+
+/// The given instructions for elements of one word, portable code for wider ones: carries do not suit vector lanes, and
+/// the compiler's attempts (two to three times slower, measured) are not wanted.
+fn of_words<D>(target: Target) -> Target {
+    if size_of::<D>() > 8 { Target::PORTABLE } else { target }
+}
+
+/// The loop of [`apply`]. Its parameter tells the compiler that the destination overlaps nothing.
+#[inline(always)]
+fn combine<D: Copy, S: Copy, const N: usize>(dst: &mut [D], src: [&[S]; N], f: &impl Fn(D, [S; N]) -> D) {
     let src = src.map(|s| &s[..dst.len()]);
     for (i, d) in dst.iter_mut().enumerate() {
         *d = f(*d, std::array::from_fn(|k| src[k][i]));
     }
 }
 
-/// The sum over i of f(\[src\[0\]\[i\], src\[1\]\[i\], ...\]), to be inlined into code that already runs for a target.
-#[inline(always)]
-pub(crate) fn reduce<R: Ring, const N: usize>(len: usize, src: [&[R]; N], f: &impl Fn([R; N]) -> R) -> R {
+/// The sum of f(\[src\[0\]\[i\], src\[1\]\[i\], ...\]) over i below `len`, with given instructions.
+pub(crate) fn sum_on<R: Ring, const N: usize>(
+    target: Target,
+    len: usize,
+    src: [&[R]; N],
+    f: &impl Fn([R; N]) -> R,
+) -> R {
     let src = src.map(|s| &s[..len]);
-    (0..len).fold(R::ZERO, |sum, i| sum + f(std::array::from_fn(|k| src[k][i])))
+    of_words::<R>(target).run(
+        #[inline(always)]
+        || (0..len).fold(R::ZERO, |sum, i| sum + f(std::array::from_fn(|k| src[k][i]))),
+    )
 }
 
 /// dst += a.

@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::slices::{combine, reduce};
+use super::slices;
 use super::{Layout, Loops, Ring, Target};
 use crate::par::Threads;
 
@@ -113,10 +113,7 @@ pub(super) fn apply_on<D, T, const S: usize>(
     T: Pod + Sync,
 {
     for_each_part(threads, dst, src, |loops, dst, src| {
-        target.run(
-            #[inline(always)]
-            || map_runs(loops, dst, src, &f),
-        );
+        map_runs(target, loops, dst, src, &f);
     });
 }
 
@@ -129,16 +126,11 @@ pub(super) fn accumulate_on<R: Ring, const S: usize>(
     f: impl Fn([R; S]) -> R + Sync,
 ) {
     for_each_part(threads, dst, src, |loops, dst, src| {
-        target.run(
-            #[inline(always)]
-            || {
-                if loops.inner().stride.dst == 0 {
-                    sum_runs(loops, dst, src, &f);
-                } else {
-                    map_runs(loops, dst, src, &|d, s| d + f(s));
-                }
-            },
-        );
+        if loops.inner().stride.dst == 0 {
+            sum_runs(target, loops, dst, src, &f);
+        } else {
+            map_runs(target, loops, dst, src, &|d, s| d + f(s));
+        }
     });
 }
 
@@ -169,8 +161,8 @@ fn for_each_part<D: Send, T: Sync, const S: usize>(
 /// Elements that are staged at a time where views are not dense: few enough to stay in the first cache.
 const STAGE: usize = 128;
 
-#[inline(always)]
 fn map_runs<D: Pod, T: Pod, const S: usize>(
+    target: Target,
     loops: &Loops<S>,
     dst: &mut [D],
     src: [&[T]; S],
@@ -180,7 +172,7 @@ fn map_runs<D: Pod, T: Pod, const S: usize>(
     if stride.iter().all(|stride| stride == 1) {
         return loops.for_each(|at| {
             let src = std::array::from_fn(|k| &src[k][at.src[k]..][..len]);
-            combine(&mut dst[at.dst..][..len], src, f);
+            slices::apply_on(target, &mut dst[at.dst..][..len], src, f);
         });
     }
     let mut stages = Stages::new(src, len, stride.src);
@@ -189,18 +181,18 @@ fn map_runs<D: Pod, T: Pod, const S: usize>(
         stages.for_each(at.src, |from, n, src| {
             let at = at.dst.wrapping_add_signed(from as isize * stride.dst);
             if stride.dst == 1 {
-                return combine(&mut dst[at..][..n], src, f);
+                return slices::apply_on(target, &mut dst[at..][..n], src, f);
             }
             let staged = &mut staged[..n];
             gather(staged, dst, at, stride.dst);
-            combine(staged, src, f);
+            slices::apply_on(target, staged, src, f);
             scatter(dst, staged, at, stride.dst);
         });
     });
 }
 
-#[inline(always)]
 fn sum_runs<R: Ring, const S: usize>(
+    target: Target,
     loops: &Loops<S>,
     dst: &mut [R],
     src: [&[R]; S],
@@ -209,12 +201,13 @@ fn sum_runs<R: Ring, const S: usize>(
     let (len, stride) = (loops.inner().len, loops.inner().stride);
     if stride.src.iter().all(|&stride| stride == 1) {
         return loops.for_each(|at| {
-            dst[at.dst] += reduce(len, std::array::from_fn(|k| &src[k][at.src[k]..][..len]), f);
+            dst[at.dst] +=
+                slices::sum_on(target, len, std::array::from_fn(|k| &src[k][at.src[k]..][..len]), f);
         });
     }
     let mut stages = Stages::new(src, len, stride.src);
     loops.for_each(|at| {
-        stages.for_each(at.src, |_, n, src| dst[at.dst] += reduce(n, src, f));
+        stages.for_each(at.src, |_, n, src| dst[at.dst] += slices::sum_on(target, n, src, f));
     });
 }
 
@@ -232,7 +225,6 @@ impl<'a, T: Pod, const S: usize> Stages<'a, T, S> {
     }
 
     /// Calls `work` with position, length and sources of each piece of the run that starts at `at`.
-    #[inline(always)]
     fn for_each(&mut self, at: [usize; S], mut work: impl FnMut(usize, usize, [&[T]; S])) {
         for from in (0..self.len).step_by(STAGE) {
             let n = STAGE.min(self.len - from);
@@ -256,14 +248,12 @@ impl<'a, T: Pod, const S: usize> Stages<'a, T, S> {
     }
 }
 
-#[inline(always)]
 fn gather<T: Copy>(out: &mut [T], src: &[T], at: usize, stride: isize) {
     for (i, o) in out.iter_mut().enumerate() {
         *o = src[at.wrapping_add_signed(i as isize * stride)];
     }
 }
 
-#[inline(always)]
 fn scatter<T: Copy>(dst: &mut [T], values: &[T], at: usize, stride: isize) {
     for (i, &value) in values.iter().enumerate() {
         dst[at.wrapping_add_signed(i as isize * stride)] = value;

@@ -66,7 +66,7 @@ impl<const N: usize, const L: usize> Kernel for Ifma<N, L> {
             limbs::<N, L>(a, b, &mut sums);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        unreachable!("HasIfma does not exist here: {:?}", (self, a, b));
+        unreachable!("HasIfma is never made here: {:?}", (a, b));
         for (out, sums) in out.chunks_exact_mut(LANES).zip(&sums).take(Self::ROWS) {
             for (j, out) in out.iter_mut().enumerate() {
                 let weighted = |t: usize| Z::from_u64(sums[t][j]).shl(LIMB * t as u32);

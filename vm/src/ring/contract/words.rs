@@ -99,7 +99,7 @@ impl Kernel for WordsAvx512 {
             lanes_avx512(a, b, out);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        unreachable!("HasAvx512 does not exist here: {:?}", (self, a, b, out));
+        unreachable!("HasAvx512 is never made here: {:?}", (a, b, out));
     }
 }
 
