@@ -1,5 +1,7 @@
 //! Programs as bytes: `TERN`, version, hash of the body, body (postcard).
 
+use serde::Deserialize;
+
 use crate::program::Program;
 
 /// The first bytes of every program.
@@ -76,15 +78,17 @@ pub fn decode(bytes: &[u8]) -> Result<Program, DecodeError> {
     decode_body(body)
 }
 
-/// Decodes a body without its head: what the fuzzer feeds, since it cannot guess hashes.
+/// Decodes a body without its head: what the fuzzer feeds, since it cannot guess hashes. Errors count from the beginning of the file that would
+/// have it.
 pub fn decode_body(body: &[u8]) -> Result<Program, DecodeError> {
-    match postcard::take_from_bytes::<Program>(body) {
-        Ok((program, [])) => Ok(program),
-        Ok((_, rest)) => Err(DecodeError::Body {
-            at: BODY + body.len() - rest.len(),
-            cause: format!("{} bytes too many", rest.len()),
-        }),
-        Err(cause) => Err(DecodeError::Body { at: BODY + body.len(), cause: cause.to_string() }),
+    let mut reader = postcard::Deserializer::from_bytes(body);
+    let program = Program::deserialize(&mut reader);
+    let rest = reader.finalize().map_or(0, <[u8]>::len);
+    let fault = |cause| DecodeError::Body { at: BODY + body.len() - rest, cause };
+    match program {
+        Ok(program) if rest == 0 => Ok(program),
+        Ok(_) => Err(fault(format!("{rest} bytes too many"))),
+        Err(cause) => Err(fault(cause.to_string())),
     }
 }
 

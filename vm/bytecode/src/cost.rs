@@ -49,9 +49,9 @@ pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
         }
         Instr::Truncate { a, bits, route, .. } => model.truncate(a, bits, route),
         Instr::Sign { a, width, route, .. } => {
-            model.adder(&Adder::new(width.saturating_sub(1), width), model.len(a), route)
+            model.adder(width.saturating_sub(1), width, model.len(a), route)
         }
-        Instr::Bits { a, low, high, route, .. } => model.adder(&Adder::new(low, high), model.len(a), route),
+        Instr::Bits { a, low, high, route, .. } => model.adder(low, high, model.len(a), route),
         Instr::Word { dst, a, route } => model.word(dst, a, route),
         Instr::Select { dst, a, route, .. } => model.select(dst, a, 2, route),
         Instr::SelectAgain { dst, a, route, .. } => model.select(dst, a, 1, route),
@@ -155,9 +155,10 @@ impl Model<'_> {
     fn truncate(&self, a: Reg, bits: u32, route: Route) -> Traffic {
         let (n, m) = (self.len(a), u64::from(bits));
         let (c, pa, pb) = (route.corner(), route.a(), route.b());
-        let mut rounds = vec![one(c, pb, packed(n, self.k) + packed(n, m)), both(pa, pb, packed(n, m))];
+        let mut rounds =
+            vec![one(c, pb, packed(n, self.k).saturating_add(packed(n, m))), both(pa, pb, packed(n, m))];
         if self.program.header.rounding == Rounding::Nearest {
-            let mut carry = self.adder(&Adder::new(bits, bits), n, route);
+            let mut carry = self.adder(bits, bits, n, route);
             carry.push(one(c, pb, packed(n, self.k)));
             carry.push(both(pa, pb, packed(n, self.k)));
             rounds = overlay(rounds, carry);
@@ -171,12 +172,18 @@ impl Model<'_> {
         rounds
     }
 
-    fn adder(&self, adder: &Adder, n: u64, route: Route) -> Traffic {
+    /// Bits `low..high` of a value, or the carry into `low`.
+    fn adder(&self, low: u32, high: u32, n: u64, route: Route) -> Traffic {
+        // programs that have not passed validation are listed too: their positions may be anything
+        let [low, high] = [low, high].map(|position| position.min(self.program.header.ring.min(256)));
+        let adder = Adder::new(low, high.max(low));
         let bits = plane(n);
-        let mut rounds = vec![one(route.corner(), route.b(), adder.corner_planes() * bits)];
+        let mut rounds = vec![one(route.corner(), route.b(), bits.saturating_mul(adder.corner_planes()))];
         if !adder.leaves.is_empty() {
-            rounds.push(both(route.a(), route.b(), adder.exchange_planes() * bits));
-            rounds.extend(adder.levels.iter().map(|level| ring(route, Adder::ands(level) * bits)));
+            rounds.push(both(route.a(), route.b(), bits.saturating_mul(adder.exchange_planes())));
+            rounds.extend(
+                adder.levels.iter().map(|level| ring(route, bits.saturating_mul(Adder::ands(level)))),
+            );
         }
         rounds
     }
@@ -184,13 +191,14 @@ impl Model<'_> {
     fn word(&self, dst: Reg, a: Reg, route: Route) -> Traffic {
         let places = self.view(a).and_then(|v| v.dims.first()).map_or(0, |d| u64::from(d.size));
         let n = self.len(dst);
-        let corner = (0..places.min(self.k)).map(|j| packed(n, self.k - j)).sum();
+        let planes = (0..places.min(self.k).min(256)).map(|j| packed(n, self.k - j));
+        let corner = planes.fold(0, u64::saturating_add);
         vec![one(route.corner(), route.b(), corner), both(route.a(), route.b(), packed(n, self.k))]
     }
 
     fn select(&self, dst: Reg, a: Reg, elements: u64, route: Route) -> Traffic {
         let bytes = self.elements(a);
-        let mut rounds = vec![one(route.corner(), route.b(), elements * bytes)];
+        let mut rounds = vec![one(route.corner(), route.b(), bytes.saturating_mul(elements))];
         if self.kind(dst) == Some(Kind::Shared) {
             rounds.push(both(route.a(), route.b(), bytes));
         }

@@ -95,7 +95,7 @@ fn line(out: &mut String, program: &Program, at: usize, instr: &Instr, depth: us
         }
     }
     let bytes: u64 = cost::traffic(program, instr).iter().map(cost::total).sum();
-    let traffic = if bytes > 0 { format!("  {} bits", 8 * bytes) } else { String::new() };
+    let traffic = if bytes > 0 { format!("  {} bits", bytes.saturating_mul(8)) } else { String::new() };
     writeln!(out, "{at:5}  {text:<52} ; {:<18} {}{traffic}", source(program, at), shapes.join(" "))
 }
 

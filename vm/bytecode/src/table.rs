@@ -55,7 +55,7 @@ macro_rules! for_each_instruction {
                 RealToInt = real_to_int { dst: write[Int] Reg, a: read[Real] Reg },
                 /// Ring elements from public numbers: `a` times 2^`frac`, rounded to the nearest integer, ties away from zero.
                 Encode = encode { dst: write[Plain] Reg, a: read[Real Int] Reg, frac: imm u32 },
-                /// Numbers from public ring elements: the signed value divided by 2^`frac`.
+                /// Numbers from public ring elements: the signed value divided by 2^`frac`; integers are rounded down and saturate.
                 Decode = decode { dst: write[Real Int] Reg, a: read[Plain] Reg, frac: imm u32 },
                 /// A random order of `0..n`, then, up to the register's length, uniform picks from `0..n`; known to all.
                 Shuffle = shuffle { dst: write[Int] Reg, n: imm u32 },

@@ -4,6 +4,9 @@ use super::{Fault, kind, view};
 use crate::instr::{Axes, Instr, Reg};
 use crate::program::{Constant, Kind, Program};
 
+/// The most products in one contraction: more would not end.
+const MAX_WORK: u64 = 1 << 48;
+
 /// Checks the shapes of one instruction's operands.
 pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
     let c = Check { program, name: instr.name() };
@@ -196,7 +199,11 @@ impl Check<'_> {
             && d[n..n + r] == x[n..n + r]
             && x[n + r..] == y[n..n + i]
             && d[n + r..] == y[n + i..];
-        if fits { Ok(()) } else { self.fail(format!("axes {axes}: {d:?} from {x:?} and {y:?}")) }
+        if !fits {
+            return self.fail(format!("axes {axes}: {d:?} from {x:?} and {y:?}"));
+        }
+        let work = x.iter().chain(&d[n + r..]).fold(1u64, |work, size| work.saturating_mul(u64::from(*size)));
+        if work <= MAX_WORK { Ok(()) } else { self.fail(format!("{work} products are too many")) }
     }
 
     fn sum(&self, dst: Reg, a: Reg, axes: u32) -> Result<(), Fault> {
