@@ -2,12 +2,14 @@
 //!
 //! 1. [`select`]: values become views on stores, operations instructions ([`code`]).
 //! 2. [`crate::schedule`]: blocks become rounds, the code a list ([`linear`]).
-//! 3. [`write`]: registers and buffers are numbered.
+//! 3. [`memory`]: stores share buffers.
+//! 4. [`write`]: registers and buffers are numbered.
 
 pub mod code;
 pub mod error;
 mod header;
 pub mod linear;
+pub mod memory;
 pub mod pool;
 pub mod select;
 pub mod view;
@@ -32,10 +34,7 @@ pub fn emit(ir: &ir::Program, sources: &SourceMap) -> Result<Program, Vec<Diagno
 fn lower(ir: &ir::Program, sources: &SourceMap) -> Result<Program, EmitError> {
     let code = select::select(ir, sources)?;
     let linear = schedule::schedule(&code);
-    let memory = write::Memory {
-        buffers: code.program.buffers.clone(),
-        place: (0..code.stores.len() as u32).collect(),
-    };
+    let memory = memory::plan(&code, &linear);
     let program = write::write(code, &linear, memory);
     tern_bytecode::validate(&program).map_err(|fault| EmitError { span: None, cause: fault.into() })?;
     Ok(program)

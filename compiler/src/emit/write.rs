@@ -3,22 +3,15 @@
 use std::collections::HashMap;
 
 use tern_bytecode::instr::Reg;
-use tern_bytecode::program::{Buffer, RangeCheck};
-use tern_bytecode::{Program, View};
+use tern_bytecode::program::RangeCheck;
+use tern_bytecode::{Instr, Program, View};
 
 use super::code::Code;
 use super::linear::Linear;
+use super::memory::Plan;
 
-/// Where the stores are: by store, its buffer.
-pub struct Memory {
-    /// The buffers.
-    pub buffers: Vec<Buffer>,
-    /// By store.
-    pub place: Vec<u32>,
-}
-
-/// The program.
-pub fn write(code: Code, linear: &Linear, memory: Memory) -> Program {
+/// The program. Copies from a place to itself are left out.
+pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
     let mut program = code.program;
     let stored = std::mem::take(&mut program.views);
     let mut registers = Registers { stored, memory: &memory.place, index: HashMap::new(), views: Vec::new() };
@@ -27,8 +20,11 @@ pub fn write(code: Code, linear: &Linear, memory: Memory) -> Program {
         if let Some(op) = step.op {
             position.insert(op, program.code.len() as u32);
         }
-        program.code.push(step.instr.map_registers(|reg| registers.place(reg)));
-        program.lines.push(step.line);
+        let instr = step.instr.map_registers(|reg| registers.place(reg));
+        if !matches!(instr, Instr::Copy { dst, a } if dst == a) {
+            program.code.push(instr);
+            program.lines.push(step.line);
+        }
     }
     program.ranges = code
         .ranges

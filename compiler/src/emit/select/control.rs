@@ -7,7 +7,7 @@ use tern_bytecode::instr::Instr;
 use tern_bytecode::{Kind, View};
 
 use super::{ANY, Selected, Selector, unexpected};
-use crate::emit::code::{Branch, Item, Loop, Range};
+use crate::emit::code::{BlockId, Branch, Item, Loop, Range};
 use crate::emit::pool;
 use crate::emit::view;
 use crate::ir::{self, Inst, Op, ValueId};
@@ -110,7 +110,7 @@ impl Selector<'_> {
     }
 
     /// A store for a value that is written in several places.
-    fn home(&mut self, owner: crate::emit::code::BlockId, value: ValueId, model: &View) -> Selected<View> {
+    fn home(&mut self, owner: BlockId, value: ValueId, model: &View) -> Selected<View> {
         let ty = self.ty(value).clone();
         let home = self.fresh_in(owner, ty.kind, &ty.shape, Some(model))?;
         self.code.stores[home.buffer as usize].home = true;
@@ -130,7 +130,7 @@ impl Selector<'_> {
             Op::Output(output) => Instr::Output { a: self.reg(&place), output: *output, route: ANY },
             Op::Debug(label) => {
                 if self.kind(&place) == Kind::Additive {
-                    place = self.reshared(&place, inst)?;
+                    place = self.coerced(&place, Kind::Shared, inst)?;
                 }
                 Instr::Debug { label: *label, a: self.reg(&place), frac }
             }

@@ -34,7 +34,9 @@ impl Selector<'_> {
                     operands.swap(0, 1);
                 }
                 let public = self.kind(&operands[1]) == Kind::Plain;
-                self.map(&kinds, &operands, |r| Some(product(r, public)), inst)?
+                let form = if public { kinds[0] } else { Kind::Additive };
+                let results = self.map(&[form], &operands, |r| Some(product(r, public)), inst)?;
+                vec![self.coerced(&results[0], kinds[0], inst)?]
             }
             Op::Decode => {
                 let frac = self.ty(inst.args[0]).frac;
@@ -76,8 +78,8 @@ impl Selector<'_> {
         Ok(results.iter().map(|v| view::broadcast(v, &shape)).collect())
     }
 
-    /// The value in the form that the operands of a sum need in common.
-    fn coerced(&mut self, value: &View, to: Kind, inst: &Inst) -> Selected<View> {
+    /// The value in another form: what `forms` has left implicit.
+    pub(super) fn coerced(&mut self, value: &View, to: Kind, inst: &Inst) -> Selected<View> {
         let from = self.kind(value);
         if from == to {
             return Ok(value.clone());
@@ -90,10 +92,6 @@ impl Selector<'_> {
             _ => None,
         };
         Ok(self.map(&[to], one, convert, inst)?.remove(0))
-    }
-
-    pub(super) fn reshared(&mut self, value: &View, inst: &Inst) -> Selected<View> {
-        self.coerced(value, Kind::Shared, inst)
     }
 
     fn truncated(&mut self, inst: &Inst, a: View, bits: u32) -> Selected<View> {

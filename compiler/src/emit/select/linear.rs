@@ -30,7 +30,8 @@ impl Selector<'_> {
         if self.kind(a) == Kind::Plain && self.kind(b) != Kind::Plain {
             return self.mirrored(inst, a, b, axes);
         }
-        let kind = self.ty(inst.results[0]).kind;
+        let public = self.kind(b) == Kind::Plain;
+        let kind = if public { self.kind(a) } else { Kind::Additive };
         let (n, r, i) = (usize::from(axes.batch), usize::from(axes.rows), usize::from(axes.inner));
         let shape = [&view::shape(a)[..n + r], &view::shape(b)[n + i..]].concat();
         let result = self.dense(kind, &shape)?;
@@ -38,7 +39,7 @@ impl Selector<'_> {
             let (dst, a, b) = (self.reg(&result), self.reg(a), self.reg(b));
             self.push(Instr::Contract { dst, a, b, axes });
         }
-        Ok(result)
+        self.coerced(&result, self.ty(inst.results[0]).kind, inst)
     }
 
     /// The public operand comes second: the transposed product of the transposed operands, all of them views.
