@@ -5,11 +5,13 @@
 //!
 //! - [`Basis::Proof`]: what holds whatever the inputs are. Sums and products that may leave the ring end all knowledge.
 //! - [`Basis::Contract`]: what holds if the program keeps its word: every `fix` fits the total bits, truncated or not, and every
-//!   [`Op::Assume`] is true. Where the contract or an assumption says more than could be computed, the value enters
-//!   [`Ranges::assumed`], which the emulator's range mode checks.
+//!   [`Op::Assume`] is true. Where the contract or an assumption says more than could be computed, the value is
+//!   [assumed](Ranges::is_assumed), which the emulator's range mode checks.
 //!
 //! Carried values of loops have the contract's range. A selection by the sign of a value narrows that value: a rectified number is
 //! not negative, the larger of two is not below either. The rules, operation by operation, are in [`super::transfer`].
+
+use std::collections::HashSet;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -38,24 +40,13 @@ pub enum Extent {
     Real(Reals),
 }
 
-/// A range that is taken on trust.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Assumed {
-    /// The value.
-    pub value: ValueId,
-    /// The smallest number that it may be.
-    pub low: f64,
-    /// The largest.
-    pub high: f64,
-}
-
 /// The ranges of all values.
 #[derive(Debug, Clone)]
 pub struct Ranges {
     basis: Basis,
     extents: Vec<Option<Extent>>,
-    /// What the contract or an assumption adds, in program order; empty on [`Basis::Proof`].
-    pub assumed: Vec<Assumed>,
+    /// Values of which the contract or an assumption says more than what can be computed.
+    assumed: HashSet<ValueId>,
 }
 
 /// The ring integers that a `fix` of this scale may be: those whose truncation to the program's fraction bits fits its total
@@ -89,7 +80,7 @@ pub fn raw(low: &BigRational, high: &BigRational, frac: u32) -> Interval {
 impl Ranges {
     /// Analyses a program.
     pub fn of(program: &Program, graph: &Graph, basis: Basis) -> Ranges {
-        let mut ranges = Ranges { basis, extents: vec![None; program.values.len()], assumed: Vec::new() };
+        let mut ranges = Ranges { basis, extents: vec![None; program.values.len()], assumed: HashSet::new() };
         ranges.block(program, graph, &program.body);
         ranges
     }
@@ -125,6 +116,11 @@ impl Ranges {
             (Kind::Bit, _) => Interval::new(0, 1),
             (Kind::Int, _) => Interval::signed(64),
         })
+    }
+
+    /// Whether the range of a value is taken on trust; never on [`Basis::Proof`].
+    pub fn is_assumed(&self, value: ValueId) -> bool {
+        self.assumed.contains(&value)
     }
 
     /// Whether a value was met.
@@ -169,10 +165,8 @@ impl Ranges {
             return computed;
         }
         // An empty intersection is a program that cannot keep its word: range mode will tell.
-        let trusted = computed.intersection(&promised).unwrap_or(promised);
-        let (low, high) = trusted.numbers(ty.frac);
-        self.assumed.push(Assumed { value: result, low, high });
-        trusted
+        self.assumed.insert(result);
+        computed.intersection(&promised).unwrap_or(promised)
     }
 
     fn set(&mut self, value: ValueId, extent: Extent) {
