@@ -1,1 +1,145 @@
-fn main() {}
+//! The `tern` command: compile, cost, emulate and inspect programs of private training.
+
+mod compile;
+mod data;
+mod emulate;
+mod events;
+mod host;
+mod report;
+mod tests;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(
+    name = "tern",
+    version,
+    about = "Private deep-learning training on three servers that do not trust each other"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a program without writing anything.
+    Check(SourceArgs),
+    /// Compile a program to bytecode.
+    Compile {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Where the bytecode goes; by default beside the program, with the suffix .tbc.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// Print the program after this pass (or "all").
+        #[arg(long, value_name = "PASS")]
+        print_after: Option<String>,
+        /// Print how long each pass took.
+        #[arg(long)]
+        timings: bool,
+    },
+    /// Say what a program costs: rounds and bits per source line, before anything runs.
+    Cost {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Predict the time on a network: lan, wan or rtt=40ms,bw=352Mbit.
+        #[arg(long)]
+        network: Option<String>,
+    },
+    /// Run a program on clear data, exactly as the secure computation would compute.
+    Emulate(emulate::EmulateArgs),
+    /// Run the test blocks of a file in the emulator.
+    Test {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Show the bytecode of a program, or its schedule.
+    Inspect {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// What to show.
+        #[arg(long, value_enum, default_value_t = View::Bytecode)]
+        view: View,
+    },
+    /// Prepare data sets.
+    Data {
+        #[command(subcommand)]
+        set: data::DataSet,
+    },
+    /// Explain the code of a message, such as S001.
+    Explain {
+        /// The code.
+        code: String,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum View {
+    /// The instructions.
+    Bytecode,
+    /// The rounds of every block, as text.
+    Schedule,
+    /// The rounds of every block, for Graphviz.
+    Dot,
+    /// The intermediate representation after all passes.
+    Ir,
+}
+
+/// A program and how to compile it.
+#[derive(Args, Clone)]
+struct SourceArgs {
+    /// A program (.mpc), or bytecode (.tbc) where that is enough.
+    program: PathBuf,
+    /// A program argument: NAME=value. May be given several times.
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    args: Vec<String>,
+    /// Fraction bits of fixed-point numbers, and optionally all bits: 16 or 16,32.
+    #[arg(long, value_name = "F[,TOTAL]")]
+    fixed: Option<String>,
+    /// Bits of the ring: 64, 128, 192, 256 or auto.
+    #[arg(long)]
+    ring: Option<String>,
+    /// How truncations round.
+    #[arg(long, value_enum)]
+    rounding: Option<RoundingArg>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoundingArg {
+    /// Up or down at random, right on average: cheap.
+    Probabilistic,
+    /// To the nearest.
+    Nearest,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(source) => compile::check(&source),
+        Command::Compile { source, output, print_after, timings } => {
+            compile::compile_command(&source, output, print_after.as_deref(), timings)
+        }
+        Command::Cost { source, json, network } => report::cost(&source, json, network.as_deref()),
+        Command::Emulate(args) => emulate::emulate(&args),
+        Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
+        Command::Inspect { source, view } => report::inspect(&source, view),
+        Command::Data { set } => data::run(&set),
+        Command::Explain { code } => report::explain(&code),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -195,6 +195,19 @@ codes! {
     /// `arg` stands alone behind `const NAME =` in the main file: `const EPOCHS = arg(15)`.
     A003 = "a misplaced arg",
 
+    // ---- R: ranges
+    /// Until it is rounded, a product has the fraction bits of both factors, and the ring must have room for all its bits and one more.
+    /// How large it may get follows from what is known of the factors, and at worst from the bits of `fix`: `--fixed`
+    /// says how many there are, and `--ring auto` takes a ring of four times the fraction bits, in which the contract alone leaves room enough.
+    R001 = "a product that does not fit the ring",
+    /// A public number that is computed at run time has as many fraction bits as `fix` when it meets a secret. If it is smaller than
+    /// the last of them it vanishes, and if it is near to it most of its digits do. Constants keep their digits whatever their
+    /// size, so the small part of the factor should be one:
+    ///
+    ///     p - schedule(epoch) * g             schedule(epoch) is RATE * decay(epoch)
+    ///     p - RATE * (decay(epoch) * g)
+    R004 = "a factor that loses its digits",
+
     // ---- G: derivatives
     /// A derivative is taken by a value as it was when the loss was computed from it. If the variable has been assigned since, it is another
     /// value, on which the loss does not depend. A model's derivative needs every one of its tensors in the loss; comparisons, single bits

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::diagnostics::{Code, Diagnostic, FileId, Origin as Ownership, Severity, SourceMap, Span};
 use crate::ir::{Builder, Origin, Program, Settings};
 use crate::syntax::ast;
+pub use builtin::ASSERT;
 use modules::{Modules, Resolver};
 use value::{ItemId, Value};
 
@@ -59,12 +60,14 @@ pub struct Lowered {
     pub args: Vec<(String, String)>,
 }
 
-/// Names of the tests in a file.
-pub fn tests(file: &ast::File) -> Vec<&str> {
-    file.items
-        .iter()
-        .filter_map(|i| if let ast::Item::Test(t) = i { Some(t.name.value.as_str()) } else { None })
-        .collect()
+/// Names of the tests in a source text, in order.
+pub fn tests_of(text: &str) -> Vec<String> {
+    let (file, _) = crate::syntax::parse(text, FileId(0));
+    let name = |item: &ast::Item| match item {
+        ast::Item::Test(test) => Some(test.name.value.clone()),
+        _ => None,
+    };
+    file.items.iter().filter_map(name).collect()
 }
 
 /// Lowers a file of the source map. `resolve` finds the user's own modules.
@@ -96,7 +99,9 @@ pub fn lower(
         muted: 0,
     };
     lowerer.run(entry);
-    let Lowerer { builder, diagnostics, args, .. } = lowerer;
+    let Lowerer { builder, diagnostics, mut args, .. } = lowerer;
+    let place = |name: &str| modules.list[0].items.get(name).copied();
+    args.sort_by_key(|(name, _)| place(name));
     let mut program = builder.finish();
     program.args = args.clone();
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);

@@ -22,7 +22,8 @@ pub struct Plan {
 pub fn assign(code: &Code, groups: Groups) -> Plan {
     let stores = code.stores.len() as u32;
     let length = |store: u32| code.program.buffers[store as usize].len;
-    let mut order: Vec<u32> = (0..stores).filter(|s| groups.of(*s) == *s && !groups.life(*s).is_empty()).collect();
+    let mut order: Vec<u32> =
+        (0..stores).filter(|s| groups.of(*s) == *s && !groups.life(*s).is_empty()).collect();
     order.sort_by_key(|s| (code.kind(*s), Reverse(length(*s)), groups.life(*s).first().copied()));
     let mut plan = Plan { buffers: Vec::new(), place: vec![0; stores as usize] };
     let mut used: Vec<Used> = Vec::new();

@@ -52,7 +52,12 @@ pub fn coalesce(code: &Code, linear: &Linear, lives: Vec<Life>) -> Groups {
             Instr::Loop { .. } | Instr::If { .. } => depth += 1,
             Instr::End {} => depth = depth.saturating_sub(1),
             Instr::Copy { dst, a } if whole(code, dst, a) => {
-                copies.push((Reverse((depth, code.view(dst).len())), at, code.store_of(dst), code.store_of(a)));
+                copies.push((
+                    Reverse((depth, code.view(dst).len())),
+                    at,
+                    code.store_of(dst),
+                    code.store_of(a),
+                ));
             }
             _ => {}
         }
@@ -84,7 +89,9 @@ fn apart(code: &Code, linear: &Linear, groups: &Groups, x: u32, y: u32) -> bool 
     let (mut i, mut j) = (0, 0);
     while i < a.len() && j < b.len() {
         let (start, end) = (a[i].0.max(b[j].0), a[i].1.min(b[j].1));
-        if start < end && !(end - start == 1 && start % 2 == 1 && copies(code, linear, groups, start / 2, x, y)) {
+        if start < end
+            && !(end - start == 1 && start % 2 == 1 && copies(code, linear, groups, start / 2, x, y))
+        {
             return false;
         }
         if a[i].1 < b[j].1 { i += 1 } else { j += 1 }

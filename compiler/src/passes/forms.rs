@@ -1,0 +1,327 @@
+//! Forms become explicit: which values are replicated, and which are additive.
+//!
+//! A product of two replicated values leaves additive shares; so does a selection that stops a round early. Everything linear works on either form, a truncation takes
+//! either, the rest needs replicated shares. Afterwards
+//!
+//! - every product of secrets is [`Kind::Additive`], and [`Op::Reshare`] stands where a replicated value is made of it, once per value,
+//!   right behind it: all its users take the replicated one then;
+//! - the operands of sums, differences and concatenations have one kind: [`Op::Promote`] and [`Op::Widen`] are written out.
+//!
+//! **Where to reshare.** Values that somebody needs replicated are reshared. For the others, going backwards, the price of staying
+//! additive is what follows from it: two elements for a truncation (it begins by collecting the shares), the price of resharing for the result
+//! of a linear operation on it, if no other operand is additive anyway. Where that is more than three elements, the value itself is
+//! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection costs two
+//! elements more when it ends replicated, rather than three.
+
+use crate::ir::infer::infer;
+use crate::ir::{Block, Inst, Kind, Op, Origin, Program, ValueId};
+
+/// Decides on forms and writes them out.
+pub fn run(program: &mut Program) {
+    let mut body = std::mem::take(&mut program.body);
+    let mut plan = Plan::new(program.values.len());
+    plan.demands(program, &body);
+    plan.produce(program, &body);
+    plan.prices(program, &body);
+    program.explicit_forms = true;
+    Writer { program, plan, out: Vec::new() }.block(&mut body);
+    program.body = body;
+}
+
+/// More than any sum of prices.
+const NEVER: u64 = u64::MAX / 4;
+
+/// Decisions by value.
+struct Plan {
+    /// Somebody takes only the replicated value.
+    demanded: Vec<bool>,
+    /// The value is additive unless something is done about it.
+    additive: Vec<bool>,
+    /// What it costs to leave it additive, in ring elements.
+    price: Vec<u64>,
+    /// The block of its definition.
+    home: Vec<u32>,
+}
+
+/// What an operation does with the form of its operands.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// It takes replicated operands and gives a replicated result, or none.
+    Strict,
+    /// Additive shares come out of replicated ones.
+    Product,
+    /// A selection, which can end in either form.
+    Selection,
+    /// The result is additive if an operand is.
+    Linear,
+    /// The same, but the result is made of the operands side by side.
+    Joint,
+    /// It takes either form and gives a replicated value.
+    Truncation,
+}
+
+fn role(program: &Program, inst: &Inst) -> Role {
+    match &inst.op {
+        Op::Mul | Op::Contract(_) => {
+            let secret = inst.args.iter().filter(|a| program.ty(**a).is_secret()).count();
+            if secret == 2 { Role::Product } else { Role::Linear }
+        }
+        Op::Select { .. } | Op::SelectAgain { .. } => Role::Selection,
+        Op::Trunc { .. } => Role::Truncation,
+        Op::Concat { .. } | Op::Scatter => Role::Joint,
+        Op::Add
+        | Op::Sub
+        | Op::Neg
+        | Op::Sum { .. }
+        | Op::Raise { .. }
+        | Op::Rescale { .. }
+        | Op::Assume { .. }
+        | Op::Reshape(_)
+        | Op::Permute(_)
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Reverse { .. }
+        | Op::Broadcast(_)
+        | Op::Windows { .. }
+        | Op::Overlay { .. }
+        | Op::Gather => Role::Linear,
+        Op::Const(_)
+        | Op::Input(_)
+        | Op::Iota { .. }
+        | Op::Shuffle { .. }
+        | Op::PublicUniform(_)
+        | Op::RandomBits(_)
+        | Op::RealUnary(_)
+        | Op::RealBinary(_)
+        | Op::IntBinary(_)
+        | Op::Compare(_)
+        | Op::Choose
+        | Op::IntToReal
+        | Op::RealToInt
+        | Op::Encode { .. }
+        | Op::Decode
+        | Op::DecodeInt
+        | Op::Sign { .. }
+        | Op::Bits { .. }
+        | Op::Word
+        | Op::And
+        | Op::Xor
+        | Op::Not
+        | Op::AndPublic
+        | Op::PromoteBits
+        | Op::Promote
+        | Op::Widen
+        | Op::Reshare
+        | Op::Reveal
+        | Op::RevealBits
+        | Op::Metric(_)
+        | Op::Output(_)
+        | Op::Debug(_)
+        | Op::For { .. }
+        | Op::If
+        | Op::Grad
+        | Op::Custom { .. } => Role::Strict,
+    }
+}
+
+impl Plan {
+    fn new(values: usize) -> Plan {
+        Plan {
+            demanded: vec![false; values],
+            additive: vec![false; values],
+            price: vec![0; values],
+            home: vec![0; values],
+        }
+    }
+
+    /// Finds values that must be replicated: for operations that take nothing else, for what a block yields, and for what a region
+    /// takes from around it, where a loop would pay again and again.
+    fn demands(&mut self, program: &Program, body: &Block) {
+        let mut blocks = 0;
+        self.demands_of(program, body, &mut blocks);
+    }
+
+    fn demands_of(&mut self, program: &Program, block: &Block, blocks: &mut u32) {
+        let own = *blocks;
+        for inst in &block.insts {
+            let strict = matches!(role(program, inst), Role::Strict | Role::Product | Role::Selection);
+            for arg in &inst.args {
+                self.demanded[at(*arg)] |= strict || self.home[at(*arg)] != own;
+            }
+            for region in &inst.regions {
+                *blocks += 1;
+                self.demands_of(program, region, blocks);
+            }
+            for result in &inst.results {
+                self.home[at(*result)] = own;
+            }
+        }
+        for value in &block.yields {
+            self.demanded[at(*value)] = true;
+        }
+    }
+
+    /// Finds values that are additive, given what is demanded.
+    fn produce(&mut self, program: &Program, block: &Block) {
+        for inst in &block.insts {
+            let additive = match role(program, inst) {
+                Role::Strict | Role::Truncation => false,
+                Role::Product | Role::Selection => true,
+                Role::Linear | Role::Joint => inst.args.iter().any(|a| self.stays(*a)),
+            };
+            if let Some(result) = inst.results.first() {
+                self.additive[at(*result)] = additive;
+            }
+            for region in &inst.regions {
+                self.produce(program, region);
+            }
+        }
+    }
+
+    /// Whether a value is left additive, as far as decided.
+    fn stays(&self, value: ValueId) -> bool {
+        self.additive[at(value)] && !self.demanded[at(value)]
+    }
+
+    /// Going backwards, compares what additive values cost further on with what resharing them costs.
+    fn prices(&mut self, program: &Program, block: &Block) {
+        for inst in block.insts.iter().rev() {
+            for region in &inst.regions {
+                self.prices(program, region);
+            }
+            let role = role(program, inst);
+            if let Some(result) = inst.results.first().filter(|r| self.stays(**r)) {
+                self.demanded[at(*result)] = self.price[at(*result)] > conversion(program, inst, role);
+            }
+            let additive: Vec<ValueId> = inst.args.iter().copied().filter(|a| self.stays(*a)).collect();
+            for arg in &additive {
+                let price = self.price_of_use(program, inst, role, *arg, &additive);
+                self.price[at(*arg)] = (self.price[at(*arg)] + price).min(NEVER);
+            }
+        }
+    }
+
+    /// What follows from leaving `arg` additive, one of the operands that are, at this use.
+    fn price_of_use(
+        &self,
+        program: &Program,
+        inst: &Inst,
+        role: Role,
+        arg: ValueId,
+        additive: &[ValueId],
+    ) -> u64 {
+        let elements = |v: ValueId| program.ty(v).len() as u64;
+        match role {
+            Role::Truncation => 2 * elements(arg),
+            Role::Linear | Role::Joint => {
+                let own = conversion(program, inst, role);
+                let result = at(inst.results[0]);
+                let result = if self.demanded[result] { own } else { self.price[result].min(own) };
+                // The parts of a whole that is replicated otherwise are reshared by themselves, if that is all it takes.
+                let parts = additive.iter().map(|a| 3 * elements(*a)).sum();
+                match role {
+                    Role::Joint if result > parts => 3 * elements(arg) + 1,
+                    _ if additive.len() == 1 => result,
+                    _ => 0,
+                }
+            }
+            Role::Strict | Role::Product | Role::Selection => 0,
+        }
+    }
+}
+
+/// What it costs, in ring elements, to have the result replicated.
+fn conversion(program: &Program, inst: &Inst, role: Role) -> u64 {
+    let elements = inst.results.first().map_or(0, |r| program.ty(*r).len()) as u64;
+    if role == Role::Selection { 2 * elements } else { 3 * elements }
+}
+
+fn at(value: ValueId) -> usize {
+    value.0 as usize
+}
+
+/// Writes the plan out.
+struct Writer<'p> {
+    program: &'p mut Program,
+    plan: Plan,
+    out: Vec<Inst>,
+}
+
+impl Writer<'_> {
+    fn block(&mut self, block: &mut Block) {
+        let outer = std::mem::take(&mut self.out);
+        for mut inst in std::mem::take(&mut block.insts) {
+            for region in &mut inst.regions {
+                self.block(region);
+            }
+            self.inst(inst);
+        }
+        block.insts = std::mem::replace(&mut self.out, outer);
+    }
+
+    fn inst(&mut self, mut inst: Inst) {
+        let replicated = inst.results.first().is_some_and(|r| self.plan.demanded[at(*r)]);
+        match &mut inst.op {
+            Op::Select { additive, .. } | Op::SelectAgain { additive } => *additive = !replicated,
+            Op::Add | Op::Sub | Op::Concat { .. } | Op::Scatter => self.same_kind(&mut inst),
+            _ => {}
+        }
+        let Some(kind) = self.kind(&inst) else { return self.out.push(inst) };
+        let result = inst.results[0];
+        if kind == Kind::Additive && replicated {
+            // The users keep the name, the sum of shares gets a new one.
+            let mut ty = self.program.ty(result).clone();
+            ty.kind = Kind::Additive;
+            inst.results[0] = self.program.value(ty);
+            let reshare = Inst {
+                op: Op::Reshare,
+                args: vec![inst.results[0]],
+                results: vec![result],
+                regions: Vec::new(),
+                origin: inst.origin,
+            };
+            self.out.extend([inst, reshare]);
+        } else {
+            self.program[result].ty.kind = kind;
+            self.out.push(inst);
+        }
+    }
+
+    /// The kind of an instruction's result, from the kinds that its operands have now; nothing if it has none, or has regions.
+    fn kind(&self, inst: &Inst) -> Option<Kind> {
+        if inst.results.is_empty() || !inst.regions.is_empty() {
+            return None;
+        }
+        let types = infer(self.program, &inst.op, &inst.args, &[])
+            .unwrap_or_else(|error| unreachable!("forms of {:?}: {error}", inst.op));
+        Some(types[0].kind)
+    }
+
+    /// Brings ring operands to the kind of the result.
+    fn same_kind(&mut self, inst: &mut Inst) {
+        let kinds: Vec<Kind> = inst.args.iter().map(|a| self.program.ty(*a).kind).collect();
+        let kind = match kinds.as_slice() {
+            kinds if kinds.contains(&Kind::Additive) => Kind::Additive,
+            kinds if kinds.contains(&Kind::Shared) => Kind::Shared,
+            _ => return,
+        };
+        for arg in &mut inst.args {
+            let origin = inst.origin;
+            if self.program.ty(*arg).kind == Kind::Plain {
+                *arg = self.convert(Op::Promote, *arg, Kind::Shared, origin);
+            }
+            if self.program.ty(*arg).kind == Kind::Shared && kind == Kind::Additive {
+                *arg = self.convert(Op::Widen, *arg, Kind::Additive, origin);
+            }
+        }
+    }
+
+    fn convert(&mut self, op: Op, arg: ValueId, kind: Kind, origin: Origin) -> ValueId {
+        let mut ty = self.program.ty(arg).clone();
+        ty.kind = kind;
+        let result = self.program.value(ty);
+        self.plan.demanded.push(false);
+        self.out.push(Inst { op, args: vec![arg], results: vec![result], regions: Vec::new(), origin });
+        result
+    }
+}
