@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use support::{generate, setting};
+use support::{Flavour, generate, setting};
 use tern_compiler::ir::interpret::{InterpretError, Setting, Tensor, interpret};
 use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
@@ -21,8 +21,8 @@ fn program(text: &str) -> Program {
 
 proptest! {
     #[test]
-    fn random_programs_are_valid_and_survive_printing(seed: u64, size in 0usize..60) {
-        let program = generate(seed, size);
+    fn random_programs_are_valid_and_survive_printing(seed: u64, size in 0usize..60, smooth: bool) {
+        let program = generate(seed, size, if smooth { Flavour::Smooth } else { Flavour::Any });
         prop_assert!(verify(&program).is_ok(), "{}\n{program}", verify(&program).unwrap_err());
         let text = program.to_string();
         prop_assert!(text.is_ascii());
@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn random_programs_have_a_meaning(seed: u64, size in 0usize..60) {
-        let program = generate(seed, size);
+        let program = generate(seed, size, Flavour::Any);
         let outputs = interpret(&program, &setting(&program, seed));
         prop_assert!(outputs.is_ok(), "{}\n{program}", outputs.unwrap_err());
     }
@@ -45,7 +45,7 @@ proptest! {
     /// Whatever a text contains, reading, checking and running it ends in an error or not, but never in a panic.
     #[test]
     fn damaged_texts_do_no_harm(seed: u64, edits in prop::collection::vec((any::<usize>(), any::<usize>()), 1..4)) {
-        let mut text = generate(seed, 20).to_string();
+        let mut text = generate(seed, 20, Flavour::Any).to_string();
         let scraps = ["", "0", "%1", "18446744073709551615", "-", "[", "]", "{", "}", "\n", ", ", "const", "yield", "/", "\u{e9}"];
         for (at, scrap) in edits {
             let at = at % (text.len() + 1);
@@ -69,7 +69,7 @@ proptest! {
 fn the_generator_uses_every_operation_of_undifferentiated_programs() {
     let mut seen = BTreeSet::new();
     for seed in 0..200 {
-        for line in generate(seed, 60).to_string().lines() {
+        for line in generate(seed, 60, Flavour::Any).to_string().lines() {
             let operation = line.split_once(" = ").map_or(line, |(_, right)| right);
             seen.extend(operation.split_whitespace().next().map(str::to_string));
         }

@@ -196,10 +196,20 @@ codes! {
     A003 = "a misplaced arg",
 
     // ---- G: derivatives
+    /// A derivative is taken by a value as it was when the loss was computed from it. If the variable has been assigned since, it is another
+    /// value, on which the loss does not depend. A model's derivative needs every one of its tensors in the loss; comparisons, single bits
+    /// and revealed values do not count, because nothing follows from a small change of what they are computed from.
+    G001 = "a loss that does not depend on what it is differentiated by",
     /// A rule gives one derivative for each parameter that is not `const`, of that parameter's shape, or `_` for none.
     G002 = "a rule that does not fit its function",
     /// `grad(loss, p)` differentiates one secret number by secret fixed-point tensors, or by models of them.
     G003 = "nothing to differentiate",
+    /// Derivatives do not go through loops and branches that run in the machine. Expand the loop by `unroll for`, or take the derivative inside.
+    /// Instead of a branch, select with `where`.
+    G004 = "a derivative through a loop or a branch",
+    /// There are no second derivatives: a loss must not be computed from what `grad` returned, unless that does not depend on what the
+    /// second `grad` differentiates by.
+    G005 = "a derivative of a derivative",
 
     // ---- B: bytecode
     /// The bytecode has limits: a tensor has at most 12 axes (those of sliding windows included) and 2^40 elements, and constants must

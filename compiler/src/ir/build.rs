@@ -1,5 +1,7 @@
 //! Appending instructions to a block, with inferred types.
 
+use std::collections::HashMap;
+
 use super::infer::{TypeError, infer};
 use super::op::Op;
 use super::types::Type;
@@ -68,6 +70,51 @@ impl Builder {
         self.open.push(block);
     }
 
+    /// Opens a nested block with parameters that exist already.
+    pub fn reopen(&mut self, params: Vec<ValueId>) {
+        self.open.push(Block { params, ..Block::default() });
+    }
+
+    /// Appends a copy of a region's instructions, with `args` in the place of its parameters, and returns what it yields. The copies come from
+    /// the current origin's user and their own inner places.
+    pub fn inline(&mut self, region: &Block, args: &[ValueId]) -> Vec<ValueId> {
+        let mut names: HashMap<ValueId, ValueId> =
+            region.params.iter().copied().zip(args.iter().copied()).collect();
+        for inst in &region.insts {
+            let copy = self.copy(inst, &mut names);
+            self.append(copy);
+        }
+        renamed(&region.yields, &names)
+    }
+
+    fn copy(&mut self, inst: &Inst, names: &mut HashMap<ValueId, ValueId>) -> Inst {
+        let regions = inst.regions.iter().map(|region| self.copy_block(region, names)).collect();
+        Inst {
+            op: inst.op.clone(),
+            args: renamed(&inst.args, names),
+            results: self.fresh(&inst.results, names),
+            regions,
+            origin: Origin { user: self.origin.user, inner: inst.origin.inner },
+        }
+    }
+
+    fn copy_block(&mut self, block: &Block, names: &mut HashMap<ValueId, ValueId>) -> Block {
+        let params = self.fresh(&block.params, names);
+        let insts = block.insts.iter().map(|inst| self.copy(inst, names)).collect();
+        Block { params, insts, yields: renamed(&block.yields, names) }
+    }
+
+    /// New values of the same types, under which the old ones are known from now on.
+    fn fresh(&mut self, values: &[ValueId], names: &mut HashMap<ValueId, ValueId>) -> Vec<ValueId> {
+        let mut list = Vec::with_capacity(values.len());
+        for old in values {
+            let new = self.program.value(self.program.ty(*old).clone());
+            names.insert(*old, new);
+            list.push(new);
+        }
+        list
+    }
+
     /// Closes the innermost block.
     pub fn leave(&mut self, yields: Vec<ValueId>) -> Block {
         let mut block = self.open.pop().unwrap_or_default();
@@ -99,4 +146,8 @@ impl Builder {
         self.program.body = self.open.drain(..).next().unwrap_or_default();
         self.program
     }
+}
+
+fn renamed(values: &[ValueId], names: &HashMap<ValueId, ValueId>) -> Vec<ValueId> {
+    values.iter().map(|v| names.get(v).copied().unwrap_or(*v)).collect()
 }

@@ -75,6 +75,33 @@ pub struct Block {
     pub yields: Vec<ValueId>,
 }
 
+impl Block {
+    /// Calls `f` for every value that is used in the block or in regions inside it, as operand or yield.
+    pub fn for_each_use(&self, f: &mut impl FnMut(ValueId)) {
+        for inst in &self.insts {
+            inst.for_each_use(f);
+        }
+        self.yields.iter().for_each(|v| f(*v));
+    }
+
+    /// The same, and the uses may be changed.
+    pub fn for_each_use_mut(&mut self, f: &mut impl FnMut(&mut ValueId)) {
+        for inst in &mut self.insts {
+            inst.args.iter_mut().for_each(&mut *f);
+            inst.regions.iter_mut().for_each(|region| region.for_each_use_mut(f));
+        }
+        self.yields.iter_mut().for_each(f);
+    }
+}
+
+impl Inst {
+    /// Calls `f` for every operand and every value that is used in the regions.
+    pub fn for_each_use(&self, f: &mut impl FnMut(ValueId)) {
+        self.args.iter().for_each(|v| f(*v));
+        self.regions.iter().for_each(|region| region.for_each_use(f));
+    }
+}
+
 /// What holds for the whole program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {

@@ -4,7 +4,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-pub use random::{Random, generate};
+pub use random::{Flavour, Random, generate};
 use tern_compiler::ir::Program;
 use tern_compiler::ir::interpret::{Setting, Tensor};
 

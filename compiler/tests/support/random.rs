@@ -72,8 +72,18 @@ const CARRIED: Bound = Bound { size: 12, fine: 8 };
 /// Fraction bits of `fix`.
 const FRAC: u32 = 16;
 
+/// What to generate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Flavour {
+    /// Every operation but `Grad`.
+    Any,
+    /// Shared values in one block, which are smooth functions of each other near the inputs that tests use. Bits come from comparisons that
+    /// are never close to a tie. Rules for derivatives are right. Nothing is written out.
+    Smooth,
+}
+
 /// A program of about `size` instructions, the same for the same seed.
-pub fn generate(seed: u64, size: usize) -> Program {
+pub fn generate(seed: u64, size: usize, flavour: Flavour) -> Program {
     let settings = Settings { ring: 64, frac: FRAC, total: 32, rounding: Rounding::Nearest };
     let mut program = Program::new("random", settings);
     program.args.push(("SEED".into(), seed.to_string()));
@@ -85,8 +95,13 @@ pub fn generate(seed: u64, size: usize) -> Program {
         scope: Vec::new(),
     };
     generator.input();
-    generator.insts(size);
-    generator.outputs();
+    match flavour {
+        Flavour::Any => {
+            generator.insts(size);
+            generator.outputs();
+        }
+        Flavour::Smooth => generator.smooth(size),
+    }
     generator.builder.finish()
 }
 
@@ -193,7 +208,7 @@ impl Generator {
             // Where nothing fits, nothing is appended.
             let _ = match self.random.below(100) {
                 0..10 => self.leaf(),
-                10..35 => self.arithmetic(),
+                10..35 => self.arithmetic(false),
                 35..47 => self.bits(),
                 47..72 => self.moves(),
                 72..84 => self.public(),
@@ -203,6 +218,59 @@ impl Generator {
                 _ => self.custom(),
             };
         }
+    }
+
+    fn smooth(&mut self, count: usize) {
+        for _ in 0..count {
+            let _ = match self.random.below(20) {
+                0 => self.input(),
+                1..9 => self.arithmetic(true),
+                9..12 => self.smooth_select(),
+                12 => self.smooth_custom(),
+                _ => self.moves(),
+            };
+        }
+    }
+
+    /// Some value where a sum with a number that no value has is not negative, else 0.
+    fn smooth_select(&mut self) -> Option<ValueId> {
+        let (a, zero) = (self.shared()?, Bound { size: 0, fine: 0 });
+        let ty = self.ty(a);
+        let offset =
+            Const::splat(Type::plain(ty.frac, ty.shape.clone()), BigRational::new(3671.into(), 10007.into()));
+        let offset = self.push(Op::Const(offset), &[], INEXACT)?;
+        let sum = self.push(Op::Add, &[a, offset], INEXACT)?;
+        let bit = self.push(Op::Sign { width: 0 }, &[sum], zero)?;
+        self.scope.retain(|value| *value != sum && *value != offset && *value != bit);
+        let x = self.find(|t, b| t.kind == Kind::Shared && t.shape == ty.shape && b.exact())?;
+        let y = self.find(|t, b| t.kind == Kind::Shared && t.shape == ty.shape && b.exact())?;
+        self.push(Op::Select { keep: true, additive: false }, &[bit, x], self.bound(x))?;
+        let half = self.scope.pop()?;
+        self.push(Op::SelectAgain { additive: false }, &[half, bit, y], self.bound(y))
+    }
+
+    /// A product and a sum of two values, with their rules.
+    fn smooth_custom(&mut self) -> Option<ValueId> {
+        let x = self.find(|t, b| t.kind == Kind::Shared && t.frac == FRAC && b.exact())?;
+        let (ty, bound) = (self.ty(x), self.bound(x));
+        let y = self.find(|t, b| *t == ty && b.exact())?;
+        let other = self.bound(y);
+        let sizes = Bound { size: bound.size + other.size + 1, fine: bound.fine.max(0) + other.fine.max(0) };
+        sizes.exact().then_some(())?;
+        let product = self.push(Op::Mul, &[x, y], sizes)?;
+        let sum = self.push(Op::Add, &[x, y], sizes)?;
+        let d = [(ty.clone(), INEXACT), (Type::shared(20, ty.shape.clone()), INEXACT)];
+        let rule = self.region(&d, |this, d| {
+            let mut yields = Vec::new();
+            for factor in [y, x] {
+                let product = this.push(Op::Mul, &[d[0], factor], INEXACT)?;
+                let second = this.push(Op::Raise { bits: 2 * FRAC - 20 }, &[d[1]], INEXACT)?;
+                yields.push(this.push(Op::Add, &[product, second], INEXACT)?);
+            }
+            Some(yields)
+        })?;
+        let op = Op::Custom { values: 2, wants: vec![true, true] };
+        self.push_with(op, &[product, sum, x, y], vec![rule], sizes)
     }
 
     fn input(&mut self) -> Option<ValueId> {
@@ -251,7 +319,8 @@ impl Generator {
         }
     }
 
-    fn arithmetic(&mut self) -> Option<ValueId> {
+    /// With `smooth`, nothing is published.
+    fn arithmetic(&mut self, smooth: bool) -> Option<ValueId> {
         let a = self.ring()?;
         let (ty, bound) = (self.ty(a), self.bound(a));
         match self.random.below(12) {
@@ -291,6 +360,7 @@ impl Generator {
                 self.push(Op::Assume { low: -limit.clone(), high: limit }, &[a], bound)
             }
             _ if ty.kind == Kind::Plain => self.push(Op::Promote, &[a], bound),
+            _ if smooth => self.product(a),
             _ => self.push(Op::Reveal, &[a], bound),
         }
     }
