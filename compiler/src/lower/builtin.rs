@@ -140,7 +140,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A function of the language on evaluated arguments.
-    pub(super) fn builtin_given(&mut self, name: &str, given: Vec<Given<'a>>, span: Span, want: Option<&Want>) -> Value {
+    pub(super) fn builtin_given(
+        &mut self,
+        name: &str,
+        given: Vec<Given<'a>>,
+        span: Span,
+        want: Option<&Want>,
+    ) -> Value {
         if given.iter().any(|g| g.value.is_error()) {
             return Value::Error;
         }
