@@ -10,6 +10,7 @@ use num_rational::BigRational;
 use tern_bytecode::Kind;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 use tern_compiler::diagnostics::{FileId, Span};
+use tern_compiler::ir::infer::infer;
 use tern_compiler::ir::{
     Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Program, Rounding, Settings,
     Type, ValueId,
@@ -127,6 +128,8 @@ impl Generator {
         let at = self.builder.origin.user.start + 1;
         let place = Span::new(FileId(0), at, at);
         self.builder.origin = Origin { user: place, inner: place };
+        let types = infer(&self.builder.program, &op, args, &[]).ok()?;
+        types.iter().all(|ty| ty.len() <= 600).then_some(())?;
         let results = self.builder.push(op, args).ok()?;
         for result in &results {
             self.bounds.insert(*result, bound);
