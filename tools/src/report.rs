@@ -3,13 +3,35 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use tern_bytecode::report::report;
+use tern_vm::net::NetworkModel;
 
 use crate::compile::load;
 use crate::{SourceArgs, View};
 
-pub(crate) fn cost(source: &SourceArgs, _json: bool, _network: Option<&str>) -> anyhow::Result<ExitCode> {
-    let Some(_loaded) = load(source)? else { return Ok(ExitCode::FAILURE) };
-    bail!("no report yet")
+/// `tern cost`.
+pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> anyhow::Result<ExitCode> {
+    let model = network.map(str::parse::<NetworkModel>).transpose()?;
+    let Some(loaded) = load(source)? else { return Ok(ExitCode::FAILURE) };
+    let report = report(&loaded.program);
+    let seconds = model.map(|m| m.predict(report.rounds, report.serial_bits / 8).as_secs_f64());
+    if json {
+        let mut object = serde_json::to_value(&report)?;
+        if let (Some(fields), Some(seconds)) = (object.as_object_mut(), seconds) {
+            fields.insert("seconds".into(), seconds.into());
+        }
+        println!("{object}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let line = |file: &str, line: u32| {
+        let text = &loaded.sources.get(loaded.sources.find(file)?)?.text;
+        text.lines().nth(line.checked_sub(1)? as usize).map(|l| l.trim().to_string())
+    };
+    print!("{}", report.to_text(line));
+    if let Some(seconds) = seconds {
+        println!("predicted communication: {seconds:.1} s");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `tern inspect`.

@@ -9,7 +9,10 @@
 //! assumed of ranges stands in `assume`.
 
 pub mod cost;
+pub mod cse;
+pub mod dce;
 pub mod differentiate;
+pub mod fold;
 pub mod forms;
 pub mod fuse_truncations;
 pub mod graph;
@@ -48,6 +51,13 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, messages| messages.extend(differentiate::run(program).err().into_iter().flatten()),
         ensures: "there is no grad and no custom",
     },
+    Pass { name: "fold", run: |program, _| fold::run(program), ensures: "what constants decide is decided" },
+    Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "pool_relu",
         run: |program, _| pool_relu::run(program),
@@ -64,6 +74,12 @@ pub const PIPELINE: &[Pass] = &[
         ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
     },
     Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
+    Pass {
         name: "narrow",
         run: narrow::run,
         ensures: "signs have the smallest width that their ranges allow",
@@ -78,6 +94,12 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| select_sharing::run(program),
         ensures: "of the selections by one bit in a block only the first shares it",
     },
+    Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "promises",
         run: |program, _| promises::run(program),
