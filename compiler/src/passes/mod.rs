@@ -44,14 +44,14 @@ pub struct Pass {
 /// All passes, in order.
 pub const PIPELINE: &[Pass] = &[
     Pass {
-        name: "differentiate",
-        run: |program, messages| messages.extend(differentiate::run(program).err().into_iter().flatten()),
-        ensures: "there is no grad and no custom",
-    },
-    Pass {
         name: "pool_relu",
         run: |program, _| pool_relu::run(program),
         ensures: "no rectifier feeds only maxima with fewer elements",
+    },
+    Pass {
+        name: "differentiate",
+        run: |program, messages| messages.extend(differentiate::run(program).err().into_iter().flatten()),
+        ensures: "there is neither grad nor custom",
     },
     Pass {
         name: "late_truncation",

@@ -91,7 +91,7 @@ mod tests {
 
     fn interval() -> impl Strategy<Value = (Reals, f64)> {
         let end = prop_oneof![-3.0..3.0, Just(0.0), Just(1.0), 1e-9..1e-6, 1e6..1e9];
-        (end.clone(), end, 0.0..=1.0).prop_map(|(a, b, t)| {
+        (end.clone(), end, 0.0..=1.0).prop_map(|(a, b, t): (f64, f64, f64)| {
             let (low, high) = (a.min(b), a.max(b));
             ((low, high), (low + t * (high - low)).clamp(low, high))
         })
