@@ -9,10 +9,10 @@
 //! assumed of ranges stands in `assume`.
 
 pub mod cost;
-pub mod cse;
-pub mod dce;
-pub mod differentiate;
 pub mod fold;
+pub mod dce;
+pub mod cse;
+pub mod differentiate;
 pub mod forms;
 pub mod fuse_truncations;
 pub mod graph;
@@ -47,22 +47,18 @@ pub struct Pass {
 /// All passes, in order.
 pub const PIPELINE: &[Pass] = &[
     Pass {
-        name: "differentiate",
-        run: |program, messages| messages.extend(differentiate::run(program).err().into_iter().flatten()),
-        ensures: "there is no grad and no custom",
-    },
-    Pass { name: "fold", run: |program, _| fold::run(program), ensures: "what constants decide is decided" },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
-    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
-    Pass {
         name: "pool_relu",
         run: |program, _| pool_relu::run(program),
         ensures: "no rectifier feeds only maxima with fewer elements",
     },
+    Pass {
+        name: "differentiate",
+        run: |program, messages| messages.extend(differentiate::run(program).err().into_iter().flatten()),
+        ensures: "there is neither grad nor custom",
+    },
+    Pass { name: "fold", run: |program, _| fold::run(program), ensures: "what constants decide is decided" },
+    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "late_truncation",
         run: |program, _| late_truncation::run(program),
@@ -73,11 +69,7 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| fuse_truncations::run(program),
         ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
     },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
+    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "narrow",
@@ -94,11 +86,7 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| select_sharing::run(program),
         ensures: "of the selections by one bit in a block only the first shares it",
     },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
+    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "promises",

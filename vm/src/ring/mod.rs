@@ -2,7 +2,7 @@
 //! slices ([`slices`]), on strided views ([`views`]) and as products of tensors ([`contract`]).
 //!
 //! The same kernels serve clear values, which are small signed numbers, and secret shares, which are uniformly
-//! random elements. Every kernel has a portable form and forms for particular processors ([`target`]); all
+//! random elements. Every kernel has a portable form and forms for particular processors ([`Target`]); all
 //! compute the same function, whatever the processor and the number of threads.
 
 pub mod contract;
