@@ -9,7 +9,7 @@ use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 use super::types::{Const, Type};
 
 /// An operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Op {
     // ---- leaves
     /// `[] → the constant's type`

@@ -9,7 +9,10 @@
 //! assumed of ranges stands in `assume`.
 
 pub mod cost;
+pub mod cse;
+pub mod dce;
 pub mod differentiate;
+pub mod fold;
 pub mod forms;
 pub mod fuse_truncations;
 pub mod graph;
@@ -49,6 +52,13 @@ pub const PIPELINE: &[Pass] = &[
         ensures: "there is no grad and no custom",
     },
     Pass {
+        name: "fold",
+        run: |program, _| fold::run(program),
+        ensures: "what is known is constant; no multiplication by one, no move of data behind another of its like",
+    },
+    CSE,
+    DCE,
+    Pass {
         name: "pool_relu",
         run: |program, _| pool_relu::run(program),
         ensures: "no rectifier feeds only maxima with fewer elements",
@@ -63,6 +73,8 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| fuse_truncations::run(program),
         ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
     },
+    CSE,
+    DCE,
     Pass {
         name: "narrow",
         run: narrow::run,
@@ -83,7 +95,20 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| promises::run(program),
         ensures: "every value whose range is taken on trust has an assume",
     },
+    DCE,
 ];
+
+const CSE: Pass = Pass {
+    name: "cse",
+    run: |program, _| cse::run(program),
+    ensures: "nothing is computed twice in a block, or again in a block inside",
+};
+
+const DCE: Pass = Pass {
+    name: "dce",
+    run: |program, _| dce::run(program),
+    ensures: "everything has a use or an effect; carried values change",
+};
 
 /// Looks on while passes run.
 pub trait Observer {

@@ -1,6 +1,7 @@
 //! What operations without regions compute.
 
 use num_bigint::BigInt;
+use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 use tern_bytecode::instr::{Comparison, IntBinary, RealBinary, RealUnary};
 
@@ -77,8 +78,14 @@ fn moved(op: &Op, a: &Tensor, args: &[&Tensor]) -> Tensor {
     }
 }
 
+/// Ring elements are multiples of 2^-frac.
 fn constant(c: &Const) -> Tensor {
-    let number = |i| c.at(i).to_f64().unwrap_or(f64::NAN);
+    let scale = BigRational::from_integer(BigInt::from(1) << c.ty.frac);
+    let number = |i| {
+        let number = c.at(i);
+        let rounded = if c.ty.is_ring() { (number * &scale).round() / &scale } else { number.clone() };
+        rounded.to_f64().unwrap_or(f64::NAN)
+    };
     Tensor::new(c.ty.shape.clone(), (0..c.ty.len()).map(number).collect())
 }
 
