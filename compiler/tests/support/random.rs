@@ -239,6 +239,7 @@ impl Generator {
     fn smooth_select(&mut self) -> Option<ValueId> {
         let (a, zero) = (self.shared()?, Bound { size: 0, fine: 0 });
         let ty = self.ty(a);
+        (ty.frac >= 12).then_some(())?;
         let offset =
             Const::splat(Type::plain(ty.frac, ty.shape.clone()), BigRational::new(3671.into(), 10007.into()));
         let offset = self.push(Op::Const(offset), &[], INEXACT)?;
@@ -344,7 +345,8 @@ impl Generator {
                 self.push(Op::Sum { axes }, &[a], sum)
             }
             7 => {
-                let bits = self.random.below(ty.frac as usize + 1) as u32;
+                // Nothing is lost: a truncation of a constant rounds.
+                let bits = self.random.below_u32((ty.frac as i32 - bound.fine.max(0)).max(0) as usize + 1);
                 self.push(Op::Trunc { bits }, &[a], bound)
             }
             8 => {
@@ -658,7 +660,10 @@ impl Generator {
     ) -> Option<ValueId> {
         let results = self.builder.push_with(op, args, regions).ok()?;
         for result in &results {
-            self.bounds.insert(*result, bound);
+            // Ring elements are multiples of 2^-frac.
+            let ty = self.ty(*result);
+            let fine = if ty.is_ring() { bound.fine.min(ty.frac as i32) } else { bound.fine };
+            self.bounds.insert(*result, Bound { fine, ..bound });
             self.scope.push(*result);
         }
         results.first().copied()
@@ -672,7 +677,11 @@ impl Generator {
             initial.extend(self.find(|t, b| fits(b) && t.kind != Kind::Half));
         }
         let mut params = vec![(Type::int([]), Bound { size: 3, fine: 0 })];
-        params.extend(initial.iter().map(|v| (self.ty(*v), CARRIED)));
+        let carried = |ty: &Type| match ty.is_ring() {
+            true => Bound { fine: CARRIED.fine.min(ty.frac as i32), ..CARRIED },
+            false => CARRIED,
+        };
+        params.extend(initial.iter().map(|v| self.ty(*v)).map(|ty| (ty.clone(), carried(&ty))));
         let (breaks, size) = (self.random.chance(25), self.random.below(12));
         let body = self.region(&params, |this, values| {
             this.insts(size);

@@ -1,0 +1,53 @@
+//! The rendered messages of every class of error: a program per file in `messages/`, and beside it what the compiler says of it.
+//! `UPDATE_EXPECT=1 cargo test -p tern-compiler --test messages` writes the expectations anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use expect_test::expect_file;
+use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
+use tern_compiler::ir::Rounding;
+use tern_compiler::{Compilation, Entry, Request, Settings, compile};
+
+const SETTINGS: Settings = Settings { ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+
+fn run(name: &str, text: &str, args: &[(&str, &str)]) -> Compilation {
+    let mut sources = SourceMap::new();
+    let file = sources.add(format!("{name}.mpc"), text, Origin::User);
+    let args: BTreeMap<String, String> = args.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let request = Request {
+        name,
+        file,
+        entry: Entry::Main,
+        settings: SETTINGS,
+        args,
+        resolve: &|_| None,
+        print_after: None,
+    };
+    compile(request, sources)
+}
+
+#[test]
+fn every_program_gets_its_messages() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "mpc"));
+    files.sort();
+    assert!(files.len() >= 8);
+    for path in files {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let compilation = run(&name, &std::fs::read_to_string(&path).unwrap(), &[]);
+        assert!(compilation.program.is_none(), "{name} compiles");
+        let text = render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN);
+        expect_file![path.with_extension("txt")].assert_eq(&text);
+    }
+}
+
+#[test]
+fn arguments_are_checked() {
+    let program = "const EPOCHS = arg(15)\nconst METHOD = arg(\"sgd\", \"adam\")\nfn main() {\n    metric(METHOD, EPOCHS)\n}\n";
+    let given = [("EPOCHS", "many"), ("METHOD", "rmsprop"), ("EPOCH", "3")];
+    let compilation = run("arguments", program, &given);
+    let text = render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN);
+    expect_file!["messages/arguments.txt"].assert_eq(&text);
+}
