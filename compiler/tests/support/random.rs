@@ -1,7 +1,8 @@
 //! Random programs.
 //!
 //! They obey the rules of the verifier, use every operation, and compute exactly in double precision: for every value the generator knows how
-//! large it can get and how many fraction bits its elements have, and makes nothing that needs more than 50 bits. Functions like the
+//! large it can get and how many fraction bits its elements have, and makes nothing that needs more than 50 bits or loses some in a
+//! truncation; in a ring of 256 bits they compute the same. Functions like the
 //! sine are not exact; their results are moved, compared and shown, but not computed with.
 
 use std::collections::HashMap;
@@ -345,10 +346,12 @@ impl Generator {
             }
             7 => {
                 let bits = self.random.below(ty.frac as usize + 1) as u32;
+                (bound.fine <= (ty.frac - bits) as i32).then_some(())?;
                 self.push(Op::Trunc { bits }, &[a], bound)
             }
             8 => {
                 let bits = self.random.below_u32(9);
+                (ty.frac + bits <= 128).then_some(())?;
                 self.push(Op::Raise { bits }, &[a], bound)
             }
             9 => {
