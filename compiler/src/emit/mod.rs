@@ -1,13 +1,16 @@
 //! From the IR to bytecode.
 //!
 //! 1. [`select`]: values become views on stores, operations instructions ([`code`]).
-//! 2. [`crate::schedule`]: blocks become rounds, the code a list ([`linear`]).
-//! 3. [`memory`]: stores share buffers.
-//! 4. [`write`]: registers and buffers are numbered.
+//! 2. [`hoist`]: what does not change leaves its loop. [`forward`]: parts of larger tensors are computed in place.
+//! 3. [`crate::schedule`]: blocks become rounds, the code a list ([`linear`]).
+//! 4. [`memory`]: stores share buffers.
+//! 5. [`write`]: registers and buffers are numbered.
 
 pub mod code;
 pub mod error;
+pub mod forward;
 mod header;
+pub mod hoist;
 pub mod linear;
 pub mod memory;
 pub mod pool;
@@ -22,8 +25,8 @@ use crate::ir;
 use crate::schedule;
 pub use error::EmitError;
 
-/// The bytecode of a program that has passed all passes: forms are explicit, and there is neither `grad` nor `custom` in it. The result is
-/// valid in the sense of [`tern_bytecode::validate()`].
+/// The bytecode of a differentiated program. It is valid in the sense of [`tern_bytecode::validate()`]. What the passes have left
+/// implicit is made explicit in the plainest way: products are reshared at once, signs taken at full width.
 ///
 /// # Errors
 /// If a constant, a tensor or a register exceeds the limits of the bytecode.
@@ -32,7 +35,9 @@ pub fn emit(ir: &ir::Program, sources: &SourceMap) -> Result<Program, Vec<Diagno
 }
 
 fn lower(ir: &ir::Program, sources: &SourceMap) -> Result<Program, EmitError> {
-    let code = select::select(ir, sources)?;
+    let mut code = select::select(ir, sources)?;
+    hoist::hoist(&mut code);
+    forward::forward(&mut code);
     let linear = schedule::schedule(&code);
     let memory = memory::plan(&code, &linear);
     let program = write::write(code, &linear, memory);

@@ -17,11 +17,11 @@ pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
     let mut registers = Registers { stored, memory: &memory.place, index: HashMap::new(), views: Vec::new() };
     let mut position = HashMap::new();
     for step in &linear.steps {
-        if let Some(op) = step.op {
-            position.insert(op, program.code.len() as u32);
-        }
         let instr = step.instr.map_registers(|reg| registers.place(reg));
         if !matches!(instr, Instr::Copy { dst, a } if dst == a) {
+            if let Some(op) = step.op {
+                position.insert(op, program.code.len() as u32);
+            }
             program.code.push(instr);
             program.lines.push(step.line);
         }

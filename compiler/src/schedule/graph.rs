@@ -12,7 +12,16 @@ use tern_bytecode::{Instr, Program, cost};
 use crate::emit::view::extent;
 
 /// Nodes in the order of the code, which is topological; weights are the rounds that they take.
-pub type Graph = DiGraph<u32, u32>;
+pub type Graph = DiGraph<u32, Edge>;
+
+/// A dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// Rounds from the issue of the source to the start of the target.
+    pub rounds: u32,
+    /// Whether the target reads what the source writes.
+    pub data: bool,
+}
 
 /// The graph of `code`, whose registers are views of `program`.
 pub fn dependencies(program: &Program, code: &[Instr]) -> Graph {
@@ -24,7 +33,7 @@ pub fn dependencies(program: &Program, code: &[Instr]) -> Graph {
         if has_effect(instr)
             && let Some(last) = effect.replace(node)
         {
-            graph.add_edge(last, node, 0);
+            graph.add_edge(last, node, Edge { rounds: 0, data: false });
         }
         // reads first: an instruction does not wait for itself
         let mut registers: Vec<_> = instr.registers().collect();
@@ -67,7 +76,8 @@ impl Access {
         for before in earlier.iter() {
             let apart = before.high < self.low || self.high < before.low;
             if !apart && (before.write || self.write) && before.node != self.node {
-                graph.add_edge(before.node, self.node, graph[before.node]);
+                let edge = Edge { rounds: graph[before.node], data: !self.write };
+                graph.add_edge(before.node, self.node, edge);
             }
         }
         if all {

@@ -2,10 +2,11 @@
 //!
 //! Loops and branches cut a block into straight pieces; nothing is in flight where they begin or end. Within a piece the dependency
 //! graph ([`graph`]) decides how many rounds there are, the slack of every node and the memory that it needs when it runs
-//! ([`slots`]), and the rounds which way the operations send ([`route`]).
+//! ([`slots`]), and the rounds which way the operations send ([`route`]). [`show`] prints the schedule of a finished program.
 
 pub mod graph;
 pub mod route;
+pub mod show;
 pub mod slots;
 
 use std::collections::HashMap;

@@ -7,7 +7,7 @@
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::visit::EdgeRef;
 
-use super::graph::Graph;
+use super::graph::{Edge, Graph};
 
 /// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub fn place(graph: &Graph, wish: impl Fn(usize, &[u32]) -> Wish) -> Slots {
     let mut slot = vec![end; early.len()];
     for n in graph.node_indices().rev() {
         let (i, rounds) = (n.index(), graph[n]);
-        let next = graph.edges_directed(n, Outgoing).map(|e| slot[e.target().index()] - 2 * e.weight());
+        let next =
+            graph.edges_directed(n, Outgoing).map(|e| slot[e.target().index()] - 2 * e.weight().rounds);
         let bound = next.min().unwrap_or(end).min(end - 2 * rounds);
         slot[i] = match (wish(i, &early), rounds) {
             (Wish::Early, 0) => (early[i] + 1).min(bound),
@@ -53,7 +54,8 @@ pub fn place(graph: &Graph, wish: impl Fn(usize, &[u32]) -> Wish) -> Slots {
 fn earliest(graph: &Graph) -> Vec<u32> {
     let mut early = vec![0; graph.node_count()];
     for n in graph.node_indices() {
-        let before = graph.edges_directed(n, Incoming).map(|e| early[e.source().index()] + 2 * e.weight());
+        let before =
+            graph.edges_directed(n, Incoming).map(|e| early[e.source().index()] + 2 * e.weight().rounds);
         early[n.index()] = before.max().unwrap_or(0);
     }
     early
@@ -67,8 +69,9 @@ fn critical(graph: &Graph, early: &[u32], end: u32) -> Vec<usize> {
         let from = early[n.index()];
         let first = (from / 2) as usize;
         path[first..first + graph[n] as usize].fill(n.index());
-        let tight =
-            |e: &petgraph::graph::EdgeReference<'_, u32>| early[e.source().index()] + 2 * e.weight() == from;
+        let tight = |e: &petgraph::graph::EdgeReference<'_, Edge>| {
+            early[e.source().index()] + 2 * e.weight().rounds == from
+        };
         at = graph.edges_directed(n, Incoming).find(tight).map(|e| e.source()).filter(|_| from > 0);
     }
     path

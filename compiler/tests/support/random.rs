@@ -1,7 +1,8 @@
 //! Random programs.
 //!
 //! They obey the rules of the verifier, use every operation, and compute exactly in double precision: for every value the generator knows how
-//! large it can get and how many fraction bits its elements have, and makes nothing that needs more than 50 bits. Functions like the
+//! large it can get and how many fraction bits its elements have, and makes nothing that needs more than 50 bits or loses some in a
+//! truncation; in a ring of 256 bits they compute the same. Functions like the
 //! sine are not exact; their results are moved, compared and shown, but not computed with.
 
 use std::collections::HashMap;
@@ -239,7 +240,6 @@ impl Generator {
     fn smooth_select(&mut self) -> Option<ValueId> {
         let (a, zero) = (self.shared()?, Bound { size: 0, fine: 0 });
         let ty = self.ty(a);
-        (ty.frac >= 12).then_some(())?;
         let offset =
             Const::splat(Type::plain(ty.frac, ty.shape.clone()), BigRational::new(3671.into(), 10007.into()));
         let offset = self.push(Op::Const(offset), &[], INEXACT)?;
@@ -345,12 +345,13 @@ impl Generator {
                 self.push(Op::Sum { axes }, &[a], sum)
             }
             7 => {
-                // Nothing is lost: a truncation of a constant rounds.
-                let bits = self.random.below_u32((ty.frac as i32 - bound.fine.max(0)).max(0) as usize + 1);
+                let bits = self.random.below(ty.frac as usize + 1) as u32;
+                (bound.fine <= (ty.frac - bits) as i32).then_some(())?;
                 self.push(Op::Trunc { bits }, &[a], bound)
             }
             8 => {
                 let bits = self.random.below_u32(9);
+                (ty.frac + bits <= 128).then_some(())?;
                 self.push(Op::Raise { bits }, &[a], bound)
             }
             9 => {
@@ -660,10 +661,7 @@ impl Generator {
     ) -> Option<ValueId> {
         let results = self.builder.push_with(op, args, regions).ok()?;
         for result in &results {
-            // Ring elements are multiples of 2^-frac.
-            let ty = self.ty(*result);
-            let fine = if ty.is_ring() { bound.fine.min(ty.frac as i32) } else { bound.fine };
-            self.bounds.insert(*result, Bound { fine, ..bound });
+            self.bounds.insert(*result, bound);
             self.scope.push(*result);
         }
         results.first().copied()
@@ -677,11 +675,7 @@ impl Generator {
             initial.extend(self.find(|t, b| fits(b) && t.kind != Kind::Half));
         }
         let mut params = vec![(Type::int([]), Bound { size: 3, fine: 0 })];
-        let carried = |ty: &Type| match ty.is_ring() {
-            true => Bound { fine: CARRIED.fine.min(ty.frac as i32), ..CARRIED },
-            false => CARRIED,
-        };
-        params.extend(initial.iter().map(|v| self.ty(*v)).map(|ty| (ty.clone(), carried(&ty))));
+        params.extend(initial.iter().map(|v| (self.ty(*v), CARRIED)));
         let (breaks, size) = (self.random.chance(25), self.random.below(12));
         let body = self.region(&params, |this, values| {
             this.insts(size);

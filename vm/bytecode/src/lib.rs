@@ -8,7 +8,7 @@
 //! - [`validate`] decides whether a decoded program may run. Nothing else in the project executes code that it has not seen.
 //! - [`circuit`] describes the binary adder behind comparisons and bit decompositions, once for the cost model and the protocol.
 //! - [`cost`] states what each instruction sends over which link in which round.
-//! - [`report`] adds it up for a whole program.
+//! - [`report`] adds it up over a whole program, loops and all.
 //! - [`disasm`] prints a program for people.
 
 pub mod circuit;

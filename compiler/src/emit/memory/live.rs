@@ -32,6 +32,10 @@ pub fn lives(code: &Code, linear: &Linear) -> Vec<Life> {
     for at in (0..linear.steps.len()).rev() {
         walk.step(at);
     }
+    // empty tensors are read without having been written
+    for store in walk.live.clone() {
+        walk.close(store, 0);
+    }
     walk.lives.into_iter().map(normal).collect()
 }
 

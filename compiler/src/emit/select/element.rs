@@ -38,6 +38,15 @@ impl Selector<'_> {
                 let results = self.map(&[form], &operands, |r| Some(product(r, public)), inst)?;
                 vec![self.coerced(&results[0], kinds[0], inst)?]
             }
+            Op::Sign { width: 0 } => {
+                let width = self.code.program.header.ring;
+                self.map(
+                    &kinds,
+                    &operands,
+                    |r| Some(Instr::Sign { dst: r[0], a: r[1], width, route: ANY }),
+                    inst,
+                )?
+            }
             Op::Decode => {
                 let frac = self.ty(inst.args[0]).frac;
                 self.map(&kinds, &operands, |r| Some(Instr::Decode { dst: r[0], a: r[1], frac }), inst)?

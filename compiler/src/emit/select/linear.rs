@@ -95,7 +95,9 @@ impl Selector<'_> {
     fn word(&mut self, a: &View) -> Selected<View> {
         let plane = View { dims: a.dims[1..].to_vec(), ..a.clone() };
         let result = self.fresh(Kind::Shared, &view::shape(&plane), Some(&plane))?;
-        if !result.is_empty() {
+        if a.dims[0].size == 0 {
+            self.zero(&result)?;
+        } else if !result.is_empty() {
             let (dst, a) = (self.reg(&result), self.reg(a));
             self.push(Instr::Word { dst, a, route: ANY });
         }

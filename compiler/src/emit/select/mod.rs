@@ -141,7 +141,13 @@ impl Selector<'_> {
             | Op::Scatter => self.moved(inst),
             Op::Assume { .. } | Op::Metric(_) | Op::Output(_) | Op::Debug(_) => self.effect(inst),
             Op::For { .. } | Op::If => self.control(inst),
-            Op::Grad | Op::Custom { .. } => Err(unexpected(inst)),
+            // A rule is about derivatives; the values are what they were.
+            Op::Custom { .. } => inst.results.iter().zip(&inst.args).try_for_each(|(result, arg)| {
+                let place = self.place(*arg)?;
+                self.set(*result, place);
+                Ok(())
+            }),
+            Op::Grad => Err(unexpected(inst)),
         }
     }
 

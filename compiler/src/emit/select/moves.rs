@@ -155,7 +155,7 @@ impl Selector<'_> {
     }
 
     /// Fills a new store with zeros.
-    fn zero(&mut self, dst: &View) -> Selected<()> {
+    pub(super) fn zero(&mut self, dst: &View) -> Selected<()> {
         if dst.is_empty() {
             return Ok(());
         }
