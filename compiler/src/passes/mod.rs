@@ -9,10 +9,10 @@
 //! assumed of ranges stands in `assume`.
 
 pub mod cost;
-pub mod fold;
-pub mod dce;
 pub mod cse;
+pub mod dce;
 pub mod differentiate;
+pub mod fold;
 pub mod forms;
 pub mod fuse_truncations;
 pub mod graph;
@@ -57,7 +57,11 @@ pub const PIPELINE: &[Pass] = &[
         ensures: "there is neither grad nor custom",
     },
     Pass { name: "fold", run: |program, _| fold::run(program), ensures: "what constants decide is decided" },
-    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
+    Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "late_truncation",
@@ -69,7 +73,11 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| fuse_truncations::run(program),
         ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
     },
-    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
+    Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "narrow",
@@ -86,7 +94,11 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| select_sharing::run(program),
         ensures: "of the selections by one bit in a block only the first shares it",
     },
-    Pass { name: "cse", run: |program, _| cse::run(program), ensures: "nothing is computed twice in a block" },
+    Pass {
+        name: "cse",
+        run: |program, _| cse::run(program),
+        ensures: "nothing is computed twice in a block",
+    },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
         name: "promises",
