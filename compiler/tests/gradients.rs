@@ -1,17 +1,15 @@
 //! Derivatives against central differences, and their text.
 
-mod support;
-
 use expect_test::{Expect, expect};
 use num_rational::BigRational;
 use proptest::prelude::*;
-use support::{Flavour, Random, generate, setting};
 use tern_compiler::diagnostics::{Look, Origin as From, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Nudge, Setting, Tensor, interpret};
 use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
 use tern_compiler::ir::{Inst, Kind, Op, Program, ValueId};
 use tern_compiler::passes::differentiate;
+use tern_tests::random::{Flavour, Random, generate, setting};
 
 /// Appends instructions of one result to the outermost block.
 struct Tail<'p>(&'p mut Program);

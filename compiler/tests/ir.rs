@@ -1,16 +1,14 @@
 //! The intermediate representation: text form, verifier, interpreter.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use support::{Flavour, generate, setting};
 use tern_compiler::ir::interpret::{InterpretError, Setting, Tensor, interpret};
 use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
 use tern_compiler::ir::{Program, Type};
+use tern_tests::random::{Flavour, generate, setting};
 
 /// What the tests' programs begin with.
 const HEADER: &str = "program test ring 64 fix 32.16 nearest\n";

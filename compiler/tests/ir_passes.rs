@@ -1,15 +1,13 @@
 //! Folding, common subexpressions and dead code: what they do, and that they change nothing else.
 
-mod support;
-
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use support::{Flavour, generate, setting};
 use tern_compiler::ir::interpret::{Outputs, Tensor, interpret};
 use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
 use tern_compiler::ir::{Block, Program};
 use tern_compiler::passes::{cse, dce, fold};
+use tern_tests::random::{Flavour, generate, setting};
 
 /// Numbers in print, so that results which are not numbers equal themselves, and a zero is a zero.
 fn printed(outputs: &Outputs) -> String {

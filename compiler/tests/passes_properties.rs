@@ -1,13 +1,11 @@
 //! Random programs compute the same before and after every pass.
 
-mod support;
-
 use proptest::prelude::*;
-use support::{Flavour, generate, setting};
 use tern_compiler::ir::Program;
 use tern_compiler::ir::interpret::interpret;
 use tern_compiler::ir::verify::verify;
 use tern_compiler::passes::{Failure, PIPELINE, Pass, run_passes};
+use tern_tests::random::{Flavour, generate, setting};
 
 /// Runs passes; nothing if the program does not fit its ring.
 fn passed(passes: &[Pass], program: &Program) -> Option<Program> {

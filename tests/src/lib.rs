@@ -1,1 +1,3 @@
-//! End-to-end tests live in `tests/tests/`; this crate holds what they share.
+//! End-to-end tests live in `tests/tests/`; this crate holds what they and the tests of other crates share.
+
+pub mod random;

@@ -1,14 +1,10 @@
 //! Random programs: what is emitted computes in the emulator what the interpreter of the intermediate representation computes.
 
-#[path = "../../compiler/tests/support/mod.rs"]
-mod support;
-
 use std::collections::HashMap;
 
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 use proptest::prelude::*;
-use support::{Random, generate, setting};
 use tern_bytecode::Program;
 use tern_bytecode::disasm::disassemble;
 use tern_bytecode::program::Input;
@@ -16,6 +12,7 @@ use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
 use tern_compiler::ir::interpret::{Outputs, Setting, interpret};
 use tern_compiler::ir::{self, Block, Const, Inst, Op, Type};
+use tern_tests::random::{Flavour, Random, generate, setting};
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
 use tern_vm::ring::{Ring, Z256};
 use tern_vm::{Host, Options, emulate};
@@ -32,7 +29,7 @@ proptest! {
 
 /// Compares a run of the emitted program with the interpretation of the original.
 fn check(seed: u64, size: usize) -> Result<(), String> {
-    let mut ir = generate(seed, size);
+    let mut ir = generate(seed, size, Flavour::Any);
     ir.settings.ring = 256;
     without_chance(&mut ir, seed);
     if ir.values.iter().map(|value| value.ty.len()).sum::<usize>() > 1_000_000 {

@@ -1,6 +1,7 @@
 //! Rounds between three processes over TLS on the loopback interface: time per round, and bytes per second.
 //!
-//! `cargo bench -p tern-vm --bench links` starts three processes of itself. Each round is all that happens: no computation.
+//! `cargo bench -p tern-vm --bench links` starts three processes of itself. Each round is all that happens: no computation. The time on the
+//! processor (Linux) says what a round costs when other programs take part of the machine.
 
 use std::env;
 use std::io::{Read, Write};
@@ -70,14 +71,17 @@ fn run(me: Party) {
             (16 << 20, 20),
         ] {
             rounds_of(&mut links, size, rounds / 10, both);
-            let time = rounds_of(&mut links, size, rounds, both);
+            let (begun, busy) = (Instant::now(), on_processor());
+            rounds_of(&mut links, size, rounds, both);
+            let (time, busy) = (begun.elapsed(), on_processor().saturating_sub(busy));
             if me == Party::P0 {
-                let each = time.as_secs_f64() / f64::from(rounds);
-                let sent = size * if both { 2 } else { 1 };
+                let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(rounds);
+                let sent = (size * if both { 2 } else { 1 }) as f64;
                 println!(
-                    "{size:>9} bytes {name}: {:>9.1} µs per round, {:>7.1} MB/s sent by each party",
-                    each * 1e6,
-                    sent as f64 / each / 1e6
+                    "{size:>9} bytes {name}: {:>9.1} µs per round, {:>9.1} µs on the processor, {:>6.1} MB/s sent by each party",
+                    each(time),
+                    each(busy),
+                    sent / each(time)
                 );
             }
         }
@@ -85,14 +89,19 @@ fn run(me: Party) {
     links.finish().expect("the end");
 }
 
-fn rounds_of(links: &mut Links, size: usize, rounds: u32, both: bool) -> Duration {
+fn rounds_of(links: &mut Links, size: usize, rounds: u32, both: bool) {
     let bytes = vec![1; size];
     let mut into = Pair::new(vec![0; if both { size } else { 0 }], vec![0; size]);
     let piece: &[&[u8]] = &[&bytes];
-    let begun = Instant::now();
     for _ in 0..rounds {
         let send = Pair::new(piece, if both { piece } else { &[] });
         links.exchange(send, Pair::new(&mut into.next, &mut into.prev)).expect("a round");
     }
-    begun.elapsed()
+}
+
+/// How long this thread has been running on a processor; zero where that is not known.
+fn on_processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }

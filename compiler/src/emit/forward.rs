@@ -134,7 +134,7 @@ impl<'a> Forwarder<'a> {
             && self.code.kind(target) == Kind::Bit
             && u.role != Role::Read
         {
-            return view.offset % 64 == 0 && view.dims.first().is_none_or(words);
+            return view.offset.is_multiple_of(64) && view.dims.first().is_none_or(words);
         }
         u.instr.registers().filter(|(reg, _)| self.code.store_of(*reg) == target).all(|(other, role)| {
             role == Role::Read && u.role == Role::Read || apart(self.code.view(other), view)

@@ -410,7 +410,7 @@ impl<'a> Lowerer<'a> {
                 let whole = x.elem == Elem::Int
                     && y.elem == Elem::Int
                     && quotient.iter().all(BigRational::is_integer);
-                Value::Const(if whole { quotient.as_elem(Elem::Int) } else { quotient })
+                Value::Const(if whole { quotient.into_elem(Elem::Int) } else { quotient })
             }
             (Value::Tensor(t), Value::Const(k)) if t.secret() => {
                 let inverse = k.map(Elem::Fix, |n| n.recip());
@@ -472,7 +472,7 @@ impl<'a> Lowerer<'a> {
             return x;
         }
         let half = self.whole_power(x.clone(), n / 2, span);
-        let rest = if n % 2 == 0 { half.clone() } else { self.whole_power(x, n - n / 2, span) };
+        let rest = if n.is_multiple_of(2) { half.clone() } else { self.whole_power(x, n - n / 2, span) };
         self.product(half, rest, span)
     }
 
@@ -491,7 +491,7 @@ impl<'a> Lowerer<'a> {
             return Value::Const(k.map(Elem::Int, |n| (n * exact::pow2(-places)).floor()));
         }
         let factor = Konst::splat(Elem::Int, shape_of(&a), exact::pow2(if left { places } else { -places }));
-        let factor = if left { factor } else { factor.as_elem(Elem::Fix) };
+        let factor = if left { factor } else { factor.into_elem(Elem::Fix) };
         self.product(a, Value::Const(factor), pair.span)
     }
 
@@ -674,7 +674,7 @@ impl<'a> Lowerer<'a> {
                 let elem = joined_elem(&a, &b);
                 let chosen = if k.is_zero() { b } else { a };
                 return match chosen {
-                    Value::Const(k) if k.elem != Elem::Bool => Value::Const(k.as_elem(elem)),
+                    Value::Const(k) if k.elem != Elem::Bool => Value::Const(k.into_elem(elem)),
                     other => other,
                 };
             }
@@ -717,7 +717,7 @@ impl<'a> Lowerer<'a> {
     /// By a public mask: b + mask · (a - b).
     fn public_choice(&mut self, c: Value, a: Value, b: Value, span: Span) -> Value {
         let mask = match c {
-            Value::Const(k) => Value::Const(k.as_elem(Elem::Int)),
+            Value::Const(k) => Value::Const(k.into_elem(Elem::Int)),
             Value::Tensor(t) => Value::Tensor(Tensor { elem: Elem::Int, ..t }),
             other => other,
         };

@@ -394,9 +394,9 @@ impl<'a> Lowerer<'a> {
                 if let Some(expr) = precision {
                     self.bind_size(expr, i64::from(self.frac()), "precision", span, matching)?;
                 }
-                Some(Value::Const(k.clone().as_elem(Elem::Fix)))
+                Some(Value::Const(k.clone().into_elem(Elem::Fix)))
             }
-            (ast::Elem::Int, Value::Const(k)) => Some(Value::Const(k.clone().as_elem(Elem::Int))),
+            (ast::Elem::Int, Value::Const(k)) => Some(Value::Const(k.clone().into_elem(Elem::Int))),
             _ => Some(value),
         }
     }
@@ -489,8 +489,7 @@ impl<'a> Lowerer<'a> {
         match self.local(&name.name).map(|v| v.value.clone()) {
             Some(Value::Const(k)) if k.shape == list.shape && k.iter().eq(list.iter()) => true,
             Some(Value::Const(k)) => {
-                let before: Vec<usize> =
-                    k.iter().filter_map(|n| num_traits::ToPrimitive::to_usize(n)).collect();
+                let before: Vec<usize> = k.iter().filter_map(num_traits::ToPrimitive::to_usize).collect();
                 let text = format!(
                     "{} expects {} here, found {}",
                     matching.function.name.name,
@@ -661,7 +660,7 @@ impl<'a> Lowerer<'a> {
             match dim {
                 Dim::Spread(name) => match self.local(&name.name).map(|v| &v.value) {
                     Some(Value::Const(k)) => {
-                        shape.extend(k.iter().filter_map(|n| num_traits::ToPrimitive::to_usize(n)))
+                        shape.extend(k.iter().filter_map(num_traits::ToPrimitive::to_usize))
                     }
                     Some(_) | None => return None,
                 },
@@ -710,7 +709,7 @@ impl<'a> Lowerer<'a> {
             return self.error(Code::T002, span, format!("{text} is declared, found {described}"), described);
         }
         match (want.elem, value) {
-            (Some(Elem::Fix), Value::Const(k)) if k.elem == Elem::Int => Value::Const(k.as_elem(Elem::Fix)),
+            (Some(Elem::Fix), Value::Const(k)) if k.elem == Elem::Int => Value::Const(k.into_elem(Elem::Fix)),
             (Some(Elem::Fix), Value::Tensor(t)) if t.elem == Elem::Int => {
                 let target =
                     super::control::runtime_type(Elem::Fix, t.secret(), self.frac(), t.ty.shape.clone());
@@ -815,7 +814,7 @@ impl<'a> Lowerer<'a> {
         let types: Vec<Type> =
             tracked.iter().map(|id| Type::shared(frac, self.builder.ty(*id).shape.clone())).collect();
         let params = self.builder.enter(&types);
-        let mut seeds = params.iter().map(|id| *id);
+        let mut seeds = params.iter().copied();
         let mut leaves = outs.iter().map(|leaf| match secret_fix(leaf) {
             Some(_) => seeds.next(),
             None => None,

@@ -36,6 +36,12 @@ enum Iteration {
     Values(Vec<Value>),
 }
 
+/// A variable (its scope and name) or the result of a branch, as the first arm and as the second leaves it.
+type Merged = (Option<(usize, String)>, Value, Value);
+
+/// What a leaf of a value becomes where two arms meet: nothing new if both leave the same, or a result of this type.
+type Leaf = Option<(Type, Elem, Option<Span>)>;
+
 impl<'a> Lowerer<'a> {
     pub(super) fn for_statement(&mut self, f: &'a ast::For, span: Span) {
         let origin = self.at(span);
@@ -483,7 +489,7 @@ impl<'a> Lowerer<'a> {
         let b = otherwise(self);
         let else_block = self.builder.leave(Vec::new());
         let else_scopes = std::mem::replace(&mut self.frame().scopes, before.clone());
-        let mut merge: Vec<(Option<(usize, String)>, Value, Value)> = Vec::new();
+        let mut merge: Vec<Merged> = Vec::new();
         for (i, scope) in before.iter().enumerate() {
             for name in sorted_names(scope) {
                 let (x, y) = (&then_scopes[i][&name].value, &else_scopes[i][&name].value);
@@ -498,15 +504,9 @@ impl<'a> Lowerer<'a> {
         self.merge(cond, then_block, else_block, merge)
     }
 
-    fn merge(
-        &mut self,
-        cond: ValueId,
-        then: Block,
-        otherwise: Block,
-        pairs: Vec<(Option<(usize, String)>, Value, Value)>,
-    ) -> Value {
+    fn merge(&mut self, cond: ValueId, then: Block, otherwise: Block, pairs: Vec<Merged>) -> Value {
         // What the two arms leave, leaf by leaf: equal constants stay, everything else becomes a result.
-        let mut plan: Vec<Vec<Option<(Type, Elem, Option<Span>)>>> = Vec::new();
+        let mut plan: Vec<Vec<Leaf>> = Vec::new();
         for (target, a, b) in &pairs {
             let name = target.as_ref().map_or("the result", |(_, n)| n.as_str()).to_string();
             let (x, y) = (a.leaves(), b.leaves());

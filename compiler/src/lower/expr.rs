@@ -445,8 +445,8 @@ impl<'a> Lowerer<'a> {
         };
         match value {
             Value::Const(k) => match (target, k.elem) {
-                (Elem::Bool, Elem::Bool) | (Elem::Fix, _) => Value::Const(k.as_elem(target)),
-                (Elem::Int, _) if k.iter().all(BigRational::is_integer) => Value::Const(k.as_elem(target)),
+                (Elem::Bool, Elem::Bool) | (Elem::Fix, _) => Value::Const(k.into_elem(target)),
+                (Elem::Int, _) if k.iter().all(BigRational::is_integer) => Value::Const(k.into_elem(target)),
                 (Elem::Int, _) => {
                     let first = k.iter().find(|n| !n.is_integer()).map(show_number).unwrap_or_default();
                     self.report(

@@ -103,7 +103,7 @@ impl Konst {
     }
 
     /// The same numbers as another element.
-    pub(crate) fn as_elem(self, elem: Elem) -> Konst {
+    pub(crate) fn into_elem(self, elem: Elem) -> Konst {
         Konst { elem, ..self }
     }
 

@@ -29,14 +29,22 @@ pub struct Options {
     pub ranges: bool,
     /// Whether to measure the time of every instruction.
     pub profile: bool,
-    /// Bytes that the program's tensors may take.
+    /// Bytes that the program's tensors may take; by default as many as the machine has.
     pub memory_limit: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, threads: 1, ranges: false, profile: false, memory_limit: u64::MAX }
+        Self { seed: None, threads: 1, ranges: false, profile: false, memory_limit: physical_memory() }
     }
+}
+
+/// Bytes of memory in this machine, if the system says so.
+fn physical_memory() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes =
+        info.strip_prefix("MemTotal:").and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.map_or(u64::MAX, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// Runs a program to its end.

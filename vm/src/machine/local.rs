@@ -38,7 +38,7 @@ pub fn execute<R: Ring>(context: &mut Context<'_, R>, instr: &Instr) -> Result<(
         Instr::Sub { dst, a, b } => zip(context, dst, a, b, |a: R, b| a - b),
         Instr::Neg { dst, a } => map(context, dst, a, |a: R| -a),
         Instr::MulPlain { dst, a, b } => zip(context, dst, a, b, |a: R, b| a * b),
-        Instr::Contract { dst, a, b, axes } => product(context, dst, a, b, axes),
+        Instr::Contract { dst, a, b, axes } => product(context, dst, a, b, axes)?,
         Instr::Sum { dst, a, axes } => match context.kind(dst) {
             Kind::Real => sum_in_order(context, dst, a, axes, |a: f64, b| a + b)?,
             Kind::Int => sum_in_order(context, dst, a, axes, i64::wrapping_add)?,
@@ -170,7 +170,22 @@ pub fn row(layout: &Layout, i: usize) -> Layout {
     Layout { offset, axes: layout.axes[1..].into() }
 }
 
-fn product<R: Ring>(context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg, axes: Axes) {
+/// Working memory of a product per row, column and inner position: where it is in the operands.
+const POSITION_BYTES: usize = 32;
+
+fn product<R: Ring>(
+    context: &mut Context<'_, R>,
+    dst: Reg,
+    a: Reg,
+    b: Reg,
+    axes: Axes,
+) -> Result<(), RunError> {
+    let count = |axes: &[Axis]| axes.iter().map(|axis| axis.len).product::<usize>();
+    let batch = usize::from(axes.batch);
+    let positions = count(&context.memory.layout(a).axes[batch..][..axes.rows.into()])
+        + count(&context.memory.layout(b).axes[batch..][..axes.inner.into()])
+        + count(&context.memory.layout(b).axes[batch + usize::from(axes.inner)..]);
+    context.memory.spare(positions.saturating_mul(POSITION_BYTES) as u64)?;
     let (mut out, rest) = context.memory.split::<R>(dst);
     let (a, b) = (rest.apart::<R>(a), rest.apart::<R>(b));
     let axes = contract::Axes {
@@ -181,6 +196,7 @@ fn product<R: Ring>(context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg, axes
     };
     let write = contract::Write::Replace;
     contract::contract_exact(context.threads, out.view(), a.view(), b.view(), axes, write);
+    Ok(())
 }
 
 /// The destination's layout over the operand's axes: stride 0 where it is summed.

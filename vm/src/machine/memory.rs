@@ -164,6 +164,15 @@ impl<R: Ring> Memory<R> {
         self.bytes
     }
 
+    /// Whether so many bytes of working memory are allowed besides the buffers.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn spare(&self, bytes: u64) -> Result<(), Fault> {
+        let needed = self.bytes.saturating_add(bytes);
+        if needed > self.limit { Err(Fault::Memory { needed, limit: self.limit }) } else { Ok(()) }
+    }
+
     /// The register's view of its buffer.
     pub fn layout(&self, reg: Reg) -> &Layout {
         &self.register(reg).layout
@@ -193,10 +202,7 @@ impl<R: Ring> Memory<R> {
     /// If the copy does not fit into the memory that is left.
     pub fn load<T: Cell<R>>(&self, threads: &Threads, reg: Reg) -> Result<Vec<T>, Fault> {
         let layout = self.layout(reg);
-        let needed = self.bytes.saturating_add((layout.len() as u64).saturating_mul(size_of::<T>() as u64));
-        if needed > self.limit {
-            return Err(Fault::Memory { needed, limit: self.limit });
-        }
+        self.spare((layout.len() as u64).saturating_mul(size_of::<T>() as u64))?;
         let mut copy = zeros(layout.len() as u64)?;
         views::copy(threads, views::ViewMut::new(&mut copy, &row_major(layout)), self.read(reg));
         Ok(copy)

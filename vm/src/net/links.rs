@@ -29,7 +29,7 @@ use super::party::{Pair, Party, Side};
 use super::transport::{Read, Transport};
 
 /// A link whose queue is longer than this takes no further chunk.
-const QUEUE: usize = 1 << 20;
+const QUEUE: usize = 256 << 10;
 /// How long a closing party waits for what the others still say.
 const LINGER: Duration = Duration::from_secs(1);
 

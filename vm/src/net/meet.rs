@@ -228,7 +228,7 @@ fn start(
         [setup.me.next(), setup.me.prev()].into_iter().partition(|&party| party < setup.me);
     for party in higher {
         let host = setup.hosts.host(party).clone();
-        let config = tls::dialing(setup.identity, host.fingerprint, protocol.as_bytes());
+        let config = tls::dialing(tls::provider(), setup.identity, host.fingerprint, protocol.as_bytes());
         let dial = Dial { who: setup.hosts.who(party), host, config: config.map_err(NetError::Unusable)? };
         tasks.spawn(dial.run(news.clone()));
     }
@@ -238,7 +238,7 @@ fn start(
         let expected: Vec<_> =
             lower.into_iter().map(|party| (setup.hosts.host(party).fingerprint, party)).collect();
         let accepted = expected.iter().map(|(fingerprint, _)| *fingerprint).collect();
-        let config = tls::listening(setup.identity, accepted, protocol.as_bytes());
+        let config = tls::listening(tls::provider(), setup.identity, accepted, protocol.as_bytes());
         let listen = Listen { expected, config: config.map_err(NetError::Unusable)? };
         tasks.spawn(Arc::new(listen).run(listener, news.clone()));
     }

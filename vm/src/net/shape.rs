@@ -202,3 +202,71 @@ pub(super) fn without_stamps(mut bytes: &[u8]) -> Vec<u8> {
 fn clock() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MODEL: NetworkModel = NetworkModel { rtt: Duration::from_millis(10), bandwidth: Some(8_000_000) };
+
+    /// One write of so many bytes at a time, as it comes over the real link.
+    fn write(at: Duration, count: usize) -> Vec<u8> {
+        let mut bytes = (count as u32).to_le_bytes().to_vec();
+        bytes.extend((at.as_nanos() as u64).to_le_bytes());
+        bytes.resize(STAMP + count, 1);
+        bytes
+    }
+
+    /// At 1 MB/s and 5 ms one way: 1000 bytes take a millisecond and then five.
+    #[test]
+    fn bytes_wait_for_those_before_them_and_for_the_way() {
+        let ms = Duration::from_millis;
+        let mut link = Link::default();
+        for bytes in [write(ms(100), 1000), write(ms(100), 1000), write(ms(200), 1000)] {
+            link.arrived(&bytes, &MODEL, ms(300)).unwrap();
+        }
+        let due = [105, 106, 107, 205, 206].map(|at| link.due(ms(at)));
+        assert_eq!(due, [0, 1000, 2000, 2000, 3000]);
+        // A clock that is ahead does not delay for longer than the network does.
+        let mut link = Link::default();
+        link.arrived(&write(ms(9_000), 1000), &MODEL, ms(300)).unwrap();
+        assert_eq!(link.due(ms(306)), 1000);
+    }
+
+    proptest! {
+        /// However the real link cuts them, all bytes come out once, in order.
+        #[test]
+        fn all_bytes_come_out(sizes in prop::collection::vec(1..2000usize, 1..10), cut in 1..3000usize, take in 1..3000usize) {
+            let (mut stream, mut expected) = (Vec::new(), Vec::new());
+            for (index, &size) in sizes.iter().enumerate() {
+                let mut bytes = write(Duration::ZERO, size);
+                bytes[STAMP..].fill(index as u8);
+                expected.extend_from_slice(&bytes[STAMP..]);
+                stream.extend(bytes);
+            }
+            prop_assert_eq!(&without_stamps(&stream), &expected);
+            let (mut link, mut out, end) = (Link::default(), Vec::new(), Duration::from_secs(3600));
+            for bytes in stream.chunks(cut) {
+                link.arrived(bytes, &MODEL, Duration::ZERO).unwrap();
+                let mut into = vec![0; take];
+                let due = link.due(end);
+                let count = link.give(&mut into, due).unwrap();
+                out.extend_from_slice(&into[..count]);
+            }
+            let mut rest = vec![0; expected.len()];
+            let due = link.due(end);
+            let count = link.give(&mut rest, due).unwrap();
+            out.extend_from_slice(&rest[..count]);
+            prop_assert_eq!(out, expected);
+            prop_assert!(link.due.is_empty() && link.bytes.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_a_stream_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Link::default().arrived(&bytes, &MODEL, Duration::ZERO);
+            let _ = without_stamps(&bytes);
+        }
+    }
+}

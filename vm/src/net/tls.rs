@@ -25,13 +25,20 @@ use super::identity::{Fingerprint, Identity};
 #[error("unknown certificate {0}")]
 pub(super) struct Unknown(pub(super) Fingerprint);
 
+/// The cryptography: one cipher suite, the fastest there is on processors with instructions for AES.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256);
+    Arc::new(provider)
+}
+
 /// The configuration of the end that dials a party with the fingerprint `expected`, to speak `protocol`.
 pub(super) fn dialing(
+    provider: Arc<CryptoProvider>,
     identity: &Identity,
     expected: Fingerprint,
     protocol: &[u8],
 ) -> Result<Arc<ClientConfig>, Error> {
-    let provider = provider();
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&version::TLS13])?
         .dangerous() // that is how rustls calls a verifier of one's own
@@ -45,11 +52,11 @@ pub(super) fn dialing(
 
 /// The configuration of the end that listens for parties with one of the fingerprints `accepted`, to speak `protocol`.
 pub(super) fn listening(
+    provider: Arc<CryptoProvider>,
     identity: &Identity,
     accepted: Vec<Fingerprint>,
     protocol: &[u8],
 ) -> Result<Arc<ServerConfig>, Error> {
-    let provider = provider();
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&version::TLS13])?
         .with_client_cert_verifier(Arc::new(Pinned { accepted, provider }))
@@ -79,13 +86,6 @@ pub(super) fn is_not_tls(error: &Error) -> bool {
                 PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled
             )
     )
-}
-
-/// The one cipher suite is the fastest there is on processors with instructions for AES.
-fn provider() -> Arc<CryptoProvider> {
-    let mut provider = ring::default_provider();
-    provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256);
-    Arc::new(provider)
 }
 
 /// Accepts certificates by their fingerprint.

@@ -9,6 +9,7 @@
 //! method returns. Instructions whose registers are all public never reach a back-end: the machine executes them itself.
 
 pub mod emulator;
+pub mod rep3;
 
 use tern_bytecode::for_each_instruction;
 use tern_bytecode::instr::{Axes, Instr, MaybeReg, Reg, Route};

@@ -18,11 +18,14 @@ fn contents() -> impl Strategy<Value = Contents> {
 
 const KINDS: [Kind; 3] = [Kind::Plain, Kind::Shared, Kind::Additive];
 
+type Make = fn(Reg, Reg, Reg) -> Instr;
+type Meaning = fn(&BigInt, &BigInt) -> BigInt;
+
 /// An element-wise instruction on given kinds, and what it means.
 struct Elementwise {
     kinds: [Kind; 3],
-    instr: fn(Reg, Reg, Reg) -> Instr,
-    meaning: fn(&BigInt, &BigInt) -> BigInt,
+    instr: Make,
+    meaning: Meaning,
 }
 
 fn elementwise() -> Vec<Elementwise> {
@@ -56,7 +59,7 @@ fn elementwise() -> Vec<Elementwise> {
         instr: |dst, a, b| Instr::Mul { dst, a, b },
         meaning: |a, b| a * b,
     });
-    let forms: [(Kind, Kind, fn(Reg, Reg, Reg) -> Instr); 5] = [
+    let forms: [(Kind, Kind, Make); 5] = [
         (Kind::Shared, Kind::Plain, |dst, a, _| Instr::Promote { dst, a }),
         (Kind::Additive, Kind::Plain, |dst, a, _| Instr::Promote { dst, a }),
         (Kind::Additive, Kind::Shared, |dst, a, _| Instr::Widen { dst, a }),
@@ -136,7 +139,7 @@ proptest! {
         places in prop::collection::vec(placement(), 3),
         contents in prop::collection::vec(contents(), 3),
     ) {
-        let ops: [(fn(Reg, Reg, Reg) -> Instr, fn(&BigInt, &BigInt) -> BigInt); 3] = [
+        let ops: [(Make, Meaning); 3] = [
             (|dst, a, b| Instr::Add { dst, a, b }, |a, b| a + b),
             (|dst, a, b| Instr::Sub { dst, a, b }, |a, b| a - b),
             (|dst, a, b| Instr::MulPlain { dst, a, b }, |a, b| a * b),

@@ -1,8 +1,13 @@
 //! The emulator, instruction by instruction, against naive arithmetic on big integers.
 
+#[path = "../../bytecode/tests/common/mod.rs"]
+mod common;
+
 mod bits;
 mod build;
 mod control;
+mod fuzz;
+mod grown;
 mod linear;
 mod public;
 mod ranges;

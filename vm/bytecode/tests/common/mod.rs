@@ -100,7 +100,7 @@ pub fn number(numbers: &mut dyn Iterator<Item = u64>) -> u64 {
 
 impl Draw for Reg {
     fn draw(numbers: &mut dyn Iterator<Item = u64>) -> Self {
-        Reg(number(numbers) as u32 % 24)
+        Reg(number(numbers) as u32 % 64)
     }
 }
 

@@ -5,13 +5,14 @@
 //! truncation; in a ring of 256 bits they compute the same. Functions like the
 //! sine are not exact; their results are moved, compared and shown, but not computed with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use num_rational::BigRational;
 use tern_bytecode::Kind;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 use tern_compiler::diagnostics::{FileId, Span};
 use tern_compiler::ir::infer::infer;
+use tern_compiler::ir::interpret::{Setting, Tensor};
 use tern_compiler::ir::{
     Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Program, Rounding, Settings,
     Type, ValueId,
@@ -21,6 +22,7 @@ use tern_compiler::ir::{
 pub struct Random(u64);
 
 impl Random {
+    /// The numbers that belong to the seed.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
@@ -32,6 +34,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// A number in 0..bound.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
@@ -763,4 +766,16 @@ impl Random {
 /// Bits of the sum of so many terms more than of one.
 fn bits_of(terms: usize) -> i32 {
     terms.max(1).next_power_of_two().trailing_zeros() as i32
+}
+
+/// Inputs for a generated program: eighths, exact in doubles and small enough for the bounds that the generator assumes.
+pub fn setting(program: &Program, seed: u64) -> Setting {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let mut inputs = BTreeMap::new();
+    for input in &program.inputs {
+        let len = input.shape.iter().product();
+        let data = (0..len).map(|_| random.between(-128, 128) as f64 / 8.0).collect();
+        inputs.insert(input.name.clone(), Tensor::new(input.shape.clone(), data));
+    }
+    Setting { inputs, seed, nudge: None }
 }

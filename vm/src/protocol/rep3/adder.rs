@@ -1,0 +1,298 @@
+//! Bits and carries of a + b, from a known to the corner and b known to A and B, by the network of [`tern_bytecode::circuit`].
+//!
+//! **Leaves.** In a leaf of up to three positions, generate and propagate are multilinear in the corner's bits, with coefficients that A and B compute from b. With t\[S\] the coefficient of
+//! the product of the bits in S: one more position j maps
+//!
+//! > generate: t'\[S\] = b_j t\[S\], t'\[S ∪ j\] = t\[S\] (S ≠ ∅), t'\[{j}\] = b_j; propagate: t'\[S\] = b_j t\[S\], t'\[S ∪ j\] = t\[S\].
+//!
+//! 1. C shares every product ("monomial") between A and B: A's part is a stream of C and A, the rest is sent to B, uniform to it.
+//! 2. A and B evaluate their parts and send them to each other, less masks that they have in common with C (ρ, σ), uniform to the receiver.
+//!    Shares: C and A have ρ, C and B σ, A and B the two messages and t\[∅\]. A propagate of one position is a ⊕ b: it takes no message.
+//! 3. The gates are conjunctions of shared bits, reshared around the ring, a round per level.
+//!
+//! Bit j of the sum is a_j ⊕ b_j ⊕ the carry into j; for the highest one, C shares a_j among the monomials. (Mohassel–Rindal, CCS 2018; Dalskov et al., 2021.)
+
+use tern_bytecode::circuit::{Adder, Gate, Leaf};
+
+use super::draw::Draw;
+use super::engine::{Message, Op, Role};
+use super::pack::{pack_planes, unpack_planes};
+use super::reshare::{Shares, and_summand, reshare_planes, shares};
+use crate::bits::{self, planes, words};
+use crate::net::{Pair, Side};
+use crate::ring::Ring;
+
+/// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
+pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
+    let run = Run::new(op, adder, own);
+    let monomials = run.share_monomials().await;
+    let carries = match adder.leaves.is_empty() {
+        true => None,
+        false => Some(run.carries(&monomials).await),
+    };
+    (0..adder.sums() as usize).map(|j| run.sum(j, &monomials, carries.as_ref())).collect()
+}
+
+/// The carry out of the positions below `adder.low`.
+pub(super) async fn carry<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Shares<u64> {
+    let run = Run::new(op, adder, own);
+    let monomials = run.share_monomials().await;
+    let carries = run.carries(&monomials).await;
+    let last = adder.below() - 1;
+    Pair::from_fn(|side| run.plane(&carries[side], last).to_vec())
+}
+
+/// An evaluation by one party.
+struct Run<'a, 'w, R> {
+    op: Op<'w, R>,
+    adder: &'a Adder,
+    /// Elements.
+    n: usize,
+    /// Bits `0..high` of the addend that this party knows.
+    own: Vec<u64>,
+}
+
+/// Generates and propagates of all leaves.
+struct Prefixes {
+    generate: Shares<u64>,
+    propagate: Shares<u64>,
+}
+
+impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
+    fn new(op: Op<'w, R>, adder: &'a Adder, own: &[R]) -> Self {
+        let width = words(own.len());
+        let mut planes = vec![0; width * adder.high as usize];
+        planes::split(&op.world.threads, &mut planes, width, own, 0, adder.high);
+        Self { op, adder, n: own.len(), own: planes }
+    }
+
+    fn plane<'p>(&self, planes: &'p [u64], i: usize) -> &'p [u64] {
+        &planes[i * words(self.n)..][..words(self.n)]
+    }
+
+    /// Applies a boolean function to planes, into plane `i` of `dst`.
+    fn set<const S: usize>(
+        &self,
+        dst: &mut [u64],
+        i: usize,
+        src: [&[u64]; S],
+        f: impl Fn(u64, [u64; S]) -> u64 + Sync,
+    ) {
+        let width = words(self.n);
+        bits::apply(&self.op.world.threads, &mut dst[i * width..][..width], src, f);
+    }
+
+    /// Round 1: parts of the monomials, leaf by leaf, and of the corner's highest bit. At the corner, A's and B's.
+    async fn share_monomials(&self) -> Shares<u64> {
+        let op = self.op;
+        let planes = self.adder.corner_planes() as usize;
+        let parts = |side| op.words(side, Draw::Monomials, planes * words(self.n));
+        match op.role() {
+            Role::Corner => {
+                let at_a = parts(op.side(Role::A));
+                let mut at_b = self.monomials(planes);
+                bits::apply(&op.world.threads, &mut at_b, [&at_a], |x, [mask]| x ^ mask);
+                op.tell([(op.side(Role::B), Message::Bytes(pack_planes(&at_b, self.n)))]).await;
+                shares(op, at_a, at_b, Vec::new())
+            }
+            Role::A => {
+                op.idle().await;
+                shares(op, parts(op.side(Role::Corner)), Vec::new(), Vec::new())
+            }
+            Role::B => {
+                let room = Message::bytes(planes * self.n.div_ceil(8));
+                let [bytes] = op.hear([(op.side(Role::Corner), room)]).await;
+                shares(op, Vec::new(), unpack_planes(&bytes.into_bytes(), self.n, planes), Vec::new())
+            }
+        }
+    }
+
+    /// All products of the corner's bits in every leaf, by the number whose bits say which; and its highest bit.
+    fn monomials(&self, planes: usize) -> Vec<u64> {
+        let width = words(self.n);
+        let mut out = Vec::with_capacity(planes * width);
+        for leaf in &self.adder.leaves {
+            let first = out.len();
+            for set in 1usize..1 << leaf.width {
+                let top = set.ilog2();
+                let rest = set ^ 1 << top;
+                let bit = self.plane(&self.own, (leaf.start + top) as usize);
+                let at = out.len();
+                out.extend_from_slice(bit);
+                if rest > 0 {
+                    let (before, product) = out.split_at_mut(at);
+                    let rest = &before[first + (rest - 1) * width..][..width];
+                    bits::apply(&self.op.world.threads, product, [rest], |x, [y]| x & y);
+                }
+            }
+        }
+        if self.adder.high > self.adder.low {
+            out.extend_from_slice(self.plane(&self.own, self.adder.high as usize - 1));
+        }
+        out
+    }
+
+    /// The carries out of the leaves' prefixes, where the network computes them: all rounds after the first.
+    async fn carries(&self, monomials: &Shares<u64>) -> Shares<u64> {
+        let exchanged = self.exchange_leaves(monomials).await;
+        let mut prefixes = self.prefixes(monomials, &exchanged);
+        for (i, level) in self.adder.levels.iter().enumerate() {
+            self.level(i, level, &mut prefixes).await;
+        }
+        prefixes.generate
+    }
+
+    /// Round 2: the planes that take a message, leaf by leaf.
+    async fn exchange_leaves(&self, monomials: &Shares<u64>) -> Shares<u64> {
+        let op = self.op;
+        let planes = self.adder.exchange_planes() as usize;
+        let masks = |side| op.words(side, Draw::Leaves, planes * words(self.n));
+        let (other, role) = match op.role() {
+            Role::Corner => {
+                op.idle().await;
+                return Pair::from_fn(masks);
+            }
+            Role::A => (op.side(Role::B), Role::A),
+            Role::B => (op.side(Role::A), Role::B),
+        };
+        let corner = op.side(Role::Corner);
+        let mask = masks(corner);
+        let (mut parts, constants) = self.evaluate(&monomials[corner], planes);
+        bits::apply(&op.world.threads, &mut parts, [&mask], |x, [mask]| x ^ mask);
+        let theirs = op.swap_bytes(other, pack_planes(&parts, self.n)).await;
+        let theirs = unpack_planes(&theirs, self.n, planes);
+        bits::apply(&op.world.threads, &mut parts, [&theirs, &constants], |x, [y, t]| x ^ y ^ t);
+        match role {
+            Role::Corner | Role::A => shares(op, mask, Vec::new(), parts),
+            Role::B => shares(op, Vec::new(), mask, parts),
+        }
+    }
+
+    /// This party's (A's or B's) parts of generates and propagates without their constant terms, and those.
+    fn evaluate(&self, monomials: &[u64], planes: usize) -> (Vec<u64>, Vec<u64>) {
+        let width = words(self.n);
+        let (mut parts, mut constants) = (vec![0; planes * width], vec![0; planes * width]);
+        let (mut monomial, mut out) = (0, 0);
+        for (i, leaf) in self.adder.leaves.iter().enumerate() {
+            let propagate = Adder::shares_propagate(i, *leaf);
+            for word in 0..width {
+                let bit = |j: u32| self.own[(leaf.start + j) as usize * width + word];
+                let (generate, spread) = coefficients(*leaf, bit);
+                let dot = |t: &[u64; 8]| {
+                    let at = |set: usize| monomials[(monomial + set - 1) * width + word];
+                    (1..1usize << leaf.width).fold(0, |sum, set| sum ^ t[set] & at(set))
+                };
+                parts[out * width + word] = dot(&generate);
+                if propagate {
+                    parts[(out + 1) * width + word] = dot(&spread);
+                    constants[(out + 1) * width + word] = spread[0];
+                }
+            }
+            monomial += (1 << leaf.width) - 1;
+            out += 1 + usize::from(propagate);
+        }
+        (parts, constants)
+    }
+
+    /// Sorts what was exchanged by leaf, and adds the propagates that took no message.
+    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes {
+        let size = self.adder.leaves.len() * words(self.n);
+        let zeros = || Pair::new(vec![0; size], vec![0; size]);
+        let (mut generate, mut propagate) = (zeros(), zeros());
+        let (mut monomial, mut from) = (0, 0);
+        for (i, leaf) in self.adder.leaves.iter().enumerate() {
+            let spread = Adder::shares_propagate(i, *leaf);
+            for side in Side::BOTH {
+                self.set(&mut generate[side], i, [self.plane(&exchanged[side], from)], |_, [x]| x);
+                if spread {
+                    self.set(&mut propagate[side], i, [self.plane(&exchanged[side], from + 1)], |_, [x]| x);
+                } else if leaf.width == 1 {
+                    let half = self.half_sum(monomials, monomial, leaf.start, side);
+                    self.set(&mut propagate[side], i, [half], |_, [x]| x);
+                }
+            }
+            monomial += (1 << leaf.width) - 1;
+            from += 1 + usize::from(spread);
+        }
+        Prefixes { generate, propagate }
+    }
+
+    /// The share on `side` of a_j ⊕ b_j at `position`, of which a_j is the given monomial.
+    fn half_sum<'p>(
+        &'p self,
+        monomials: &'p Shares<u64>,
+        index: usize,
+        position: u32,
+        side: Side,
+    ) -> &'p [u64] {
+        match self.op.role() {
+            Role::A | Role::B if side != self.op.side(Role::Corner) => {
+                self.plane(&self.own, position as usize)
+            }
+            Role::Corner | Role::A | Role::B => self.plane(&monomials[side], index),
+        }
+    }
+
+    /// The gates of one level: a round.
+    async fn level(&self, index: usize, level: &[Gate], prefixes: &mut Prefixes) {
+        let mut z = vec![0; Adder::ands(level) as usize * words(self.n)];
+        let mut at = 0;
+        for gate in level {
+            let Prefixes { generate, propagate } = &*prefixes;
+            for lower in [Some(generate), gate.propagate.then_some(propagate)].into_iter().flatten() {
+                let high = Side::BOTH.map(|side| self.plane(&propagate[side], gate.high));
+                let low = Side::BOTH.map(|side| self.plane(&lower[side], gate.low));
+                let src = [high[0], high[1], low[0], low[1]];
+                self.set(&mut z, at, src, |_, [x, y, u, v]| and_summand([x, y], [u, v]));
+                at += 1;
+            }
+        }
+        let products = reshare_planes(self.op, Draw::Level(index as u32), z, self.n).await;
+        let mut at = 0;
+        for gate in level {
+            for side in Side::BOTH {
+                let product = self.plane(&products[side], at);
+                self.set(&mut prefixes.generate[side], gate.high, [product], |g, [t]| g ^ t);
+                if gate.propagate {
+                    let product = self.plane(&products[side], at + 1);
+                    self.set(&mut prefixes.propagate[side], gate.high, [product], |_, [t]| t);
+                }
+            }
+            at += 1 + usize::from(gate.propagate);
+        }
+    }
+
+    /// Bit `low + j` of the sum.
+    fn sum(&self, j: usize, monomials: &Shares<u64>, carries: Option<&Shares<u64>>) -> Shares<u64> {
+        let adder = self.adder;
+        let planes = adder.corner_planes() as usize;
+        // single positions are the last leaves, and the highest bit stands behind their monomials
+        let monomial = planes - adder.sums() as usize + j;
+        let before = (adder.below() + j).checked_sub(1);
+        Pair::from_fn(|side| {
+            let mut sum = self.half_sum(monomials, monomial, adder.low + j as u32, side).to_vec();
+            if let (Some(before), Some(carries)) = (before, carries) {
+                self.set(&mut sum, 0, [self.plane(&carries[side], before)], |x, [c]| x ^ c);
+            }
+            sum
+        })
+    }
+}
+
+/// The coefficients of generate and propagate of a leaf, from the bits of b, for 64 elements.
+#[inline(always)]
+fn coefficients(leaf: Leaf, bit: impl Fn(u32) -> u64) -> ([u64; 8], [u64; 8]) {
+    let (mut generate, mut propagate) = ([0; 8], [0; 8]);
+    propagate[0] = u64::MAX;
+    for j in 0..leaf.width {
+        let b = bit(j);
+        for set in 0..1usize << j {
+            let with = set | 1 << j;
+            generate[with] = if set == 0 { b } else { generate[set] };
+            generate[set] &= b;
+            propagate[with] = propagate[set];
+            propagate[set] &= b;
+        }
+    }
+    (generate, propagate)
+}

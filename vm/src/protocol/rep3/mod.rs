@@ -1,0 +1,704 @@
+//! Three parties, replicated shares, one semi-honest corruption.
+//!
+//! A value x of Z_{2^k} is x = x_0 + x_1 + x_2, of which party i holds x_{i-1} and x_{i+1}: one summand in common with each neighbour, which is how they are stored
+//! and named here (x_{i-1} with the next party, x_{i+1} with the previous one). Bits are shared the same way with exclusive or. A product of shared values
+//! leaves one summand at each party, the *additive* form.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`engine`](self) | operations in flight, rounds |
+//! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
+//! | `store` | shares, and what a party computes on them alone |
+//! | `draw`, `pack` | purposes of random streams; values in messages |
+//!
+//! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
+
+mod adder;
+mod draw;
+mod engine;
+mod input_output;
+mod pack;
+mod reshare;
+mod select;
+mod store;
+mod truncate;
+mod word;
+
+use std::future::Future;
+
+use tern_bytecode::circuit::Adder;
+use tern_bytecode::instr::{Axes, MaybeReg};
+use tern_bytecode::program::Place;
+use tern_bytecode::{Kind, Program, Reg, Route, container};
+
+use self::engine::{Engine, Op, World};
+use self::reshare::{Shares, and_summand};
+use self::select::Selected;
+use self::store::{Slot, Store};
+use self::truncate::Operand;
+use super::Backend;
+use crate::bits;
+use crate::machine::memory::row_major;
+use crate::machine::{
+    Context, Elements, ElementsMut, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run,
+};
+use crate::net::{Links, NetError, Pair, Party, Side, Who, keys};
+use crate::par::Threads;
+use crate::ring::{Ring, View, ViewMut, Z64, Z128, Z192, Z256, contract, views};
+
+/// What can go wrong between parties besides the links.
+#[derive(Debug, thiserror::Error)]
+pub enum PartyError {
+    /// The links failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A neighbour runs something else.
+    #[error("{who} has another {what}")]
+    Differs {
+        /// The neighbour.
+        who: Who,
+        /// What is different: the program, the seed, the version.
+        what: &'static str,
+    },
+}
+
+impl From<PartyError> for Fault {
+    fn from(error: PartyError) -> Fault {
+        Fault::Protocol(Box::new(error))
+    }
+}
+
+/// Runs a program as the party at these links, whose rounds have not begun: compares the program with the others', agrees on keys, runs, and
+/// waits until the others have finished too.
+///
+/// Values of [`Place::Shares`] go to and come from the host as this party's two shares, one after the other: x_{i-1} of all elements, then x_{i+1}.
+///
+/// # Errors
+/// The first fault, with its instruction and source line if it has one. The other parties are told.
+pub fn run_party(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+) -> Result<Report, RunError> {
+    let result = match program.header.ring {
+        64 => run_in::<Z64>(program, links, host, options),
+        128 => run_in::<Z128>(program, links, host, options),
+        192 => run_in::<Z192>(program, links, host, options),
+        _ => run_in::<Z256>(program, links, host, options),
+    };
+    if let Err(error) = &result {
+        links.abort(&error.to_string());
+    }
+    result
+}
+
+fn run_in<R: Ring>(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+) -> Result<Report, RunError> {
+    tern_bytecode::validate(program)?;
+    compare(program, links, options)?;
+    let keys = match options.seed {
+        Some(seed) => fixed_keys(seed, links.me()),
+        None => keys::agree(links).map_err(PartyError::Net)?,
+    };
+    let threads = Threads::new(options.threads)?;
+    let world = World::new(links.me(), &keys, Seeds::public_key(&keys.public), threads);
+    let store = store::new(program, options.memory_limit)?;
+    let report = {
+        let mut party = Rep3::<R> { world: &world, engine: Engine::new(&world, links), store };
+        // the kernels on shares have the threads
+        let options = Options { threads: 1, ..options.clone() };
+        run(program, &mut party, Memory::public, &keys.public, host, &options)?
+    };
+    links.finish().map_err(PartyError::Net)?;
+    Ok(report)
+}
+
+/// The keys that belong to a given seed.
+fn fixed_keys(seed: u64, me: Party) -> keys::Keys {
+    let seeds = Seeds::fixed(seed);
+    keys::Keys { next: seeds.pairs[me.index()], prev: seeds.pairs[me.prev().index()], public: seeds.public }
+}
+
+/// Makes sure that all parties run the same.
+fn compare(program: &Program, links: &mut Links, options: &Options) -> Result<(), RunError> {
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    let mut seed = [0; 9];
+    if let Some(number) = options.seed {
+        seed[0] = 1;
+        seed[1..].copy_from_slice(&number.to_le_bytes());
+    }
+    let ours = [&container::hash(program)[..], &seed, version].concat();
+    let theirs = links.swap(&ours, 1024).map_err(PartyError::Net)?;
+    let (program_end, seed_end) = (ours.len() - seed.len() - version.len(), ours.len() - version.len());
+    for side in Side::BOTH {
+        let theirs = &theirs[side];
+        let differs = |range: std::ops::Range<usize>| theirs.get(range.clone()) != Some(&ours[range]);
+        let what = if theirs.get(seed_end..) != Some(version) {
+            "version of this program"
+        } else if differs(0..program_end) {
+            "program"
+        } else if differs(program_end..seed_end) {
+            "seed"
+        } else {
+            continue;
+        };
+        return Err(PartyError::Differs { who: links.who(side).clone(), what }.into());
+    }
+    Ok(())
+}
+
+/// One party's back-end.
+struct Rep3<'w, R: Ring> {
+    world: &'w World<R>,
+    engine: Engine<'w, R, Vec<Done<R>>>,
+    store: Store<R>,
+}
+
+/// What an operation gives when it is complete: dense values for registers or the host.
+enum Done<R> {
+    Shared(Reg, Shares<R>),
+    /// Additive shares, or the part of a half.
+    Summand(Reg, Vec<R>),
+    /// Planes along the first axis.
+    Planes(Reg, Vec<Shares<u64>>),
+    Bits(Reg, Shares<u64>),
+    Plain(Reg, Vec<R>),
+    Ints(Reg, Vec<i64>),
+    Output(u32, Vec<R>),
+}
+
+type Result<T = (), E = RunError> = std::result::Result<T, E>;
+
+/// A register of the program in the store.
+fn slot<'a, R: Ring>(context: &'a Context<'_, R>, reg: Reg) -> Slot<'a> {
+    Slot { buffer: context.program.views[reg.0 as usize].buffer as usize, layout: context.memory.layout(reg) }
+}
+
+impl<'w, R: Ring> Rep3<'w, R> {
+    fn op(&self, context: &Context<'_, R>, route: Route) -> Result<Op<'w, R>> {
+        Ok(Op::new(self.world, context.address, route)?)
+    }
+
+    fn issue(
+        &mut self,
+        context: &mut Context<'_, R>,
+        operation: impl Future<Output = Vec<Done<R>>> + 'w,
+    ) -> Result {
+        self.engine.issue(operation).map_or(Ok(()), |results| self.keep(context, results))
+    }
+
+    /// Writes results to their registers.
+    fn keep(&mut self, context: &mut Context<'_, R>, results: Vec<Done<R>>) -> Result {
+        let threads = &self.world.threads;
+        for result in results {
+            match result {
+                Done::Shared(dst, value) => {
+                    for side in Side::BOTH {
+                        store::save(threads, &mut self.store[side].ring, slot(context, dst), &value[side]);
+                    }
+                }
+                Done::Summand(dst, value) => {
+                    store::save(threads, &mut self.store.next.ring, slot(context, dst), &value);
+                }
+                Done::Bits(dst, value) => {
+                    for side in Side::BOTH {
+                        let buffers = &mut self.store[side].bits;
+                        store::save::<R, u64>(threads, buffers, slot(context, dst), &value[side]);
+                    }
+                }
+                Done::Planes(dst, planes) => {
+                    let Slot { buffer, layout } = slot(context, dst);
+                    for (i, plane) in planes.iter().enumerate() {
+                        let layout = store::row(layout, i);
+                        for side in Side::BOTH {
+                            let (buffers, dst) =
+                                (&mut self.store[side].bits, Slot { buffer, layout: &layout });
+                            store::save::<R, u64>(threads, buffers, dst, &plane[side]);
+                        }
+                    }
+                }
+                Done::Plain(dst, value) => context.memory.store(threads, dst, &value),
+                Done::Ints(dst, value) => context.memory.store(threads, dst, &value),
+                Done::Output(output, value) => give(context, output, &value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A replicated value.
+    fn shared(&self, context: &Context<'_, R>, reg: Reg) -> Shares<R> {
+        Pair::from_fn(|side| self.summand_on(context, reg, side))
+    }
+
+    /// This party's summand of an additive value, or its part of a half.
+    fn summand(&self, context: &Context<'_, R>, reg: Reg) -> Vec<R> {
+        self.summand_on(context, reg, Side::Next)
+    }
+
+    fn summand_on(&self, context: &Context<'_, R>, reg: Reg, side: Side) -> Vec<R> {
+        let Slot { buffer, layout } = slot(context, reg);
+        store::load::<R, R>(&self.world.threads, View::new(&self.store[side].ring[buffer], layout))
+    }
+
+    /// Shared bits.
+    fn shared_bits(&self, context: &Context<'_, R>, reg: Reg) -> Shares<u64> {
+        let Slot { buffer, layout } = slot(context, reg);
+        let bits = |side: Side| View::new(&self.store[side].bits[buffer][..], layout);
+        Pair::from_fn(|side| store::load::<R, u64>(&self.world.threads, bits(side)))
+    }
+
+    /// The side of this party on which the summand stands to which public values are added: x_0, which party 0 does not hold.
+    fn public_side(&self) -> Option<Side> {
+        match self.world.me {
+            Party::P0 => None,
+            Party::P1 => Some(Side::Next),
+            Party::P2 => Some(Side::Prev),
+        }
+    }
+
+    /// Applies `work` to every summand of a ring register.
+    fn ring_local(
+        &mut self,
+        context: &Context<'_, R>,
+        dst: Reg,
+        work: impl Fn(&Threads, &mut [Vec<R>]),
+    ) -> Result {
+        for &side in store::sides(context.kind(dst)) {
+            work(&self.world.threads, &mut self.store[side].ring);
+        }
+        Ok(())
+    }
+
+    /// Public integers as bits in row-major order: 1 where they are not 0.
+    fn public_bits(&self, context: &Context<'_, R>, reg: Reg) -> Result<Vec<u64>> {
+        let ints = context.memory.load::<i64>(&self.world.threads, reg)?;
+        let word =
+            |ints: &[i64]| ints.iter().enumerate().fold(0, |word, (i, &int)| word | u64::from(int != 0) << i);
+        Ok(ints.chunks(64).map(word).collect())
+    }
+
+    fn selection(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        keep: MaybeReg,
+        kept: Option<Vec<R>>,
+        (bit, a, route): (Reg, Reg, Route),
+    ) -> Result {
+        let op = self.op(context, route)?;
+        let (bit, a) = (self.shared_bits(context, bit), self.shared(context, a));
+        let additive = context.kind(dst) == Kind::Additive;
+        self.issue(context, async move {
+            let (selected, part) = select::select(op, bit, a, kept, additive).await;
+            let selected = match selected {
+                Selected::Shared(value) => Done::Shared(dst, value),
+                Selected::Additive(value) => Done::Summand(dst, value),
+            };
+            [Some(selected), keep.map(|keep| Done::Summand(keep, part))].into_iter().flatten().collect()
+        })
+    }
+
+    /// Moves rows of any kind.
+    fn rows(&mut self, context: &Context<'_, R>, dst: Reg, a: Reg, index: Reg, gather: bool) -> Result {
+        let threads = &self.world.threads;
+        let source = if gather { a } else { dst };
+        let count = context.memory.layout(source).axes[0].len;
+        let index = context.memory.load::<i64>(threads, index)?;
+        let row = |&index: &i64| {
+            let row = usize::try_from(index).ok().filter(|row| *row < count);
+            row.ok_or(Fault::Index { index, rows: count })
+        };
+        let rows = index.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+        let (to, from) = (slot(context, dst), slot(context, a));
+        let kind = context.kind(dst);
+        for &side in store::sides(kind) {
+            let component = &mut self.store[side];
+            match (kind == Kind::Bit, gather) {
+                (true, true) => store::gather::<R, u64>(threads, &mut component.bits, to, from, &rows),
+                (true, false) => store::scatter::<R, u64>(threads, &mut component.bits, to, from, &rows),
+                (false, true) => store::gather::<R, R>(threads, &mut component.ring, to, from, &rows),
+                (false, false) => store::scatter::<R, R>(threads, &mut component.ring, to, from, &rows),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hands an output to the host.
+fn give<R: Ring>(context: &mut Context<'_, R>, output: u32, value: &[R]) -> Result {
+    let declared = &context.program.outputs[output as usize];
+    let name = full_name(&declared.name, &declared.field);
+    let failed = |cause| Fault::Output { name, cause };
+    Ok(context.host.output(output as usize, Elements::new(value)).map_err(failed)?)
+}
+
+/// Takes elements of an input from the host, `start` and following.
+fn take<R: Ring>(context: &mut Context<'_, R>, input: u32, start: usize, n: usize) -> Result<Vec<R>> {
+    let declared = &context.program.inputs[input as usize];
+    let name = full_name(&declared.name, &declared.field);
+    let mut elements = vec![R::ZERO; n];
+    let given = context.host.input(input as usize, start as u64, ElementsMut::new(&mut elements));
+    given.map_err(|cause| Fault::Input { name, cause })?;
+    Ok(elements)
+}
+
+fn full_name(name: &str, field: &str) -> String {
+    if field.is_empty() { name.into() } else { format!("{name}.{field}") }
+}
+
+fn party(index: u8) -> Party {
+    Party::from_index(usize::from(index)).expect("places are parties: validated")
+}
+
+impl<R: Ring> Backend for Rep3<'_, R> {
+    type Element = R;
+
+    fn copy(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let threads = &self.world.threads;
+        let (to, from, kind) = (slot(context, dst), slot(context, a), context.kind(dst));
+        for &side in store::sides(kind) {
+            let component = &mut self.store[side];
+            match kind {
+                Kind::Bit => store::map::<R, u64>(threads, &mut component.bits, to, from, |x| x),
+                Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
+                    store::map::<R, R>(threads, &mut component.ring, to, from, |x| x);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, index: Reg) -> Result {
+        self.rows(context, dst, a, index, true)
+    }
+
+    fn scatter(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, index: Reg) -> Result {
+        self.rows(context, dst, a, index, false)
+    }
+
+    /// The public value is x_0, or the summand of party 0; all else is 0.
+    fn promote(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let kind = context.kind(dst);
+        let here = match kind {
+            Kind::Additive => (self.world.me == Party::P0).then_some(Side::Next),
+            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
+                self.public_side()
+            }
+        };
+        let Slot { buffer, layout } = slot(context, dst);
+        for &side in store::sides(kind) {
+            let out = ViewMut::new(&mut self.store[side].ring[buffer], layout);
+            match here == Some(side) {
+                true => views::copy(&self.world.threads, out, context.memory.read::<R>(a)),
+                false => views::fill(&self.world.threads, out, R::ZERO),
+            }
+        }
+        Ok(())
+    }
+
+    fn promote_bits(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let bits = self.public_bits(context, a)?;
+        let zeros = vec![0; bits.len()];
+        let here = self.public_side();
+        let value = Pair::from_fn(|side| if here == Some(side) { bits.clone() } else { zeros.clone() });
+        self.keep(context, vec![Done::Bits(dst, value)])
+    }
+
+    /// The summand of party i is x_{i-1}, which it has in common with the next.
+    fn widen(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let (to, from) = (slot(context, dst), slot(context, a));
+        store::map::<R, R>(&self.world.threads, &mut self.store.next.ring, to, from, |x| x);
+        Ok(())
+    }
+
+    fn add(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let (to, from) = (slot(context, dst), [slot(context, a), slot(context, b)]);
+        self.ring_local(context, dst, |threads, buffers| {
+            store::zip::<R, R>(threads, buffers, to, from, |x, y| x + y);
+        })
+    }
+
+    fn sub(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let (to, from) = (slot(context, dst), [slot(context, a), slot(context, b)]);
+        self.ring_local(context, dst, |threads, buffers| {
+            store::zip::<R, R>(threads, buffers, to, from, |x, y| x - y);
+        })
+    }
+
+    fn neg(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let (to, from) = (slot(context, dst), slot(context, a));
+        self.ring_local(context, dst, |threads, buffers| {
+            store::map::<R, R>(threads, buffers, to, from, |x| -x);
+        })
+    }
+
+    fn mul_plain(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let (to, from, factor) = (slot(context, dst), slot(context, a), context.memory.read::<R>(b));
+        self.ring_local(context, dst, |threads, buffers| {
+            store::zip_with::<R, R>(threads, buffers, to, from, factor, |x, y| x * y);
+        })
+    }
+
+    fn mul(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let [to, x, y] = [dst, a, b].map(|reg| slot(context, reg));
+        let mut out = std::mem::take(&mut self.store.next.ring[to.buffer]);
+        let view = |slot: Slot<'_>, side: Side| self.store[side].ring[slot.buffer].as_slice();
+        let src = [
+            View::new(view(x, Side::Next), x.layout),
+            View::new(view(x, Side::Prev), x.layout),
+            View::new(view(y, Side::Next), y.layout),
+            View::new(view(y, Side::Prev), y.layout),
+        ];
+        let product = |_, [x, v, y, w]: [R; 4]| x * (y + w) + v * y;
+        views::apply(&self.world.threads, ViewMut::new(&mut out, to.layout), src, product);
+        self.store.next.ring[to.buffer] = out;
+        Ok(())
+    }
+
+    fn contract(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg, axes: Axes) -> Result {
+        let threads = &self.world.threads;
+        let [to, x, y] = [dst, a, b].map(|reg| slot(context, reg));
+        let axes = contract::Axes {
+            batch: axes.batch.into(),
+            rows: axes.rows.into(),
+            inner: axes.inner.into(),
+            cols: axes.cols.into(),
+        };
+        let replace = contract::Write::Replace;
+        if context.kind(b) == Kind::Shared {
+            let mut out = std::mem::take(&mut self.store.next.ring[to.buffer]);
+            let [x, y] = [x, y].map(|slot| contract::SharesView {
+                data: Side::BOTH.map(|side| &self.store[side].ring[slot.buffer][..]),
+                layout: slot.layout,
+            });
+            contract::contract_shares(threads, ViewMut::new(&mut out, to.layout), x, y, axes, replace);
+            self.store.next.ring[to.buffer] = out;
+            return Ok(());
+        }
+        let factor = context.memory.read::<R>(b);
+        for &side in store::sides(context.kind(dst)) {
+            // the operand may be another part of the same buffer
+            let buffers = &mut self.store[side].ring;
+            let operand = store::load::<R, R>(threads, View::new(&buffers[x.buffer], x.layout));
+            let dense = row_major(x.layout);
+            let out = ViewMut::new(&mut buffers[to.buffer], to.layout);
+            contract::contract_mod(threads, out, View::new(&operand, &dense), factor, axes, replace);
+        }
+        Ok(())
+    }
+
+    fn sum(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, axes: u32) -> Result {
+        let (to, from) = (slot(context, dst), slot(context, a));
+        self.ring_local(context, dst, |threads, buffers| store::sum(threads, buffers, to, from, axes))
+    }
+
+    fn xor(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let (to, from) = (slot(context, dst), [slot(context, a), slot(context, b)]);
+        for side in Side::BOTH {
+            let buffers = &mut self.store[side].bits;
+            store::zip::<R, u64>(&self.world.threads, buffers, to, from, |x, y| x ^ y);
+        }
+        Ok(())
+    }
+
+    fn not(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
+        let (to, from) = (slot(context, dst), slot(context, a));
+        let here = self.public_side();
+        for side in Side::BOTH {
+            let flip = if here == Some(side) { u64::MAX } else { 0 };
+            let buffers = &mut self.store[side].bits;
+            store::map::<R, u64>(&self.world.threads, buffers, to, from, |x| x ^ flip);
+        }
+        Ok(())
+    }
+
+    fn and_public(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
+        let mask = self.public_bits(context, b)?;
+        let (to, from) = (slot(context, dst), slot(context, a));
+        let layout = row_major(to.layout);
+        for side in Side::BOTH {
+            let (buffers, mask) = (&mut self.store[side].bits, View::new(&mask[..], &layout));
+            store::zip_with::<R, u64>(&self.world.threads, buffers, to, from, mask, |x, y| x & y);
+        }
+        Ok(())
+    }
+
+    /// The summand in common with a neighbour is a stream of the two.
+    fn random_bits(&mut self, context: &mut Context<'_, R>, dst: Reg) -> Result {
+        let len = context.memory.layout(dst).len();
+        let mut value = Pair::new(vec![0u64; bits::words(len)], vec![0u64; bits::words(len)]);
+        for side in Side::BOTH {
+            let stream = context.stream(self.world.key(side), Purpose::RandomBits)?;
+            stream.fill(&self.world.threads, 0, &mut value[side]);
+        }
+        self.keep(context, vec![Done::Bits(dst, value)])
+    }
+
+    fn input(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32, route: Route) -> Result {
+        let n = context.memory.layout(dst).len();
+        match context.program.inputs[input as usize].from {
+            Place::Shares => {
+                let next = take(context, input, 0, n)?;
+                let value = Pair::new(next, take(context, input, n, n)?);
+                self.keep(context, vec![Done::Shared(dst, value)])
+            }
+            Place::Party(owner) => {
+                let (op, owner) = (self.op(context, route)?, party(owner));
+                let x = if owner == self.world.me { Some(take(context, input, 0, n)?) } else { None };
+                self.issue(context, async move {
+                    vec![Done::Shared(dst, input_output::input(op, owner, x, n).await)]
+                })
+            }
+        }
+    }
+
+    fn output(&mut self, context: &mut Context<'_, R>, a: Reg, output: u32, route: Route) -> Result {
+        let value = self.shared(context, a);
+        match context.program.outputs[output as usize].to {
+            Place::Shares => give(context, output, &[value.next, value.prev].concat()),
+            Place::Party(to) => {
+                let op = self.op(context, route)?;
+                self.issue(context, async move {
+                    let value = input_output::output(op, party(to), value).await;
+                    value.map(|value| Done::Output(output, value)).into_iter().collect()
+                })
+            }
+        }
+    }
+
+    fn reveal(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
+        let (op, value) = (self.op(context, route)?, self.shared(context, a));
+        self.issue(context, async move { vec![Done::Plain(dst, input_output::reveal(op, value).await)] })
+    }
+
+    fn reveal_bits(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
+        let (op, value) = (self.op(context, route)?, self.shared_bits(context, a));
+        let n = context.memory.layout(a).len();
+        self.issue(context, async move {
+            let open = input_output::reveal_bits(op, value, n).await;
+            let ints = (0..n).map(|i| (open[i / 64] >> (i % 64) & 1) as i64).collect();
+            vec![Done::Ints(dst, ints)]
+        })
+    }
+
+    fn reshare(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
+        let (op, z) = (self.op(context, route)?, self.summand(context, a));
+        self.issue(context, async move { vec![Done::Shared(dst, reshare::reshare(op, z).await)] })
+    }
+
+    fn truncate(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        bits: u32,
+        route: Route,
+    ) -> Result {
+        let op = self.op(context, route)?;
+        let x = match context.kind(a) {
+            Kind::Additive => Operand::Additive(self.summand(context, a)),
+            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
+                Operand::Shared(self.shared(context, a))
+            }
+        };
+        let rounding = context.program.header.rounding;
+        self.issue(context, async move {
+            vec![Done::Shared(dst, truncate::truncate(op, x, bits, rounding).await)]
+        })
+    }
+
+    fn sign(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, width: u32, route: Route) -> Result {
+        let (op, x) = (self.op(context, route)?, self.shared(context, a));
+        self.issue(context, async move {
+            let own = reshare::addend(op, x);
+            let sums = adder::sums(op, &Adder::new(width - 1, width), &own).await;
+            sums.into_iter().map(|sign| Done::Bits(dst, sign)).collect()
+        })
+    }
+
+    fn bits(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        low: u32,
+        high: u32,
+        route: Route,
+    ) -> Result {
+        let (op, x) = (self.op(context, route)?, self.shared(context, a));
+        self.issue(context, async move {
+            let own = reshare::addend(op, x);
+            vec![Done::Planes(dst, adder::sums(op, &Adder::new(low, high), &own).await)]
+        })
+    }
+
+    fn and(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg, route: Route) -> Result {
+        let (op, x, y) =
+            (self.op(context, route)?, self.shared_bits(context, a), self.shared_bits(context, b));
+        let n = context.memory.layout(a).len();
+        self.issue(context, async move {
+            let mut z = vec![0; bits::words(n)];
+            let src = [&x.next[..], &x.prev, &y.next, &y.prev];
+            bits::apply(&op.world.threads, &mut z, src, |_, [x, v, y, w]| and_summand([x, v], [y, w]));
+            vec![Done::Bits(dst, reshare::reshare_planes(op, draw::Draw::Reshare, z, n).await)]
+        })
+    }
+
+    fn word(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
+        let op = self.op(context, route)?;
+        let Slot { buffer, layout } = slot(context, a);
+        let places: Vec<_> = (0..layout.axes[0].len)
+            .map(|i| {
+                let layout = store::row(layout, i);
+                let plane = |side: Side| View::new(&self.store[side].bits[buffer][..], &layout);
+                Pair::from_fn(|side| store::load::<R, u64>(&self.world.threads, plane(side)))
+            })
+            .collect();
+        let n = context.memory.layout(dst).len();
+        self.issue(context, async move { vec![Done::Shared(dst, word::word(op, places, n).await)] })
+    }
+
+    fn select(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        keep: MaybeReg,
+        bit: Reg,
+        a: Reg,
+        route: Route,
+    ) -> Result {
+        self.selection(context, dst, keep, None, (bit, a, route))
+    }
+
+    fn select_again(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        half: Reg,
+        bit: Reg,
+        a: Reg,
+        route: Route,
+    ) -> Result {
+        let kept = self.summand(context, half);
+        self.selection(context, dst, None, Some(kept), (bit, a, route))
+    }
+
+    /// Secrets are shown by the emulator only.
+    fn debug(&mut self, _: &mut Context<'_, R>, _label: u32, _a: Reg, _frac: u32) -> Result {
+        Ok(())
+    }
+
+    fn send(&mut self, _: &mut Context<'_, R>) -> Result {
+        Ok(self.engine.send().map_err(PartyError::Net)?)
+    }
+
+    fn receive(&mut self, context: &mut Context<'_, R>) -> Result {
+        let results = self.engine.receive().map_err(PartyError::Net)?;
+        results.into_iter().try_for_each(|results| self.keep(context, results))
+    }
+}

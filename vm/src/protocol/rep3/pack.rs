@@ -1,0 +1,123 @@
+//! Values of m bits and planes of bits as the bytes of a message: values follow each other without gaps, lowest bit first; every plane
+//! begins with a byte.
+
+use crate::bits::words;
+use crate::ring::Ring;
+
+/// Bytes of `n` values of `bits` bits.
+pub(super) fn packed(n: usize, bits: u32) -> usize {
+    (n * bits as usize).div_ceil(8)
+}
+
+/// The lowest `bits` bits of every value.
+pub(super) fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
+    let mut out = vec![0u64; (values.len() * bits as usize).div_ceil(64)];
+    let mut at = 0;
+    for value in values {
+        for (limb, count) in value.limbs().iter().zip(limbs(bits)) {
+            let limb = limb & (u64::MAX >> (64 - count));
+            out[at / 64] |= limb << (at % 64);
+            if at % 64 + count > 64 {
+                out[at / 64 + 1] |= limb >> (64 - at % 64);
+            }
+            at += count;
+        }
+    }
+    bytemuck::cast_slice(&out)[..packed(values.len(), bits)].to_vec()
+}
+
+/// The `n` values that [`pack`] packed into so many bytes.
+pub(super) fn unpack<R: Ring>(bytes: &[u8], n: usize, bits: u32) -> Vec<R> {
+    let mut packed = vec![0u64; (n * bits as usize).div_ceil(64)];
+    bytemuck::cast_slice_mut(&mut packed)[..bytes.len()].copy_from_slice(bytes);
+    let mut at = 0;
+    let mut values = vec![R::ZERO; n];
+    for value in &mut values {
+        for (limb, count) in value.limbs_mut().iter_mut().zip(limbs(bits)) {
+            *limb = packed[at / 64] >> (at % 64);
+            if at % 64 + count > 64 {
+                *limb |= packed[at / 64 + 1] << (64 - at % 64);
+            }
+            *limb &= u64::MAX >> (64 - count);
+            at += count;
+        }
+    }
+    values
+}
+
+/// How many of `bits` bits each limb holds, lowest first.
+fn limbs(bits: u32) -> impl Iterator<Item = usize> {
+    (0..bits as usize).step_by(64).map(move |from| (bits as usize - from).min(64))
+}
+
+/// Planes of `n` bits, each in whole words, to bytes.
+pub(super) fn pack_planes(planes: &[u64], n: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(planes.len() * 8);
+    for plane in planes.chunks_exact(words(n).max(1)) {
+        out.extend_from_slice(&bytemuck::cast_slice(plane)[..n.div_ceil(8)]);
+    }
+    out
+}
+
+/// The planes that [`pack_planes`] packed.
+pub(super) fn unpack_planes(bytes: &[u8], n: usize, count: usize) -> Vec<u64> {
+    let mut planes = vec![0u64; words(n) * count];
+    let to = planes.chunks_exact_mut(words(n).max(1));
+    for (plane, bytes) in to.zip(bytes.chunks_exact(n.div_ceil(8).max(1))) {
+        bytemuck::cast_slice_mut(plane)[..bytes.len()].copy_from_slice(bytes);
+    }
+    planes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Z64, Z256};
+
+    fn values_come_back<R: Ring>() {
+        let mut state = R::from_u64(0x9e37_79b9_7f4a_7c15);
+        for n in [0, 1, 2, 7, 64, 65] {
+            for bits in (1..=R::BITS).filter(|bits| bits % 7 < 2 || bits % 64 < 2) {
+                let values: Vec<R> = (0..n)
+                    .map(|i| {
+                        state = state * state + R::from_u64(i) + R::ONE.shl(R::BITS - 1) + state.shr(29);
+                        state
+                    })
+                    .collect();
+                let bytes = pack(&values, bits);
+                assert_eq!(bytes.len(), packed(values.len(), bits));
+                // bit i of the message is bit i % bits of value i / bits
+                for i in 0..values.len() * bits as usize {
+                    let bit = bytes[i / 8] >> (i % 8) & 1 == 1;
+                    assert_eq!(bit, values[i / bits as usize].bit((i % bits as usize) as u32), "{bits}");
+                }
+                let expected: Vec<R> = values.iter().map(|v| v.low_bits(bits)).collect();
+                assert_eq!(unpack::<R>(&bytes, values.len(), bits), expected, "{bits} bits, {n} values");
+            }
+        }
+    }
+
+    #[test]
+    fn packed_values_come_back() {
+        values_come_back::<Z64>();
+        values_come_back::<Z256>();
+    }
+
+    #[test]
+    fn packed_planes_come_back() {
+        for n in [0, 1, 7, 8, 9, 63, 64, 65, 200] {
+            for count in [0, 1, 3] {
+                let mut planes = vec![0u64; words(n) * count];
+                for plane in 0..count {
+                    for i in 0..n {
+                        let bit = (i * 7 + plane * 3) % 5 < 2;
+                        planes[plane * words(n) + i / 64] |= u64::from(bit) << (i % 64);
+                    }
+                }
+                let bytes = pack_planes(&planes, n);
+                assert_eq!(bytes.len(), n.div_ceil(8) * count);
+                assert_eq!(unpack_planes(&bytes, n, count), planes);
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The shares that a party holds, and what it computes on them alone.
+//!
+//! A replicated value is a pair of summands, each in common with one neighbour; linear operations are done to both. An additive
+//! value, and the part of a half, is one summand: it stands on the first side. Bits are packed.
+
+use bytemuck::Pod;
+use tern_bytecode::{Kind, Program};
+
+use crate::bits;
+use crate::machine::Fault;
+use crate::machine::memory::row_major;
+use crate::net::{Pair, Side};
+use crate::par::Threads;
+use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
+
+/// One summand of every register.
+pub(super) struct Component<R> {
+    /// By buffer; empty where a buffer has no summand of this type here.
+    pub(super) ring: Vec<Vec<R>>,
+    /// The same of bits.
+    pub(super) bits: Vec<Vec<u64>>,
+}
+
+/// The summands of all registers, by the neighbour that has them too.
+pub(super) type Store<R> = Pair<Component<R>>;
+
+/// The sides on which values of a kind have summands.
+pub(super) fn sides(kind: Kind) -> &'static [Side] {
+    match kind {
+        Kind::Shared | Kind::Bit => &Side::BOTH,
+        Kind::Additive | Kind::Half => &[Side::Next],
+        Kind::Plain | Kind::Real | Kind::Int => &[],
+    }
+}
+
+/// Room for a program's shares, all zero.
+///
+/// # Errors
+/// If they do not fit into `limit` bytes, or the system has no more.
+pub(super) fn new<R: Ring>(program: &Program, limit: u64) -> Result<Store<R>, Fault> {
+    let secret = program.buffers.iter().filter(|buffer| !sides(buffer.kind).is_empty());
+    let needed = secret.fold(0u64, |sum, b| sum.saturating_add(b.kind.bytes(b.len, R::BITS)));
+    if needed > limit {
+        return Err(Fault::Memory { needed, limit });
+    }
+    let component = |side: Side| {
+        let mut component = Component { ring: Vec::new(), bits: Vec::new() };
+        for buffer in &program.buffers {
+            let here = sides(buffer.kind).contains(&side);
+            let (ring, bits) = match buffer.kind {
+                _ if !here => (0, 0),
+                Kind::Bit => (0, buffer.len.div_ceil(64)),
+                Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
+                    (buffer.len, 0)
+                }
+            };
+            component.ring.push(zeros(ring)?);
+            component.bits.push(zeros(bits)?);
+        }
+        Ok::<_, Fault>(component)
+    };
+    Ok(Pair::new(component(Side::Next)?, component(Side::Prev)?))
+}
+
+fn zeros<T: Pod>(len: u64) -> Result<Vec<T>, Fault> {
+    let mut cells = Vec::new();
+    let refused = |_| Fault::Allocation { needed: len.saturating_mul(size_of::<T>() as u64) };
+    cells.try_reserve_exact(len as usize).map_err(refused)?;
+    cells.resize(len as usize, T::zeroed());
+    Ok(cells)
+}
+
+/// A register as the kernels here take it.
+#[derive(Clone, Copy)]
+pub(super) struct Slot<'a> {
+    /// Index of the buffer.
+    pub(super) buffer: usize,
+    /// The elements in view.
+    pub(super) layout: &'a Layout,
+}
+
+/// What summands are made of: ring elements, or words of 64 bits, of which views count the bits.
+pub(super) trait Lane<R>: Pod + Send + Sync {
+    /// How many of this type hold so many elements.
+    fn room(len: usize) -> usize;
+    /// dst = f(dst, src).
+    fn apply<const S: usize>(
+        threads: &Threads,
+        dst: ViewMut<Self>,
+        src: [View<Self>; S],
+        f: impl Fn(Self, [Self; S]) -> Self + Sync,
+    );
+}
+
+impl<R: Ring> Lane<R> for R {
+    fn room(len: usize) -> usize {
+        len
+    }
+    fn apply<const S: usize>(
+        threads: &Threads,
+        dst: ViewMut<R>,
+        src: [View<R>; S],
+        f: impl Fn(R, [R; S]) -> R + Sync,
+    ) {
+        views::apply(threads, dst, src, f);
+    }
+}
+
+impl<R: Ring> Lane<R> for u64 {
+    fn room(len: usize) -> usize {
+        bits::words(len)
+    }
+    fn apply<const S: usize>(
+        threads: &Threads,
+        dst: ViewMut<u64>,
+        src: [View<u64>; S],
+        f: impl Fn(u64, [u64; S]) -> u64 + Sync,
+    ) {
+        bits::views::apply(threads, dst, src, f);
+    }
+}
+
+/// The elements of a view in row-major order without gaps.
+pub(super) fn load<R: Ring, T: Lane<R>>(threads: &Threads, from: View<T>) -> Vec<T> {
+    let mut copy = vec![T::zeroed(); T::room(from.layout.len())];
+    let layout = row_major(from.layout);
+    T::apply(threads, ViewMut::new(&mut copy, &layout), [from], |_, [x]| x);
+    copy
+}
+
+/// Overwrites a register with elements in row-major order.
+pub(super) fn save<R: Ring, T: Lane<R>>(threads: &Threads, buffers: &mut [Vec<T>], dst: Slot, values: &[T]) {
+    let layout = row_major(dst.layout);
+    let to = ViewMut::new(&mut buffers[dst.buffer], dst.layout);
+    T::apply(threads, to, [View::new(values, &layout)], |_, [x]| x);
+}
+
+/// dst = f(a), also in place.
+pub(super) fn map<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    a: Slot,
+    f: impl Fn(T) -> T + Sync,
+) {
+    with(buffers, dst, a, |out, a| match a {
+        Some(a) => T::apply(threads, out, [a], |_, [x]| f(x)),
+        None => T::apply(threads, out, [], |x, []| f(x)),
+    });
+}
+
+/// dst = f(a, b) with `b` from elsewhere, also in place of `a`.
+pub(super) fn zip_with<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    a: Slot,
+    b: View<T>,
+    f: impl Fn(T, T) -> T + Sync,
+) {
+    with(buffers, dst, a, |out, a| match a {
+        Some(a) => T::apply(threads, out, [a, b], |_, [x, y]| f(x, y)),
+        None => T::apply(threads, out, [b], |x, [y]| f(x, y)),
+    });
+}
+
+/// dst = f(a, b), also in place.
+pub(super) fn zip<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    [a, b]: [Slot; 2],
+    f: impl Fn(T, T) -> T + Sync,
+) {
+    if b.buffer == dst.buffer {
+        let copy = load::<R, T>(threads, View::new(&buffers[b.buffer], b.layout));
+        return zip_with(threads, buffers, dst, a, View::new(&copy, &row_major(b.layout)), f);
+    }
+    let b_data = std::mem::take(&mut buffers[b.buffer]);
+    if a.buffer == b.buffer {
+        let [a, b] = [a, b].map(|slot| View::new(&b_data, slot.layout));
+        let out = ViewMut::new(&mut buffers[dst.buffer], dst.layout);
+        T::apply(threads, out, [a, b], |_, [x, y]| f(x, y));
+    } else {
+        zip_with(threads, buffers, dst, a, View::new(&b_data, b.layout), f);
+    }
+    buffers[b.buffer] = b_data;
+}
+
+/// dst\[i, …\] = a\[rows\[i\], …\].
+pub(super) fn gather<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    a: Slot,
+    rows: &[usize],
+) {
+    let pairs = rows.iter().enumerate().map(|(to, &from)| (to, from));
+    copy_rows(threads, buffers, dst, a, pairs);
+}
+
+/// dst\[rows\[i\], …\] = a\[i, …\].
+pub(super) fn scatter<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    a: Slot,
+    rows: &[usize],
+) {
+    let pairs = rows.iter().enumerate().map(|(from, &to)| (to, from));
+    copy_rows(threads, buffers, dst, a, pairs);
+}
+
+fn copy_rows<R: Ring, T: Lane<R>>(
+    threads: &Threads,
+    buffers: &mut [Vec<T>],
+    dst: Slot,
+    a: Slot,
+    rows: impl Iterator<Item = (usize, usize)>,
+) {
+    let copied;
+    let mut out = std::mem::take(&mut buffers[dst.buffer]);
+    let (data, layout) = if a.buffer == dst.buffer {
+        copied = load::<R, T>(threads, View::new(&out, a.layout));
+        (&copied, row_major(a.layout))
+    } else {
+        (&buffers[a.buffer], a.layout.clone())
+    };
+    for (to, from) in rows {
+        let (to, from) = (row(dst.layout, to), row(&layout, from));
+        T::apply(threads, ViewMut::new(&mut out, &to), [View::new(data, &from)], |_, [x]| x);
+    }
+    buffers[dst.buffer] = out;
+}
+
+/// Row `i` of a view, without the first axis.
+pub(super) fn row(layout: &Layout, i: usize) -> Layout {
+    let offset = layout.offset.wrapping_add_signed(i as isize * layout.axes[0].stride);
+    Layout { offset, axes: layout.axes[1..].into() }
+}
+
+/// dst = the sum of `a` over the axes whose bits are set.
+pub(super) fn sum<R: Ring>(threads: &Threads, buffers: &mut [Vec<R>], dst: Slot, a: Slot, axes: u32) {
+    let mut kept = dst.layout.axes.iter();
+    let axis = |(i, axis): (usize, &Axis)| match axes >> i & 1 {
+        1 => Axis { len: axis.len, stride: 0 },
+        _ => *kept.next().expect("dst has the axes that are not summed: validated"),
+    };
+    let axes = a.layout.axes.iter().enumerate().map(axis).collect();
+    let target = Layout { offset: dst.layout.offset, axes };
+    with(buffers, dst, a, |out, a| {
+        let data = out.data;
+        views::fill(threads, ViewMut::new(data, out.layout), R::ZERO);
+        if let Some(a) = a {
+            views::sum(threads, ViewMut::new(data, &target), a);
+        }
+    });
+}
+
+/// Borrows a register to write and an operand to read; no operand if it is the very register.
+fn with<T: Pod>(buffers: &mut [Vec<T>], dst: Slot, a: Slot, work: impl FnOnce(ViewMut<T>, Option<View<T>>)) {
+    let mut out = std::mem::take(&mut buffers[dst.buffer]);
+    let copy;
+    let a = if a.buffer != dst.buffer {
+        Some(View::new(&buffers[a.buffer][..], a.layout))
+    } else if a.layout == dst.layout {
+        None
+    } else {
+        copy = out.clone();
+        Some(View::new(&copy[..], a.layout))
+    };
+    work(ViewMut::new(&mut out, dst.layout), a);
+    buffers[dst.buffer] = out;
+}

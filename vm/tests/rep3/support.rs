@@ -1,0 +1,233 @@
+//! Small programs by hand, run by the emulator and by three parties.
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::Duration;
+
+use tern_bytecode::cost;
+use tern_bytecode::program::{
+    Buffer, Dim, Element, Header, Input, Line, Output, Place, Preparation, Protocol, Rounding,
+};
+use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
+use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::net::{Links, Party, Side, memory};
+use tern_vm::ring::Ring;
+use tern_vm::{Host, Options, Report, emulate, run_party};
+
+/// Longer than any round takes on a busy machine.
+pub const STALL: Duration = Duration::from_secs(60);
+
+/// A program in the making.
+pub struct Build {
+    pub program: Program,
+}
+
+impl Build {
+    pub fn new(ring: u32, rounding: Rounding) -> Self {
+        let header = Header {
+            name: "test".into(),
+            protocol: Protocol::Rep3,
+            ring,
+            frac: 16,
+            total: 32,
+            rounding,
+            args: vec![],
+        };
+        let program = Program {
+            header,
+            inputs: vec![],
+            outputs: vec![],
+            names: vec![],
+            constants: vec![],
+            buffers: vec![],
+            views: vec![],
+            code: vec![],
+            files: vec!["test.mpc".into()],
+            lines: vec![],
+            ranges: vec![],
+        };
+        Self { program }
+    }
+
+    /// A register with a buffer of its own, row-major.
+    pub fn reg(&mut self, kind: Kind, shape: &[u32]) -> Reg {
+        let len: u64 = shape.iter().map(|n| u64::from(*n)).product();
+        let len = if kind == Kind::Bit { len.next_multiple_of(64) } else { len };
+        self.program.buffers.push(Buffer { kind, len });
+        let mut dims: Vec<(u32, i64)> = Vec::new();
+        let mut stride = 1;
+        for &size in shape.iter().rev() {
+            dims.insert(0, (size, stride));
+            stride *= i64::from(size);
+        }
+        self.view(self.program.buffers.len() as u32 - 1, 0, &dims)
+    }
+
+    fn view(&mut self, buffer: u32, offset: u64, dims: &[(u32, i64)]) -> Reg {
+        let dims = dims.iter().map(|&(size, stride)| Dim { size, stride }).collect();
+        self.program.views.push(View { buffer, offset, dims });
+        Reg(self.program.views.len() as u32 - 1)
+    }
+
+    pub fn shape(&self, reg: Reg) -> Vec<u32> {
+        self.program.views[reg.0 as usize].shape()
+    }
+
+    /// Appends an instruction without its rounds.
+    pub fn push(&mut self, instr: Instr) {
+        self.program.lines.push(Line { file: 0, line: self.program.code.len() as u32 + 1 });
+        self.program.code.push(instr);
+    }
+
+    pub fn rounds(&mut self, rounds: u32) {
+        for _ in 0..rounds {
+            self.push(Instr::Send {});
+            self.push(Instr::Receive {});
+        }
+    }
+
+    /// Appends an instruction with all its rounds.
+    pub fn op(&mut self, instr: Instr) {
+        self.push(instr);
+        self.rounds(cost::rounds(&self.program, &instr));
+    }
+
+    /// A new input register of one party.
+    pub fn input(&mut self, shape: &[u32], from: u8, route: Route) -> Reg {
+        let dst = self.reg(Kind::Shared, shape);
+        self.program.inputs.push(Input {
+            name: format!("x{}", self.program.inputs.len()),
+            field: String::new(),
+            from: Place::Party(from),
+            element: Element::Int,
+            shape: shape.to_vec(),
+            frac: 0,
+            prepare: Preparation::default(),
+        });
+        self.op(Instr::Input { dst, input: self.program.inputs.len() as u32 - 1, route });
+        dst
+    }
+
+    /// Sends a register to a place.
+    pub fn output_to(&mut self, a: Reg, to: Place, route: Route) {
+        let shape = self.shape(a);
+        self.program.outputs.push(Output {
+            name: format!("y{}", self.program.outputs.len()),
+            field: String::new(),
+            to,
+            element: Element::Int,
+            shape,
+            frac: 0,
+        });
+        self.op(Instr::Output { a, output: self.program.outputs.len() as u32 - 1, route });
+    }
+
+    /// Sends a register of any secret kind to party 1.
+    pub fn output(&mut self, a: Reg, route: Route) {
+        let (kind, shape) = (self.kind(a), self.shape(a));
+        let shared = match kind {
+            Kind::Shared => a,
+            Kind::Additive => {
+                let dst = self.reg(Kind::Shared, &shape);
+                self.op(Instr::Reshare { dst, a, route });
+                dst
+            }
+            Kind::Plain => {
+                let dst = self.reg(Kind::Shared, &shape);
+                self.op(Instr::Promote { dst, a });
+                dst
+            }
+            Kind::Int => {
+                let plain = self.reg(Kind::Plain, &shape);
+                self.op(Instr::Encode { dst: plain, a, frac: 0 });
+                return self.output(plain, route);
+            }
+            Kind::Bit => {
+                let open = self.reg(Kind::Int, &shape);
+                self.op(Instr::RevealBits { dst: open, a, route });
+                return self.output(open, route);
+            }
+            Kind::Half | Kind::Real => unreachable!("not looked at"),
+        };
+        self.output_to(shared, Place::Party(1), route);
+    }
+
+    fn kind(&self, reg: Reg) -> Kind {
+        let buffer = self.program.views[reg.0 as usize].buffer;
+        self.program.buffers[buffer as usize].kind
+    }
+}
+
+/// A host that has all inputs and keeps all outputs.
+#[derive(Debug, Default)]
+pub struct Memo<R> {
+    pub inputs: Vec<Vec<R>>,
+    pub outputs: HashMap<usize, Vec<R>>,
+}
+
+impl<R: Ring> Host for Memo<R> {
+    fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+        let values = self.inputs.get(input).ok_or("not given")?;
+        let out = elements.of::<R>().ok_or("of another ring")?;
+        let values = values.get(start as usize..start as usize + out.len()).ok_or("too short")?;
+        out.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
+        let values: Vec<R> = elements.words.chunks(elements.limbs).map(R::from_limbs).collect();
+        self.outputs.insert(output, values);
+        Ok(())
+    }
+
+    fn metric(&mut self, _: &str, _: &[f64], _: &[Trip]) {}
+}
+
+pub fn seeded(seed: u64) -> Options {
+    Options { seed: Some(seed), ..Options::default() }
+}
+
+/// The emulator's outputs.
+pub fn emulated<R: Ring>(program: &Program, inputs: &[Vec<R>], seed: u64) -> HashMap<usize, Vec<R>> {
+    let mut host = Memo { inputs: inputs.to_vec(), ..Memo::default() };
+    emulate(program, &mut host, &seeded(seed)).unwrap_or_else(|error| panic!("{error}"));
+    host.outputs
+}
+
+/// The parties' outputs, over links in memory.
+pub fn shared<R: Ring>(program: &Program, inputs: &[Vec<R>], options: &Options) -> HashMap<usize, Vec<R>> {
+    let hosts = over(memory::triangle(STALL), program, inputs, options);
+    hosts.into_iter().flat_map(|host| host.outputs).collect()
+}
+
+/// Runs three parties in three threads, and compares what they sent with the cost model.
+pub fn over<R: Ring>(
+    links: [Links; 3],
+    program: &Program,
+    inputs: &[Vec<R>],
+    options: &Options,
+) -> [Memo<R>; 3] {
+    thread::scope(|scope| {
+        let parties = links.map(|mut links| {
+            scope.spawn(move || {
+                let mut host = Memo { inputs: inputs.to_vec(), ..Memo::default() };
+                let report = run_party(program, &mut links, &mut host, options)
+                    .unwrap_or_else(|error| panic!("{}: {error}", links.me()));
+                check_traffic(&links, &report);
+                host
+            })
+        });
+        parties.map(|party| party.join().expect("a party's thread"))
+    })
+}
+
+/// What one party's links counted against what the cost model says.
+pub fn check_traffic(links: &Links, report: &Report) {
+    let (me, traffic) = (links.me(), links.traffic());
+    assert_eq!(traffic.rounds, report.rounds, "rounds of {me}");
+    for side in Side::BOTH {
+        let other: Party = me.at(side);
+        assert_eq!(traffic.sent[side], report.links[me.index()][other.index()], "{me} to {other}");
+        assert_eq!(traffic.received[side], report.links[other.index()][me.index()], "{other} to {me}");
+    }
+}
