@@ -23,5 +23,5 @@ pub use error::{Fault, HostError, RunError, place};
 pub use host::{Elements, ElementsMut, Host, Trip};
 pub use memory::Memory;
 pub use range::{LineRange, RangeReport, Violation, Wrong};
-pub use report::Report;
+pub use report::{Measured, Report};
 pub use seed::{Purpose, Seeds};

@@ -6,6 +6,7 @@ use tern_bytecode::cost::{self, Links};
 use tern_bytecode::{Instr, Program};
 
 use super::range::RangeReport;
+use crate::net::Traffic;
 
 /// Figures of a run that came to its end.
 #[derive(Debug, Clone)]
@@ -24,6 +25,23 @@ pub struct Report {
     pub elapsed: Duration,
     /// The ranges of values, if they were watched.
     pub ranges: Option<RangeReport>,
+    /// What was counted at the links, if there were any.
+    pub measured: Option<Measured>,
+}
+
+/// What a party measured: in total, and by instruction. In an order of its own, every instruction's figures can be added up by source line.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Bytes by side, rounds, time spent waiting.
+    pub traffic: Traffic,
+    /// Bytes that this party sent for the instruction.
+    pub sent: Vec<u64>,
+    /// Rounds that ended with the instruction, a `receive`; its line is the one that the round is for.
+    pub rounds: Vec<u64>,
+    /// Time spent waiting for the other parties in the instruction, a `send` or a `receive`.
+    pub waited: Vec<Duration>,
+    /// Time spent working for the instruction, in whichever round; of a `send` or a `receive`, on moving bytes.
+    pub compute: Vec<Duration>,
 }
 
 impl Report {
@@ -71,6 +89,6 @@ impl Tally {
             }
         }
         let (executions, times, elapsed) = (self.executions, self.times, self.started.elapsed());
-        Report { rounds, links, executions, times, memory, elapsed, ranges }
+        Report { rounds, links, executions, times, memory, elapsed, ranges, measured: None }
     }
 }

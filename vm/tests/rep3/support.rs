@@ -213,7 +213,7 @@ pub fn over<R: Ring>(
                 let mut host = Memo { inputs: inputs.to_vec(), ..Memo::default() };
                 let report = run_party(program, &mut links, &mut host, options)
                     .unwrap_or_else(|error| panic!("{}: {error}", links.me()));
-                check_traffic(&links, &report);
+                check_traffic(program, &links, &report);
                 host
             })
         });
@@ -221,8 +221,9 @@ pub fn over<R: Ring>(
     })
 }
 
-/// What one party's links counted against what the cost model says.
-pub fn check_traffic(links: &Links, report: &Report) {
+/// What one party's links and its engine counted against what the cost model says.
+pub fn check_traffic(program: &Program, links: &Links, report: &Report) {
+    check_instructions(program, links.me(), report);
     let (me, traffic) = (links.me(), links.traffic());
     assert_eq!(traffic.rounds, report.rounds, "rounds of {me}");
     for side in Side::BOTH {
@@ -230,4 +231,20 @@ pub fn check_traffic(links: &Links, report: &Report) {
         assert_eq!(traffic.sent[side], report.links[me.index()][other.index()], "{me} to {other}");
         assert_eq!(traffic.received[side], report.links[other.index()][me.index()], "{other} to {me}");
     }
+}
+
+/// The same by instruction.
+fn check_instructions(program: &Program, me: Party, report: &Report) {
+    let measured = report.measured.as_ref().expect("parties measure");
+    for (at, instr) in program.code.iter().enumerate() {
+        let sent: u64 = cost::traffic(program, instr).iter().flat_map(|links| links[me.index()]).sum();
+        let times = report.executions[at];
+        assert_eq!(measured.sent[at], times * sent, "bytes of {} at {at}", instr.name());
+        let ends_round = matches!(instr, Instr::Receive {});
+        assert_eq!(measured.rounds[at], if ends_round { times } else { 0 }, "rounds at {at}");
+    }
+    let waited: Duration = measured.waited.iter().sum();
+    assert!(waited <= measured.traffic.waited, "{waited:?} of {:?}", measured.traffic.waited);
+    let spent: Duration = measured.compute.iter().sum::<Duration>() + waited;
+    assert!(spent <= report.elapsed, "{spent:?} of {:?}", report.elapsed);
 }

@@ -13,10 +13,12 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use tern_bytecode::Route;
 
 use super::draw::Draw;
+use super::meter::Meter;
 use crate::machine::{Address, Fault};
 use crate::net::{Links, NetError, Pair, Party, Side, keys};
 use crate::par::Threads;
@@ -36,7 +38,8 @@ pub(super) struct World<R> {
 
 /// The messages of one round, by neighbour, in the order of issue.
 struct Mail<R> {
-    outgoing: Pair<VecDeque<Message<R>>>,
+    /// With the instructions that they are for.
+    outgoing: Pair<VecDeque<(u32, Message<R>)>>,
     /// Of the right sizes, to be filled.
     awaited: Pair<VecDeque<Message<R>>>,
     arrived: Pair<VecDeque<Message<R>>>,
@@ -97,7 +100,8 @@ impl<R: Ring> World<R> {
     pub(super) fn new(me: Party, keys: &keys::Keys, public: Key, threads: Threads) -> Self {
         let keys = Pair::new(Key::new(&keys.next), Key::new(&keys.prev));
         let empty = || Pair::from_fn(|_| VecDeque::new());
-        let mail = RefCell::new(Mail { outgoing: empty(), awaited: empty(), arrived: empty() });
+        let outgoing = Pair::from_fn(|_| VecDeque::new());
+        let mail = RefCell::new(Mail { outgoing, awaited: empty(), arrived: empty() });
         Self { me, threads, keys, public, mail }
     }
 
@@ -239,7 +243,9 @@ impl<'w, R: Ring> Op<'w, R> {
         let from = receive.each_ref().map(|(side, _)| *side);
         {
             let mut mail = self.world.mail.borrow_mut();
-            send.into_iter().for_each(|(side, message)| mail.outgoing[side].push_back(message));
+            for (side, message) in send {
+                mail.outgoing[side].push_back((self.address.instruction, message));
+            }
             receive.into_iter().for_each(|(side, room)| mail.awaited[side].push_back(room));
         }
         let mut over = false;
@@ -308,41 +314,58 @@ pub(super) async fn join<T, U>(first: impl Future<Output = T>, second: impl Futu
 pub(super) struct Engine<'w, R, T> {
     world: &'w World<R>,
     links: &'w mut Links,
-    flights: Vec<Pin<Box<dyn Future<Output = T> + 'w>>>,
+    flights: Vec<Flight<'w, T>>,
+    pub(super) meter: Meter,
+}
+
+struct Flight<'w, T> {
+    instruction: u32,
+    operation: Pin<Box<dyn Future<Output = T> + 'w>>,
 }
 
 impl<'w, R: Ring, T> Engine<'w, R, T> {
-    pub(super) fn new(world: &'w World<R>, links: &'w mut Links) -> Self {
-        Self { world, links, flights: Vec::new() }
+    /// An engine for a program of so many instructions.
+    pub(super) fn new(world: &'w World<R>, links: &'w mut Links, instructions: usize) -> Self {
+        Self { world, links, flights: Vec::new(), meter: Meter::new(instructions) }
     }
 
-    /// Starts an operation; gives its result if it takes no rounds.
-    pub(super) fn issue(&mut self, operation: impl Future<Output = T> + 'w) -> Option<T> {
-        let mut operation = Box::pin(operation);
+    /// What was measured.
+    pub(super) fn into_meter(self) -> Meter {
+        self.meter
+    }
+
+    /// Starts the operation of an instruction; gives its result if it takes no rounds.
+    pub(super) fn issue(&mut self, instruction: u32, operation: impl Future<Output = T> + 'w) -> Option<T> {
+        let mut operation: Pin<Box<dyn Future<Output = T> + 'w>> = Box::pin(operation);
         match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => {
-                self.flights.push(operation);
+                self.flights.push(Flight { instruction, operation });
                 None
             }
         }
     }
 
-    /// The sending half of a round.
-    pub(super) fn send(&mut self) -> Result<(), NetError> {
+    /// The sending half of a round, in instruction `at`.
+    pub(super) fn send(&mut self, at: u32) -> Result<(), NetError> {
+        let before = self.links.traffic();
         let mut mail = self.world.mail.borrow_mut();
-        let size = |queue: &VecDeque<Message<R>>| queue.iter().map(|message| message.as_bytes().len()).sum();
-        self.links.begin(mail.outgoing.as_ref().map(size), mail.awaited.as_ref().map(size))?;
+        let bytes = |queue: &VecDeque<(u32, Message<R>)>| queue.iter().map(|(_, m)| m.as_bytes().len()).sum();
+        let room = |queue: &VecDeque<Message<R>>| queue.iter().map(|m| m.as_bytes().len()).sum();
+        self.links.begin(mail.outgoing.as_ref().map(bytes), mail.awaited.as_ref().map(room))?;
         for side in Side::BOTH {
-            for message in mail.outgoing[side].drain(..) {
+            for (instruction, message) in mail.outgoing[side].drain(..) {
                 self.links.send(side, message.as_bytes())?;
+                self.meter.sent(instruction, message.as_bytes().len());
             }
         }
+        self.meter.waited(at, before, self.links);
         Ok(())
     }
 
-    /// The receiving half: every operation goes one round further. Gives the results of those that end here.
-    pub(super) fn receive(&mut self) -> Result<Vec<T>, NetError> {
+    /// The receiving half, in instruction `at`: every operation goes one round further. Gives the results of those that end here, with their instructions.
+    pub(super) fn receive(&mut self, at: u32) -> Result<Vec<(u32, T)>, NetError> {
+        let before = self.links.traffic();
         for side in Side::BOTH {
             let mut awaited = std::mem::take(&mut self.world.mail.borrow_mut().awaited[side]);
             for message in &mut awaited {
@@ -350,14 +373,21 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
             }
             self.world.mail.borrow_mut().arrived[side] = awaited;
         }
+        self.meter.waited(at, before, self.links);
+        self.meter.round(at);
         let mut results = Vec::new();
-        let context = &mut Context::from_waker(Waker::noop());
-        self.flights.retain_mut(|operation| match operation.as_mut().poll(context) {
-            Poll::Ready(result) => {
-                results.push(result);
-                false
+        let (context, meter) = (&mut Context::from_waker(Waker::noop()), &mut self.meter);
+        self.flights.retain_mut(|Flight { instruction, operation }| {
+            let started = Instant::now();
+            let polled = operation.as_mut().poll(context);
+            meter.worked(at, *instruction, started);
+            match polled {
+                Poll::Ready(result) => {
+                    results.push((*instruction, result));
+                    false
+                }
+                Poll::Pending => true,
             }
-            Poll::Pending => true,
         });
         Ok(results)
     }

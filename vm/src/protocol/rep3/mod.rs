@@ -17,6 +17,7 @@ mod adder;
 mod draw;
 mod engine;
 mod input_output;
+mod meter;
 mod pack;
 mod reshare;
 mod select;
@@ -25,6 +26,7 @@ mod truncate;
 mod word;
 
 use std::future::Future;
+use std::time::Instant;
 
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::instr::{Axes, MaybeReg};
@@ -108,13 +110,16 @@ fn run_in<R: Ring>(
     let threads = Threads::new(options.threads)?;
     let world = World::new(links.me(), &keys, Seeds::public_key(&keys.public), threads);
     let store = store::new(program, options.memory_limit)?;
-    let report = {
-        let mut party = Rep3::<R> { world: &world, engine: Engine::new(&world, links), store };
+    let (mut report, meter) = {
+        let engine = Engine::new(&world, links, program.code.len());
+        let mut party = Rep3::<R> { world: &world, engine, store };
         // the kernels on shares have the threads
-        let options = Options { threads: 1, ..options.clone() };
-        run(program, &mut party, Memory::public, &keys.public, host, &options)?
+        let options = Options { threads: 1, profile: true, ..options.clone() };
+        let report = run(program, &mut party, Memory::public, &keys.public, host, &options)?;
+        (report, party.engine.into_meter())
     };
     links.finish().map_err(PartyError::Net)?;
+    report.measured = Some(meter.measured(&report, links.traffic()));
     Ok(report)
 }
 
@@ -189,7 +194,9 @@ impl<'w, R: Ring> Rep3<'w, R> {
         context: &mut Context<'_, R>,
         operation: impl Future<Output = Vec<Done<R>>> + 'w,
     ) -> Result {
-        self.engine.issue(operation).map_or(Ok(()), |results| self.keep(context, results))
+        self.engine
+            .issue(context.address.instruction, operation)
+            .map_or(Ok(()), |results| self.keep(context, results))
     }
 
     /// Writes results to their registers.
@@ -693,12 +700,17 @@ impl<R: Ring> Backend for Rep3<'_, R> {
         Ok(())
     }
 
-    fn send(&mut self, _: &mut Context<'_, R>) -> Result {
-        Ok(self.engine.send().map_err(PartyError::Net)?)
+    fn send(&mut self, context: &mut Context<'_, R>) -> Result {
+        Ok(self.engine.send(context.address.instruction).map_err(PartyError::Net)?)
     }
 
     fn receive(&mut self, context: &mut Context<'_, R>) -> Result {
-        let results = self.engine.receive().map_err(PartyError::Net)?;
-        results.into_iter().try_for_each(|results| self.keep(context, results))
+        let at = context.address.instruction;
+        for (issued, results) in self.engine.receive(at).map_err(PartyError::Net)? {
+            let started = Instant::now();
+            self.keep(context, results)?;
+            self.engine.meter.worked(at, issued, started);
+        }
+        Ok(())
     }
 }
