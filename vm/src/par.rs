@@ -69,21 +69,30 @@ impl Threads {
         // The lock is held while taking a task, never during work, so a panic in `work` does not poison it.
         let next = || queue.lock().expect("no panic while the lock is held").next();
         let drain = || std::iter::from_fn(next).for_each(&work);
-        helpers.in_place_scope(|scope| {
-            for _ in 0..spawned {
-                scope.spawn(|_| drain());
-            }
-            drain();
-        });
+        run_on(helpers, spawned, &drain);
     }
 
     /// Does `work` on contiguous pieces of `data`, together with the position of each piece's first element.
     /// Pieces start at multiples of `align` elements.
     pub fn for_pieces<T: Send>(&self, data: &mut [T], align: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-        let size = data.len().div_ceil(self.pieces(data.len())).next_multiple_of(align).max(1);
+        let pieces = self.pieces(data.len());
+        if pieces == 1 && !data.is_empty() {
+            return work(0, data);
+        }
+        let size = data.len().div_ceil(pieces).next_multiple_of(align).max(1);
         let tasks = data.chunks_mut(size).enumerate().collect();
         self.for_each(tasks, |(i, piece)| work(i * size, piece));
     }
+}
+
+/// Calls `work` on so many helpers and on this thread.
+fn run_on(helpers: &ThreadPool, spawned: usize, work: &(dyn Fn() + Sync)) {
+    helpers.in_place_scope(|scope| {
+        for _ in 0..spawned {
+            scope.spawn(|_| work());
+        }
+        work();
+    });
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Boolean operations on strided views of packed bits; positions and strides count bits.
 
-use super::{apply_on, words};
+use super::words;
 use crate::par::Threads;
-use crate::ring::{Loops, Target, View, ViewMut};
+use crate::ring::{Loops, Target, View, ViewMut, slices};
 
 /// dst\[i\] = f(dst\[i\], \[src\[0\]\[i\], src\[1\]\[i\], ...\]) for every index i. All shapes are equal; a source repeats along
 /// axes of stride 0. `f` works on 64 bits at a time, some of which may be meaningless. Only bits in view are written.
@@ -31,6 +31,17 @@ pub(super) fn apply_views<const S: usize>(
     src: [View<u64>; S],
     f: impl Fn(u64, [u64; S]) -> u64 + Sync,
 ) {
+    let kernel = |dst: &mut [u64], src: [&[u64]; S]| slices::apply_on(target, dst, src, &f);
+    map(threads, dst, src, &kernel);
+}
+
+/// `kernel` gets whole words, and is called once per run.
+fn map<const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<u64>,
+    src: [View<u64>; S],
+    kernel: &(dyn Fn(&mut [u64], [&[u64]; S]) + Sync),
+) {
     let loops = Loops::new(dst.layout, src.each_ref().map(|view| view.layout));
     let (dst, src) = (dst.data, src.map(|view| view.data));
     let (len, stride) = (loops.inner().len, loops.inner().stride);
@@ -40,7 +51,9 @@ pub(super) fn apply_views<const S: usize>(
         if dense && at.iter().all(|at| at.is_multiple_of(64)) {
             done = len / 64 * 64;
             let whole = &mut dst[at.dst / 64..][..len / 64];
-            apply_on(target, threads, whole, std::array::from_fn(|k| &src[k][at.src[k] / 64..]), &f);
+            threads.for_pieces(whole, 8, |from, piece| {
+                kernel(piece, std::array::from_fn(|k| &src[k][at.src[k] / 64 + from..]));
+            });
         }
         while done < len {
             let n = (len - done).min(STAGE * 64);
@@ -51,9 +64,7 @@ pub(super) fn apply_views<const S: usize>(
             }
             let (mut result, to) = ([0; STAGE], position(at.dst, stride.dst));
             load(&mut result, dst, to, stride.dst, n);
-            for (i, word) in result.iter_mut().enumerate().take(words(n)) {
-                *word = f(*word, std::array::from_fn(|k| staged[k][i]));
-            }
+            kernel(&mut result[..words(n)], staged.each_ref().map(|staged| &staged[..]));
             store(dst, &result, to, stride.dst, n);
             done += n;
         }

@@ -17,16 +17,19 @@ pub(crate) fn apply_on<D: Copy, S: Copy, const N: usize>(
     src: [&[S]; N],
     f: &impl Fn(D, [S; N]) -> D,
 ) {
-    of_words::<D>(target).run(
+    if const { !suits_lanes::<D>() } {
+        return combine(dst, src, f);
+    }
+    target.run(
         #[inline(always)]
         || combine(dst, src, f),
     );
 }
 
-/// The given instructions for elements of one word, portable code for wider ones: carries do not suit vector lanes, and
+/// Elements of one word are computed with the given instructions, wider ones with portable code: carries do not suit vector lanes, and
 /// the compiler's attempts (two to three times slower, measured) are not wanted.
-fn of_words<D>(target: Target) -> Target {
-    if size_of::<D>() > 8 { Target::PORTABLE } else { target }
+const fn suits_lanes<D>() -> bool {
+    size_of::<D>() <= 8
 }
 
 /// The loop of [`apply`]. Its parameter tells the compiler that the destination overlaps nothing.
@@ -45,11 +48,20 @@ pub(crate) fn sum_on<R: Ring, const N: usize>(
     src: [&[R]; N],
     f: &impl Fn([R; N]) -> R,
 ) -> R {
-    let src = src.map(|s| &s[..len]);
-    of_words::<R>(target).run(
+    if const { !suits_lanes::<R>() } {
+        return fold(len, src, f);
+    }
+    target.run(
         #[inline(always)]
-        || (0..len).fold(R::ZERO, |sum, i| sum + f(std::array::from_fn(|k| src[k][i]))),
+        || fold(len, src, f),
     )
+}
+
+/// The loop of [`sum_on`].
+#[inline(always)]
+fn fold<R: Ring, const N: usize>(len: usize, src: [&[R]; N], f: &impl Fn([R; N]) -> R) -> R {
+    let src = src.map(|s| &s[..len]);
+    (0..len).fold(R::ZERO, |sum, i| sum + f(std::array::from_fn(|k| src[k][i])))
 }
 
 /// dst += a.

@@ -101,6 +101,13 @@ pub fn sum<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>) {
     accumulate(threads, dst, [a], |[a]| a);
 }
 
+/// What an operation does to dense slices of equal lengths. It is called once per run, not once per element; so the code around it is compiled
+/// once per type of element and not once per operation.
+type Kernel<'f, D, T, const S: usize> = &'f (dyn Fn(&mut [D], [&[T]; S]) + Sync);
+
+/// The sum of an operation's results over dense slices of the given length.
+type SumKernel<'f, R, const S: usize> = &'f (dyn Fn(usize, [&[R]; S]) -> R + Sync);
+
 /// [`apply`] with given instructions.
 pub(super) fn apply_on<D, T, const S: usize>(
     target: Target,
@@ -112,9 +119,7 @@ pub(super) fn apply_on<D, T, const S: usize>(
     D: Pod + Send,
     T: Pod + Sync,
 {
-    for_each_part(threads, dst, src, |loops, dst, src| {
-        map_runs(target, loops, dst, src, &f);
-    });
+    map(threads, dst, src, &|dst, src| slices::apply_on(target, dst, src, &f));
 }
 
 /// [`accumulate`] with given instructions.
@@ -125,12 +130,33 @@ pub(super) fn accumulate_on<R: Ring, const S: usize>(
     src: [View<R>; S],
     f: impl Fn([R; S]) -> R + Sync,
 ) {
-    for_each_part(threads, dst, src, |loops, dst, src| {
-        if loops.inner().stride.dst == 0 {
-            sum_runs(target, loops, dst, src, &f);
-        } else {
-            map_runs(target, loops, dst, src, &|d, s| d + f(s));
-        }
+    let add = |dst: &mut [R], src: [&[R]; S]| slices::apply_on(target, dst, src, &|d, s| d + f(s));
+    let sum = |len, src: [&[R]; S]| slices::sum_on(target, len, src, &f);
+    map_or_sum(threads, dst, src, &add, &sum);
+}
+
+fn map<D, T, const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<D>,
+    src: [View<T>; S],
+    kernel: Kernel<'_, D, T, S>,
+) where
+    D: Pod + Send,
+    T: Pod + Sync,
+{
+    for_each_part(threads, dst, src, &|loops, dst, src| map_runs(loops, dst, src, kernel));
+}
+
+fn map_or_sum<R: Ring, const S: usize>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    src: [View<R>; S],
+    add: Kernel<'_, R, R, S>,
+    sum: SumKernel<'_, R, S>,
+) {
+    for_each_part(threads, dst, src, &|loops, dst, src| match loops.inner().stride.dst {
+        0 => sum_runs(loops, dst, src, sum),
+        _ => map_runs(loops, dst, src, add),
     });
 }
 
@@ -139,7 +165,7 @@ fn for_each_part<D: Send, T: Sync, const S: usize>(
     threads: &Threads,
     dst: ViewMut<D>,
     src: [View<T>; S],
-    work: impl Fn(&Loops<S>, &mut [D], [&[T]; S]) + Sync,
+    work: &(dyn Fn(&Loops<S>, &mut [D], [&[T]; S]) + Sync),
 ) {
     let loops = Loops::new(dst.layout, src.each_ref().map(|view| view.layout));
     let src = src.map(|view| view.data);
@@ -162,17 +188,16 @@ fn for_each_part<D: Send, T: Sync, const S: usize>(
 const STAGE: usize = 128;
 
 fn map_runs<D: Pod, T: Pod, const S: usize>(
-    target: Target,
     loops: &Loops<S>,
     dst: &mut [D],
     src: [&[T]; S],
-    f: &impl Fn(D, [T; S]) -> D,
+    kernel: Kernel<'_, D, T, S>,
 ) {
     let (len, stride) = (loops.inner().len, loops.inner().stride);
     if stride.iter().all(|stride| stride == 1) {
         return loops.for_each(|at| {
             let src = std::array::from_fn(|k| &src[k][at.src[k]..][..len]);
-            slices::apply_on(target, &mut dst[at.dst..][..len], src, f);
+            kernel(&mut dst[at.dst..][..len], src);
         });
     }
     let mut stages = Stages::new(src, len, stride.src);
@@ -181,33 +206,31 @@ fn map_runs<D: Pod, T: Pod, const S: usize>(
         stages.for_each(at.src, |from, n, src| {
             let at = at.dst.wrapping_add_signed(from as isize * stride.dst);
             if stride.dst == 1 {
-                return slices::apply_on(target, &mut dst[at..][..n], src, f);
+                return kernel(&mut dst[at..][..n], src);
             }
             let staged = &mut staged[..n];
             gather(staged, dst, at, stride.dst);
-            slices::apply_on(target, staged, src, f);
+            kernel(staged, src);
             scatter(dst, staged, at, stride.dst);
         });
     });
 }
 
 fn sum_runs<R: Ring, const S: usize>(
-    target: Target,
     loops: &Loops<S>,
     dst: &mut [R],
     src: [&[R]; S],
-    f: &impl Fn([R; S]) -> R,
+    kernel: SumKernel<'_, R, S>,
 ) {
     let (len, stride) = (loops.inner().len, loops.inner().stride);
     if stride.src.iter().all(|&stride| stride == 1) {
         return loops.for_each(|at| {
-            dst[at.dst] +=
-                slices::sum_on(target, len, std::array::from_fn(|k| &src[k][at.src[k]..][..len]), f);
+            dst[at.dst] += kernel(len, std::array::from_fn(|k| &src[k][at.src[k]..][..len]));
         });
     }
     let mut stages = Stages::new(src, len, stride.src);
     loops.for_each(|at| {
-        stages.for_each(at.src, |_, n, src| dst[at.dst] += slices::sum_on(target, n, src, f));
+        stages.for_each(at.src, |_, n, src| dst[at.dst] += kernel(n, src));
     });
 }
 
