@@ -1,33 +1,30 @@
 //! `tern emulate`.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+use tern_bytecode::Program;
 use tern_bytecode::program::Rounding;
 use tern_vm::machine::Report;
 
 use crate::SourceArgs;
 use crate::compile::load;
-use crate::events::{Events, peak_memory};
-use crate::host::FileHost;
+use crate::events::{Audience, Events, peak_memory};
+use crate::host::{FileHost, Files, read_inputs};
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
 pub(crate) struct EmulateArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Data of an input: NAME=FILE, NAME=FILE.npz:MEMBER. May be given several times.
-    #[arg(long = "input", value_name = "NAME=FILE")]
-    inputs: Vec<String>,
-    /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     /// Where outputs and metrics go: NAME.npz, metrics.jsonl.
-    #[arg(long, default_value = "tern-out")]
+    #[arg(long, visible_alias = "output", default_value = "tern-out")]
     out: PathBuf,
     /// Fix all randomness.
     #[arg(long)]
@@ -49,18 +46,9 @@ pub(crate) struct EmulateArgs {
 pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
     let program = &loaded.program;
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
-    let log = args.out.join("metrics.jsonl");
-    let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let mut events = Events::new(args.json, Some(log));
-    let header = &program.header;
-    let rounding = if header.rounding == Rounding::Nearest { "nearest" } else { "probabilistic" };
-    let start = json!({
-        "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
-        "rounding": rounding, "insecure_seed": args.seed,
-    });
-    events.emit(&start, None);
-    let mut host = FileHost::new(program, &args.inputs, args.data.as_deref(), events)?;
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    events.emit(&start(program, args.seed), None);
+    let mut host = FileHost::new(program, read_inputs(program, &args.files, None)?, &mut events);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = tern_vm::Options {
         seed: args.seed,
@@ -77,6 +65,29 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
         profile(program, &report);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The file of a run's metrics, in the directory of its outputs.
+pub(crate) fn open_log(out: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let log = out.join("metrics.jsonl");
+    File::create(&log).with_context(|| format!("cannot write {}", log.display()))
+}
+
+/// The first event of a run.
+pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
+    let header = &program.header;
+    json!({
+        "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
+        "rounding": rounding(header.rounding), "insecure_seed": seed,
+    })
+}
+
+fn rounding(rounding: Rounding) -> &'static str {
+    match rounding {
+        Rounding::Probabilistic => "probabilistic",
+        Rounding::Nearest => "nearest",
+    }
 }
 
 /// A fault of a run in one line, with its place.
@@ -111,7 +122,7 @@ fn finish(host: &mut FileHost<'_>, report: &Report) {
 }
 
 /// Time by source line, the slowest first.
-fn profile(program: &tern_bytecode::Program, report: &Report) {
+fn profile(program: &Program, report: &Report) {
     let mut lines = std::collections::BTreeMap::new();
     for ((time, line), instr) in report.times.iter().zip(&program.lines).zip(&program.code) {
         *lines.entry((*line, instr.name())).or_insert(0.0) += time.as_secs_f64();

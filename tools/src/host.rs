@@ -5,11 +5,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
 use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
+use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
 use crate::events::Events;
@@ -25,49 +28,86 @@ const MNIST: &[(&str, &str)] = &[
     ("test_y", "t10k-labels-idx1-ubyte"),
 ];
 
-/// Inputs from files, outputs to files.
-pub(crate) struct FileHost<'a> {
-    program: &'a Program,
-    inputs: Vec<Option<Encoded>>,
-    outputs: BTreeMap<String, Vec<(String, Array)>>,
-    pub(crate) events: Events,
+/// Where data are.
+#[derive(Args, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Files {
+    /// Data of an input: NAME=FILE, NAME=FILE.npz:MEMBER. May be given several times.
+    #[arg(long = "input", value_name = "NAME=FILE")]
+    inputs: Vec<String>,
+    /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
-impl<'a> FileHost<'a> {
-    /// Reads and checks every input before anything runs.
-    pub(crate) fn new(
-        program: &'a Program,
-        given: &[String],
-        data: Option<&Path>,
-        events: Events,
-    ) -> anyhow::Result<FileHost<'a>> {
+impl Files {
+    /// The files by input, of inputs that the program has; `only` says whose.
+    fn named(&self, program: &Program, only: Option<Party>) -> anyhow::Result<BTreeMap<&str, &str>> {
         let mut files = BTreeMap::new();
-        for text in given {
+        for text in &self.inputs {
             let Some((name, file)) = text.split_once('=') else { bail!("--input {text}: write NAME=FILE") };
-            if !program.inputs.iter().any(|i| i.name == name) {
+            let Some(input) = program.inputs.iter().find(|i| i.name == name) else {
                 let known: Vec<&str> = program.inputs.iter().map(|i| i.name.as_str()).collect();
                 bail!(
                     "the program has no input {name}; it uses {}",
                     if known.is_empty() { "none".into() } else { known.join(", ") }
                 );
+            };
+            if let Some(me) = only.filter(|me| !provides(*me, input)) {
+                bail!("input {name} comes from {}, this is {me}", tern_bytecode::disasm::place(input.from));
             }
-            files.insert(name.to_string(), file.to_string());
-        }
-        let mut inputs = Vec::new();
-        let mut problems = Vec::new();
-        for input in &program.inputs {
-            match load(program, input, files.get(&input.name).map(String::as_str), data) {
-                Ok(encoded) => inputs.push(Some(encoded)),
-                Err(error) => {
-                    problems.push(format!("{error:#}"));
-                    inputs.push(None);
-                }
+            if files.insert(name, file).is_some() {
+                bail!("--input {name} is given twice");
             }
         }
-        if !problems.is_empty() {
-            bail!("{}", problems.join("\n"));
-        }
-        Ok(FileHost { program, inputs, outputs: BTreeMap::new(), events })
+        Ok(files)
+    }
+
+    /// The part that one party of a local run needs.
+    pub(crate) fn of(&self, program: &Program, party: Party) -> anyhow::Result<Files> {
+        let named = self.named(program, None)?;
+        let own = program.inputs.iter().filter(|input| provides(party, input));
+        let own: std::collections::BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
+        let inputs = named.iter().filter(|(name, _)| own.contains(*name));
+        Ok(Files {
+            inputs: inputs.map(|(name, file)| format!("{name}={file}")).collect(),
+            data: self.data.clone(),
+        })
+    }
+}
+
+/// Whether a party has a part in an input.
+fn provides(party: Party, input: &Input) -> bool {
+    match input.from {
+        Place::Party(from) => usize::from(from) == party.index(),
+        Place::Shares => true,
+    }
+}
+
+/// The data of a program's inputs, of those that this party provides.
+pub(crate) type Inputs = Vec<Option<Encoded>>;
+
+/// Inputs from files, outputs to files.
+pub(crate) struct FileHost<'a> {
+    program: &'a Program,
+    inputs: Inputs,
+    outputs: BTreeMap<String, Vec<(String, Array)>>,
+    pub(crate) events: &'a mut Events,
+}
+
+/// Inputs that cannot be provided.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub(crate) struct InputError {
+    /// Their names: what other parties may know.
+    pub(crate) names: Vec<String>,
+    /// What is wrong with each: for the owner of the data.
+    problems: Vec<String>,
+}
+
+impl<'a> FileHost<'a> {
+    /// Hands out `inputs`, which [`read_inputs`] gave.
+    pub(crate) fn new(program: &'a Program, inputs: Inputs, events: &'a mut Events) -> FileHost<'a> {
+        FileHost { program, inputs, outputs: BTreeMap::new(), events }
     }
 
     /// Writes every output as an npz file of its name.
@@ -85,6 +125,35 @@ impl<'a> FileHost<'a> {
         }
         Ok(())
     }
+}
+
+/// Reads and checks every input before anything runs; of one party its own ones, if it is given.
+///
+/// # Errors
+/// An [`InputError`], or file names that make no sense.
+pub(crate) fn read_inputs(
+    program: &Program,
+    files: &Files,
+    only: Option<Party>,
+) -> anyhow::Result<Inputs> {
+    let named = files.named(program, only)?;
+    let mut inputs = Vec::new();
+    let mut failed = InputError { names: Vec::new(), problems: Vec::new() };
+    for input in &program.inputs {
+        if only.is_some_and(|me| !provides(me, input)) {
+            inputs.push(None);
+            continue;
+        }
+        match load(program, input, named.get(input.name.as_str()).copied(), files.data.as_deref()) {
+            Ok(encoded) => inputs.push(Some(encoded)),
+            Err(error) => {
+                failed.names.push(input.name.clone());
+                failed.problems.push(format!("{error:#}"));
+                inputs.push(None);
+            }
+        }
+    }
+    if failed.names.is_empty() { Ok(inputs) } else { Err(failed.into()) }
 }
 
 fn load(

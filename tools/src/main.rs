@@ -5,7 +5,9 @@ mod data;
 mod emulate;
 mod events;
 mod host;
+mod keys;
 mod report;
+mod run;
 mod tests;
 
 use std::path::PathBuf;
@@ -55,6 +57,15 @@ enum Command {
     },
     /// Run a program on clear data, exactly as the secure computation would compute.
     Emulate(emulate::EmulateArgs),
+    /// Run a program on secret shares: three local processes, or one of three real parties (--party).
+    Run(run::RunArgs),
+    /// Make the key and the certificate of a party, and print its entry for the hosts file.
+    Keygen(keys::KeygenArgs),
+    /// See whether the other parties can be reached and are who they should be; all three run this at the same time.
+    Ping(run::PartyArgs),
+    /// A party of a local run, told what to do by the process that started it.
+    #[command(hide = true)]
+    LocalParty,
     /// Run the test blocks of a file in the emulator.
     Test {
         #[command(flatten)]
@@ -130,6 +141,10 @@ fn main() -> ExitCode {
         }
         Command::Cost { source, json, network } => report::cost(&source, json, network.as_deref()),
         Command::Emulate(args) => emulate::emulate(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Keygen(args) => keys::keygen(&args),
+        Command::Ping(args) => keys::ping(&args),
+        Command::LocalParty => run::local_party(),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),
         Command::Data { set } => data::run(&set),

@@ -1,0 +1,55 @@
+//! `tern keygen` and `tern ping`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tern_vm::net;
+
+use crate::events::{Audience, Events};
+use crate::run::PartyArgs;
+
+/// For whom a key is made.
+#[derive(Args, Clone)]
+pub(crate) struct KeygenArgs {
+    /// The party's name, a plain word.
+    name: String,
+    /// Where the others reach the party: host:port.
+    #[arg(long, default_value = "HOST:PORT")]
+    address: String,
+    /// How long the certificate is valid.
+    #[arg(long, default_value_t = 10)]
+    years: u32,
+    /// Where NAME.key.pem and NAME.cert.pem go.
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+}
+
+/// `tern keygen`: files for the party, and on standard output what belongs into everybody's hosts file.
+pub(crate) fn keygen(args: &KeygenArgs) -> anyhow::Result<ExitCode> {
+    let files = net::keygen(&args.dir, &args.name, args.years)?;
+    eprintln!("{}: keep it secret", files.key.display());
+    eprintln!("{}: valid for {} years", files.certificate.display(), args.years);
+    println!("[[party]]\nname = \"{}\"\naddress = \"{}\"", args.name, args.address);
+    println!("fingerprint = \"{}\"\n", files.fingerprint);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `tern ping`.
+pub(crate) fn ping(args: &PartyArgs) -> anyhow::Result<ExitCode> {
+    let seat = args.seat()?;
+    let mut events = Events::new(Audience::Person, None);
+    let reached = net::ping(seat.setup(None), &mut |waiting| events.waiting(waiting))?;
+    events.finish();
+    let mut code = ExitCode::SUCCESS;
+    for reach in &reached {
+        match &reach.rtt {
+            Ok(rtt) => println!("{} at {}: {:.2} ms", reach.who, reach.address, 1e3 * rtt.as_secs_f64()),
+            Err(error) => {
+                println!("{} at {}: {error}", reach.who, reach.address);
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}

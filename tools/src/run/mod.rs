@@ -1,0 +1,173 @@
+//! `tern run`: a program on secret shares.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `party` | one party's part of a run, wherever the others are |
+//! | `local` | three processes on this machine, and the one view of them |
+//! | `measured` | what a run has cost |
+
+mod local;
+mod measured;
+mod party;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
+
+use crate::SourceArgs;
+use crate::compile::{Loaded, load};
+use crate::emulate::open_log;
+use crate::events::{Audience, Events};
+use crate::host::Files;
+
+pub(crate) use local::local_party;
+
+/// What to run, as whom, on which data.
+#[derive(Args, Clone)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    files: Files,
+    /// Where outputs and metrics go: NAME.npz, metrics.jsonl.
+    #[arg(long, visible_alias = "output", default_value = "tern-out")]
+    out: PathBuf,
+    /// Fix all randomness, the same at all parties. For tests: nothing stays secret.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads of this party; by default all cores, which three local parties share.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Simulate a network, the same at all parties: lan, wan or rtt=40ms,bw=352Mbit.
+    #[arg(long)]
+    network: Option<NetworkModel>,
+    /// Events as JSON lines on standard output.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    party: OptionalParty,
+}
+
+/// Which party this is.
+#[derive(Args, Clone)]
+struct OptionalParty {
+    /// Be this one of three real parties: 0, 1 or 2. Without it, three local processes are started.
+    #[arg(long, requires = "hosts")]
+    party: Option<usize>,
+    /// Who the parties are.
+    #[arg(long, requires = "party")]
+    hosts: Option<PathBuf>,
+    /// This party's key, with its certificate beside it; by default NAME.key.pem, in the directory of the hosts file.
+    #[arg(long, requires = "party")]
+    key: Option<PathBuf>,
+    /// Seconds to wait for the others, to start and later for any sign of life; by default what the hosts file says.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+}
+
+/// A party among real ones.
+#[derive(Args, Clone)]
+pub(crate) struct PartyArgs {
+    /// Which of the parties this is: 0, 1 or 2.
+    #[arg(long)]
+    party: usize,
+    /// Who the parties are.
+    #[arg(long)]
+    hosts: PathBuf,
+    /// This party's key, with its certificate beside it; by default NAME.key.pem, in the directory of the hosts file.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Seconds to wait for the others; by default what the hosts file says.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+}
+
+/// A party's place in the world.
+pub(crate) struct Seat {
+    pub(crate) hosts: Hosts,
+    pub(crate) me: Party,
+    pub(crate) identity: Identity,
+}
+
+/// `tern run`.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
+    let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
+        return local::run(args, &loaded);
+    };
+    let seat = PartyArgs { party, hosts, key, timeout }.seat()?;
+    one_party(args, &loaded, &seat)
+}
+
+/// One of three real parties.
+fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    let part = party::Part {
+        program: &loaded.program,
+        files: &args.files,
+        setup: seat.setup(args.network),
+        endpoint: party::listen(&seat.hosts, seat.me)?,
+        seed: args.seed,
+        threads: args.threads.unwrap_or_else(cores),
+        out: &args.out,
+    };
+    events.emit(&crate::emulate::start(&loaded.program, args.seed), None);
+    let inputs = match part.inputs() {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            // At once: the others may not be there yet, and they wait for each other.
+            eprintln!("error: {error:#}");
+            part.excuse(&error, &mut events).context("the other parties could not be told")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let outcome = part.play(inputs, &mut events);
+    events.finish();
+    let share = outcome?;
+    let report = measured::Measured::new(vec![share], events.metrics().clone());
+    report.tell(&mut events, loaded, args.network);
+    Ok(ExitCode::SUCCESS)
+}
+
+impl PartyArgs {
+    /// Reads the hosts file and the key.
+    pub(crate) fn seat(&self) -> anyhow::Result<Seat> {
+        let mut hosts = Hosts::load(&self.hosts)?;
+        if let Some(seconds) = self.timeout {
+            let limit = Duration::from_secs(seconds);
+            hosts.timeouts = Timeouts { connect: limit, stall: limit };
+        }
+        let Some(me) = Party::from_index(self.party) else {
+            bail!("there is no party {}: 0, 1 or 2", self.party);
+        };
+        let name = &hosts.host(me).name;
+        let key = self.key.clone().unwrap_or_else(|| self.hosts.with_file_name(format!("{name}.key.pem")));
+        let certificate = certificate_beside(&key)?;
+        let identity = Identity::load(&key, &certificate).with_context(|| format!("the key of {}", hosts.who(me)))?;
+        Ok(Seat { hosts, me, identity })
+    }
+}
+
+/// `alice.cert.pem` for `alice.key.pem`.
+fn certificate_beside(key: &std::path::Path) -> anyhow::Result<PathBuf> {
+    let name = key.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(stem) = name.strip_suffix(".key.pem") else {
+        bail!("--key {}: its name should end in .key.pem, as keygen makes it", key.display());
+    };
+    Ok(key.with_file_name(format!("{stem}.cert.pem")))
+}
+
+impl Seat {
+    pub(crate) fn setup(&self, network: Option<NetworkModel>) -> Setup<'_> {
+        Setup { hosts: &self.hosts, me: self.me, identity: &self.identity, network }
+    }
+}
+
+/// Processors of this machine.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

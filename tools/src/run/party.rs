@@ -1,0 +1,106 @@
+//! One party's part of a run.
+
+use std::path::Path;
+
+use tern_bytecode::Program;
+use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Side, Traffic, connect_at};
+use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
+
+use super::measured::Share;
+use crate::events::{Events, peak_memory};
+use crate::host::{FileHost, Files, InputError, Inputs, read_inputs};
+
+/// What a party does, and where.
+pub(super) struct Part<'a> {
+    pub(super) program: &'a Program,
+    /// Its own data.
+    pub(super) files: &'a Files,
+    pub(super) setup: Setup<'a>,
+    /// Where it is dialed; party 0 is not.
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) seed: Option<u64>,
+    pub(super) threads: usize,
+    /// Where its outputs go.
+    pub(super) out: &'a Path,
+}
+
+/// Whose fault it is that a run has failed, as far as this party knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Blame {
+    /// It failed here.
+    Own,
+    /// Another party, as seen from here.
+    Other,
+    /// Another party said so.
+    Told,
+}
+
+/// Opens the port of a party that is dialed.
+pub(super) fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
+    match me {
+        Party::P0 => Ok(None),
+        Party::P1 | Party::P2 => Endpoint::bind(&hosts.host(me).address).map(Some),
+    }
+}
+
+impl Part<'_> {
+    /// Its own data.
+    pub(super) fn inputs(&self) -> anyhow::Result<Inputs> {
+        read_inputs(self.program, self.files, Some(self.setup.me))
+    }
+
+    /// Meets the others, runs the program, and writes the outputs when all parties have finished.
+    pub(super) fn play(self, inputs: Inputs, events: &mut Events) -> anyhow::Result<Share> {
+        let Part { program, setup, .. } = self;
+        let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
+        events.met();
+        let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
+        let mut host = FileHost::new(program, inputs, events);
+        let report = run_party(program, &mut links, &mut host, &options)?;
+        host.write_outputs(self.out)?;
+        Ok(share(setup.me, &report, links.traffic()))
+    }
+
+    /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
+    pub(super) fn excuse(self, error: &anyhow::Error, events: &mut Events) -> Result<(), NetError> {
+        let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
+        let reason = names.map_or("it cannot use its data".to_string(), |names| format!("it has no usable data for {names}"));
+        connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
+        Ok(())
+    }
+}
+
+fn share(me: Party, report: &Report, traffic: Traffic) -> Share {
+    let mut sent = [0; 3];
+    for side in Side::BOTH {
+        sent[me.at(side).index()] = 8 * traffic.sent[side];
+    }
+    Share {
+        party: me.index(),
+        seconds: report.elapsed.as_secs_f64(),
+        waited: traffic.waited.as_secs_f64(),
+        rounds: traffic.rounds,
+        sent,
+        peak_memory: peak_memory(),
+    }
+}
+
+/// Whose fault an error is.
+pub(super) fn blame(error: &anyhow::Error) -> Blame {
+    let fault = error.downcast_ref::<RunError>().map(|error| &error.fault);
+    let party = match fault {
+        Some(Fault::Protocol(cause)) => cause.downcast_ref::<PartyError>(),
+        _ => None,
+    };
+    let net = match party {
+        Some(PartyError::Net(net)) => Some(net),
+        Some(PartyError::Differs { .. }) => return Blame::Other,
+        None => error.downcast_ref::<NetError>(),
+    };
+    match net {
+        Some(NetError::Aborted { .. }) => Blame::Told,
+        Some(_) => Blame::Other,
+        None => Blame::Own,
+    }
+}
