@@ -19,6 +19,14 @@ pub(crate) struct Loaded {
     pub(crate) sources: SourceMap,
 }
 
+impl Loaded {
+    /// The text of a source line, counted from 1.
+    pub(crate) fn line(&self, file: &str, line: u32) -> Option<String> {
+        let text = &self.sources.get(self.sources.find(file)?)?.text;
+        text.lines().nth(line.checked_sub(1)? as usize).map(|line| line.trim().to_string())
+    }
+}
+
 /// `tern check`.
 pub(crate) fn check(source: &SourceArgs) -> anyhow::Result<ExitCode> {
     let compilation = compile(source, Entry::Main, None)?;

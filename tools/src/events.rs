@@ -105,8 +105,7 @@ impl Events {
         }
         let iteration = event["iteration"].as_array().map_or(&[][..], Vec::as_slice);
         let iteration: Vec<String> = iteration.iter().map(Value::to_string).collect();
-        let place =
-            if iteration.is_empty() { String::new() } else { format!("[{}] ", iteration.join(", ")) };
+        let place = if iteration.is_empty() { String::new() } else { format!("[{}] ", iteration.join(", ")) };
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         let shown: Vec<String> =
             values.iter().map(|v| v.as_f64().map_or("?".to_string(), |v| format!("{v:.5}"))).collect();
@@ -140,8 +139,7 @@ impl Events {
             return;
         }
         let missing: Vec<String> = waiting.missing.iter().map(ToString::to_string).collect();
-        let mut text =
-            format!("waiting for {}, {} s left", missing.join(" and "), waiting.left.as_secs());
+        let mut text = format!("waiting for {}, {} s left", missing.join(" and "), waiting.left.as_secs());
         if let Some(refused) = &waiting.refused {
             text.push_str(&format!("; turned away: {refused}"));
         }

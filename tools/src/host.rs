@@ -131,11 +131,7 @@ impl<'a> FileHost<'a> {
 ///
 /// # Errors
 /// An [`InputError`], or file names that make no sense.
-pub(crate) fn read_inputs(
-    program: &Program,
-    files: &Files,
-    only: Option<Party>,
-) -> anyhow::Result<Inputs> {
+pub(crate) fn read_inputs(program: &Program, files: &Files, only: Option<Party>) -> anyhow::Result<Inputs> {
     let named = files.named(program, only)?;
     let mut inputs = Vec::new();
     let mut failed = InputError { names: Vec::new(), problems: Vec::new() };

@@ -23,11 +23,7 @@ pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> an
         println!("{object}");
         return Ok(ExitCode::SUCCESS);
     }
-    let line = |file: &str, line: u32| {
-        let text = &loaded.sources.get(loaded.sources.find(file)?)?.text;
-        text.lines().nth(line.checked_sub(1)? as usize).map(|l| l.trim().to_string())
-    };
-    print!("{}", report.to_text(line));
+    print!("{}", report.to_text(|file, line| loaded.line(file, line)));
     if let Some(seconds) = seconds {
         println!("predicted communication: {seconds:.1} s");
     }

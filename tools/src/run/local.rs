@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeouts};
 
 use super::measured::{Measured, Share};
-use super::party::{Blame, Part, blame};
+use super::party::{Blame, Part, blame, describe};
 use super::{RunArgs, cores};
 use crate::compile::Loaded;
 use crate::emulate::{open_log, start};
@@ -262,7 +262,7 @@ pub(crate) fn local_party() -> anyhow::Result<ExitCode> {
 }
 
 fn failed(events: &mut Events, error: &anyhow::Error) {
-    let event = json!({"event": "failed", "blame": blame(error), "message": format!("{error:#}")});
+    let event = json!({"event": "failed", "blame": blame(error), "message": describe(error)});
     events.emit(&event, None);
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tern_bytecode::report::report;
+use serde_json::{Value, json};
+use tern_bytecode::report::{group, report};
 use tern_vm::net::NetworkModel;
 
 use crate::compile::Loaded;
@@ -24,6 +24,34 @@ pub(super) struct Share {
     pub(super) sent: [u64; 3],
     /// The largest resident size of its process, in bytes.
     pub(super) peak_memory: u64,
+    /// In the order of the source.
+    pub(super) by_line: Vec<LineShare>,
+}
+
+/// What one party, or all together, spent on a source line.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct LineShare {
+    /// The file; empty for what belongs to no line.
+    pub(super) file: String,
+    /// Counted from 1.
+    pub(super) line: u32,
+    pub(super) bits: u64,
+    pub(super) rounds: u64,
+    pub(super) executions: u64,
+    /// Seconds of work.
+    pub(super) compute: f64,
+    /// Seconds of waiting for the others.
+    pub(super) waited: f64,
+}
+
+impl Share {
+    /// Its totals.
+    fn summary(&self) -> Value {
+        json!({
+            "party": self.party, "seconds": self.seconds, "waited": self.waited, "rounds": self.rounds,
+            "sent": self.sent, "peak_memory": self.peak_memory,
+        })
+    }
 }
 
 /// What the parties of a run have measured, as far as this process knows.
@@ -49,6 +77,44 @@ impl Measured {
         self.shares.iter().map(figure).fold(T::default(), |a, b| if b > a { b } else { a })
     }
 
+    /// Lines with the bits of all parties, and the times of the slowest one.
+    fn by_line(&self) -> Vec<LineShare> {
+        let (first, others) = self.shares.split_first().expect("a report is on one party or all");
+        let mut lines = first.by_line.clone();
+        // The program is the same, so its lines are.
+        for share in others {
+            for (all, part) in lines.iter_mut().zip(&share.by_line) {
+                all.bits += part.bits;
+                all.compute = all.compute.max(part.compute);
+                all.waited = all.waited.max(part.waited);
+            }
+        }
+        lines
+    }
+
+    /// The table of `tern cost`, measured.
+    fn table(&self, lines: &[LineShare], loaded: &Loaded) -> String {
+        let mut out = format!(
+            "\n{:>20} {:>12} {:>10} {:>10} {:>10}  line\n",
+            "bits", "rounds", "compute", "waiting", "times"
+        );
+        for l in lines {
+            let text = loaded.line(&l.file, l.line).unwrap_or_default();
+            let place = if l.file.is_empty() { "-".to_string() } else { format!("{}:{}", l.file, l.line) };
+            let row = format!(
+                "{:>20} {:>12} {:>8.3} s {:>8.3} s {:>10}  {place}  {text}",
+                group(l.bits),
+                group(l.rounds),
+                l.compute,
+                l.waited,
+                group(l.executions),
+            );
+            out.push_str(row.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
     /// Emits the last event of a run.
     pub(super) fn tell(&self, events: &mut Events, loaded: &Loaded, network: Option<NetworkModel>) {
         let mut bits_by_link = [None; 3];
@@ -57,20 +123,24 @@ impl Measured {
         }
         let (seconds, waited) = (self.most(|share| share.seconds), self.most(|share| share.waited));
         let (rounds, peak_memory) = (self.most(|share| share.rounds), self.most(|share| share.peak_memory));
+        let by_line = self.by_line();
         let done = json!({
             "event": "done", "seconds": seconds, "waited": waited, "rounds": rounds, "bits": self.bits(),
             "bits_by_link": bits_by_link, "peak_memory": peak_memory, "metrics": self.metrics,
-            "parties": self.shares, "simulated_network": network.map(|model| model.to_string()),
+            "parties": self.shares.iter().map(Share::summary).collect::<Vec<_>>(), "by_line": by_line,
+            "simulated_network": network.map(|model| model.to_string()),
         });
         let sent = match &self.shares[..] {
             [one] => format!("party {} sent {:.1} MB", one.party, self.bits() as f64 / 8e6),
             _ => format!("{:.1} MB", self.bits() as f64 / 8e6),
         };
-        let mut text = format!(
-            "{seconds:.1} s, of which up to {waited:.1} s waiting; {rounds} rounds, {sent}{}; at most {:.0} MB of memory per party",
+        let mut text = self.table(&by_line, loaded);
+        text.push_str(&format!(
+            "\n{seconds:.1} s, of which up to {waited:.1} s waiting; {} rounds, {sent}{}; at most {:.0} MB of memory per party",
+            group(rounds),
             self.against_announced(loaded),
             peak_memory as f64 / 1e6,
-        );
+        ));
         if let Some(model) = network {
             text.push_str(&format!("\nThe network was a simulation: {model}."));
         }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
 
@@ -127,7 +127,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     };
     let outcome = part.play(inputs, &mut events);
     events.finish();
-    let share = outcome?;
+    let share = outcome.map_err(|error| anyhow!("{}", party::describe(&error)))?;
     let report = measured::Measured::new(vec![share], events.metrics().clone());
     report.tell(&mut events, loaded, args.network);
     Ok(ExitCode::SUCCESS)
@@ -147,7 +147,8 @@ impl PartyArgs {
         let name = &hosts.host(me).name;
         let key = self.key.clone().unwrap_or_else(|| self.hosts.with_file_name(format!("{name}.key.pem")));
         let certificate = certificate_beside(&key)?;
-        let identity = Identity::load(&key, &certificate).with_context(|| format!("the key of {}", hosts.who(me)))?;
+        let identity =
+            Identity::load(&key, &certificate).with_context(|| format!("the key of {}", hosts.who(me)))?;
         Ok(Seat { hosts, me, identity })
     }
 }

@@ -1,12 +1,14 @@
 //! One party's part of a run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tern_bytecode::Program;
+use tern_vm::machine::place;
 use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Side, Traffic, connect_at};
 use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
 
-use super::measured::Share;
+use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
 use crate::host::{FileHost, Files, InputError, Inputs, read_inputs};
 
@@ -59,19 +61,21 @@ impl Part<'_> {
         let mut host = FileHost::new(program, inputs, events);
         let report = run_party(program, &mut links, &mut host, &options)?;
         host.write_outputs(self.out)?;
-        Ok(share(setup.me, &report, links.traffic()))
+        Ok(share(setup.me, program, &report, links.traffic()))
     }
 
     /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
     pub(super) fn excuse(self, error: &anyhow::Error, events: &mut Events) -> Result<(), NetError> {
         let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
-        let reason = names.map_or("it cannot use its data".to_string(), |names| format!("it has no usable data for {names}"));
+        let reason = names.map_or("it cannot use its data".to_string(), |names| {
+            format!("it has no usable data for {names}")
+        });
         connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
         Ok(())
     }
 }
 
-fn share(me: Party, report: &Report, traffic: Traffic) -> Share {
+fn share(me: Party, program: &Program, report: &Report, traffic: Traffic) -> Share {
     let mut sent = [0; 3];
     for side in Side::BOTH {
         sent[me.at(side).index()] = 8 * traffic.sent[side];
@@ -83,6 +87,34 @@ fn share(me: Party, report: &Report, traffic: Traffic) -> Share {
         rounds: traffic.rounds,
         sent,
         peak_memory: peak_memory(),
+        by_line: by_line(program, report),
+    }
+}
+
+fn by_line(program: &Program, report: &Report) -> Vec<LineShare> {
+    let mut lines = BTreeMap::new();
+    let Some(measured) = &report.measured else { return Vec::new() };
+    for at in 0..measured.sent.len() {
+        // By index of the file, as `tern cost` lists them; what belongs to no line has line 0.
+        let key = program.lines.get(at).filter(|line| line.line > 0);
+        let share = lines.entry(key).or_insert_with(|| {
+            let (file, line) = place(program, at as u32).unwrap_or_default();
+            LineShare { file, line, ..LineShare::default() }
+        });
+        share.bits += 8 * measured.sent[at];
+        share.rounds += measured.rounds[at];
+        share.executions = share.executions.max(report.executions[at]);
+        share.compute += measured.compute[at].as_secs_f64();
+        share.waited += measured.waited[at].as_secs_f64();
+    }
+    lines.into_values().collect()
+}
+
+/// An error in one line. That of a run already says what its cause says.
+pub(super) fn describe(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<RunError>() {
+        Some(error) => error.to_string(),
+        None => format!("{error:#}"),
     }
 }
 
