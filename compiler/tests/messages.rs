@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use expect_test::expect_file;
-use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
+use tern_compiler::diagnostics::{Code, Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::Rounding;
 use tern_compiler::{Compilation, Entry, Request, Settings, compile};
 
@@ -50,4 +50,27 @@ fn arguments_are_checked() {
     let compilation = run("arguments", program, &given);
     let text = render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN);
     expect_file!["messages/arguments.txt"].assert_eq(&text);
+}
+
+/// Codes without a golden message, and why.
+const UNCOVERED: [(Code, &str); 1] = [(Code::L006, "the file would have 4 GiB")];
+
+#[test]
+fn every_code_has_a_golden_message() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut shown = String::new();
+    for folder in ["messages", "syntax/errors"] {
+        for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "txt") {
+                shown += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let is_shown = |code: &Code| shown.contains(&format!("[{code}]: "));
+    let excused: Vec<Code> = UNCOVERED.iter().map(|(code, _)| *code).collect();
+    let missing: Vec<&Code> = Code::ALL.iter().filter(|c| !is_shown(c) && !excused.contains(c)).collect();
+    assert!(missing.is_empty(), "no program in tests/messages is rejected with {missing:?}");
+    let needless: Vec<&Code> = excused.iter().filter(|c| is_shown(c)).collect();
+    assert!(needless.is_empty(), "{needless:?} have golden messages after all");
 }

@@ -225,7 +225,7 @@ codes! {
     G005 = "a derivative of a derivative",
 
     // ---- B: bytecode
-    /// The bytecode has limits: a tensor has at most 12 axes (those of sliding windows included) and 2^40 elements, and constants must
+    /// There are limits: a tensor has at most 12 axes (those of sliding windows included) and 2^32 elements, and constants must
     /// fit the ring. A larger ring (`--ring`) takes larger constants.
     B001 = "a program that the bytecode cannot express",
 }

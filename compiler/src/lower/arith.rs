@@ -768,7 +768,10 @@ impl<'a> Lowerer<'a> {
                 Code::T002,
                 span,
                 format!("@ of {p} and {q}"),
-                "the last axis of the left side meets the last but one of the right",
+                format!(
+                    "{} meets {inner}: the last axis of the left side, the last but one of the right",
+                    x[x.len() - 1]
+                ),
             );
         }
         let axes = Axes {
@@ -782,6 +785,13 @@ impl<'a> Lowerer<'a> {
 
     /// A product summed over inner axes.
     pub(super) fn contract(&mut self, a: Value, b: Value, axes: Axes, span: Span) -> Value {
+        if let (Some(x), Some(y)) = (a.shape(), b.shape()) {
+            let [n, r, i, _] = [axes.batch, axes.rows, axes.inner, axes.cols].map(usize::from);
+            let shape = [&x[..n + r], &y[n + i..]].concat();
+            if !self.bounded(&shape, span) {
+                return Value::Error;
+            }
+        }
         match (a, b) {
             (Value::Error, _) | (_, Value::Error) => Value::Error,
             (Value::Const(x), Value::Const(y)) => Value::Const(contract_constants(&x, &y, axes)),

@@ -4,12 +4,12 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use tern_bytecode::instr::{Axes, RealUnary};
 
-use super::Lowerer;
 use super::arith::{elem_of, shape_of};
 use super::call::{Given, secret_fix};
 use super::exact;
 use super::expr::Want;
 use super::value::{Elem, Konst, Tensor, Value, show_shape};
+use super::{Lowerer, MAX_ELEMENTS, MAX_LIST};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Kind, Op, Type};
 use crate::syntax::ast::{self, BinaryOp};
@@ -261,7 +261,7 @@ impl<'a> Lowerer<'a> {
     }
 
     fn sizes(&mut self, args: &Args<'_>, i: usize) -> Option<Vec<usize>> {
-        let found = match args.value(i) {
+        let found: Option<Vec<usize>> = match args.value(i) {
             Value::Const(k) if k.shape.len() <= 1 => {
                 k.iter().map(|n| if n.is_integer() { n.to_usize() } else { None }).collect()
             }
@@ -271,7 +271,7 @@ impl<'a> Lowerer<'a> {
             let what = args.value(i).describe();
             self.error(Code::T004, args.span(i), "a list of constant sizes is needed here", what);
         }
-        found
+        found.filter(|shape| self.bounded(shape, args.span(i)))
     }
 
     /// An axis, counted from behind if negative.
@@ -279,7 +279,12 @@ impl<'a> Lowerer<'a> {
         let n = self.whole(args, i)?;
         let at = if n < 0 { n + rank as i64 } else { n };
         usize::try_from(at).ok().filter(|a| *a < rank).or_else(|| {
-            self.error(Code::T013, args.span(i), format!("axis {n} of {rank}"), "");
+            self.error(
+                Code::T013,
+                args.span(i),
+                format!("there is no axis {n}"),
+                format!("of {}", axis_count(rank)),
+            );
             None
         })
     }
@@ -327,8 +332,8 @@ impl<'a> Lowerer<'a> {
                         return self.error(
                             Code::T013,
                             args.span(1),
-                            format!("axes of a tensor with {}", shape.len()),
-                            "",
+                            "there are no such axes",
+                            format!("of {}", axis_count(shape.len())),
                         );
                     }
                     axes.into_iter().map(|a| a as usize).collect()
@@ -547,6 +552,9 @@ impl<'a> Lowerer<'a> {
             let found: Vec<String> = shapes.iter().map(|s| show_shape(s)).collect();
             return self.error(Code::T008, span, format!("where of shapes {}", found.join(", ")), "");
         };
+        if !self.bounded(&shape, span) {
+            return Value::Error;
+        }
         let [c, a, b] = [c, a, b].map(|v| self.broadcast(v, &shape));
         self.choose(c, a, b, span)
     }
@@ -687,14 +695,19 @@ impl<'a> Lowerer<'a> {
             return self.error(Code::T003, args.span(0), "windows of a run-time tensor", found);
         };
         let rank = shape.len();
-        if rank < 2
-            || stride == 0
-            || size == 0
-            || size > shape[rank - 2] + 2 * pad
-            || size > shape[rank - 1] + 2 * pad
-        {
+        let padded = |axis: usize| shape[axis].saturating_add(pad).saturating_add(pad);
+        if rank < 2 || stride == 0 || size == 0 || size > padded(rank - 2) || size > padded(rank - 1) {
             let text = format!("windows of {size} by {size}, {stride} apart, on {}", show_shape(&shape));
             return self.error(Code::T015, args.span, text, "");
+        }
+        let count = |axis: usize| (padded(axis) - size) / stride + 1;
+        let grid = [count(rank - 2), count(rank - 1), size, size];
+        let (grid, padded) = (
+            [&shape[..rank - 2], &grid].concat(),
+            [&shape[..rank - 2], &[padded(rank - 2), padded(rank - 1)]].concat(),
+        );
+        if !self.bounded(&grid, args.span) || !self.bounded(&padded, args.span) {
+            return Value::Error;
         }
         let mut id = t.id;
         if pad > 0 {
@@ -835,6 +848,14 @@ impl<'a> Lowerer<'a> {
             return self.error(Code::T004, args.span, "linspace is of constants", "");
         };
         let Some(count) = self.size(args, 2) else { return Value::Error };
+        if count > MAX_LIST {
+            return self.error(
+                Code::B001,
+                args.span,
+                format!("a list of more than {MAX_LIST} constants"),
+                "",
+            );
+        }
         let (Some(a), Some(b)) = (from.number(), to.number()) else {
             return self.error(Code::T004, args.span, "linspace is between two numbers", "");
         };
@@ -996,12 +1017,13 @@ impl<'a> Lowerer<'a> {
 
     fn batches(&mut self, args: &Args<'_>) -> Value {
         let (Some(rows), Some(size)) = (self.size(args, 0), self.size(args, 1)) else { return Value::Error };
-        if rows == 0 || size == 0 || u32::try_from(rows).is_err() {
+        let drawn = rows.checked_next_multiple_of(size.max(1));
+        if rows == 0 || size == 0 || u32::try_from(rows).is_err() || drawn.is_none_or(|n| n > MAX_ELEMENTS) {
             return self.error(
                 Code::T004,
                 args.span,
                 format!("batches of {size} out of {rows} rows"),
-                "both are at least 1",
+                format!("both are from 1 to {}", u32::MAX),
             );
         }
         Value::Batches { rows, size }
@@ -1153,6 +1175,10 @@ impl<'a> Lowerer<'a> {
 
 /// Metrics of this prefix count the elements for which an assertion fails.
 pub const ASSERT: &str = "assert ";
+
+fn axis_count(rank: usize) -> String {
+    super::call::count(rank, "axis")
+}
 
 fn chars(text: &str) -> Vec<char> {
     text.trim().chars().collect()

@@ -20,10 +20,21 @@ pub(super) struct Given<'a> {
     pub(super) span: Span,
 }
 
-/// What matching a signature knows: where each size variable got its value.
+/// What matching a signature knows.
 struct Matching<'a> {
     function: &'a ast::Function,
+    /// Where each size variable got its value.
     sizes: HashMap<String, String>,
+    /// Computed sizes, such as 2 * n, whose variables a later parameter may bind.
+    computed: Vec<Computed<'a>>,
+}
+
+/// A computed size of a parameter, and what was found in its place.
+struct Computed<'a> {
+    size: &'a Expr,
+    found: i64,
+    what: String,
+    span: Span,
 }
 
 impl<'a> Lowerer<'a> {
@@ -212,7 +223,7 @@ impl<'a> Lowerer<'a> {
         call: Span,
         want: Option<&Want>,
     ) -> Value {
-        let mut matching = Matching { function: f, sizes: HashMap::new() };
+        let mut matching = Matching { function: f, sizes: HashMap::new(), computed: Vec::new() };
         let mut values = Vec::with_capacity(slots.len());
         for (slot, param) in slots.into_iter().zip(&f.params) {
             let (value, span) = match slot {
@@ -233,6 +244,11 @@ impl<'a> Lowerer<'a> {
                     *value = converted;
                 }
                 None => return Value::Error,
+            }
+        }
+        for size in std::mem::take(&mut matching.computed) {
+            if self.compare_size(&size, &matching).is_none() {
+                return Value::Error;
             }
         }
         if let (Some(result), Some(shape)) = (&f.result, want.and_then(|w| w.shape.as_ref())) {
@@ -443,8 +459,9 @@ impl<'a> Lowerer<'a> {
         if !fits {
             let name = &matching.function.name.name;
             let text = format!(
-                "{name} expects {} axes here, found {}",
-                if spread.is_some() { format!("at least {fixed}") } else { fixed.to_string() },
+                "{name} expects {}{} here, found {}",
+                if spread.is_some() { "at least " } else { "" },
+                count(fixed, "axis"),
                 found.len()
             );
             let signature = self.sources.text(matching.function.header).trim().to_string();
@@ -534,14 +551,25 @@ impl<'a> Lowerer<'a> {
             matching.sizes.insert(name.name.clone(), text);
             return Some(());
         }
+        let size = Computed { size: expr, found, what: what.to_string(), span };
+        if matches!(expr.kind, ExprKind::Path(_) | ExprKind::Number(_)) {
+            return self.compare_size(&size, matching);
+        }
+        matching.computed.push(size);
+        Some(())
+    }
+
+    /// Compares a size that the signature knows with the one that was found.
+    fn compare_size(&mut self, size: &Computed<'a>, matching: &Matching<'a>) -> Option<()> {
+        let Computed { size: expr, found, what, span } = size;
         let expected = self.constant_int(expr)?;
-        if expected == found {
+        if expected == *found {
             return Some(());
         }
         let f = matching.function;
         let dim = self.sources.text(expr.span).to_string();
         let signature = self.sources.text(f.header).trim().to_string();
-        let here = self.sources.text(span).to_string();
+        let here = self.sources.text(*span).to_string();
         let mut note = format!("{signature}: {dim} is {found} from {here}");
         if let Some(from) = matching.sizes.get(&dim) {
             note = format!("{note} and {expected} from {from}");
@@ -551,7 +579,7 @@ impl<'a> Lowerer<'a> {
                 Code::T002,
                 format!("{} expects {expected} for {dim} here, found {found}", f.name.name),
             )
-            .at(span, what.to_string())
+            .at(*span, what.clone())
             .note(note),
         );
         None
@@ -635,8 +663,13 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// What a type asks for, as far as its sizes are known here.
+    /// What a type asks for, as far as its sizes are known here. Reports nothing: [`Self::declared`] does, when the value is there.
     pub(super) fn want_of_type(&mut self, ty: &'a ast::Type) -> Want {
+        self.quietly(|l| l.declared(ty))
+    }
+
+    /// What a type asks for; reports sizes that cannot be computed.
+    pub(super) fn declared(&mut self, ty: &'a ast::Type) -> Want {
         match &ty.kind {
             TypeKind::Tensor { elem, shape, .. } => {
                 let elem = match elem {
@@ -653,7 +686,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// The sizes of a shape, if every name in it is known here. Reports nothing.
+    /// The sizes of a shape, if every name in it is known here.
     fn known_shape(&mut self, dims: &'a [Dim]) -> Option<Vec<usize>> {
         let mut shape = Vec::new();
         for dim in dims {
@@ -673,11 +706,17 @@ impl<'a> Lowerer<'a> {
                     {
                         return None;
                     }
-                    shape.push(usize::try_from(self.constant_int(expr)?).ok()?);
+                    let size = self.constant_int(expr)?;
+                    let Ok(size) = usize::try_from(size) else {
+                        self.error(Code::T004, expr.span, format!("{size} is no size"), "");
+                        return None;
+                    };
+                    shape.push(size);
                 }
             }
         }
-        Some(shape)
+        let span = self.builder.origin.inner;
+        self.bounded(&shape, span).then_some(shape)
     }
 
     pub(super) fn want_of_target(&mut self, target: &'a Expr) -> Option<Want> {
@@ -695,7 +734,7 @@ impl<'a> Lowerer<'a> {
         if value.is_error() {
             return Value::Error;
         }
-        let want = self.want_of_type(ty);
+        let want = self.declared(ty);
         let text = self.sources.text(ty.span).to_string();
         if let (Some(expected), Some(found)) = (&want.shape, value.shape())
             && expected != found
@@ -757,39 +796,41 @@ impl<'a> Lowerer<'a> {
                 Value::tuple(parts)
             }
             (TypeKind::Tensor { .. }, Value::Const(_) | Value::Tensor(_)) => {
-                let want = self.want_of_type(ty);
+                let want = self.declared(ty);
                 let wrong = want.shape.as_ref().is_some_and(|s| {
                     value.shape() != Some(s) && !value.shape().is_some_and(<[usize]>::is_empty)
                 });
                 if wrong {
-                    let shape = show_shape(&want.shape.unwrap_or_default());
-                    let declared = self.sources.text(ty.span).to_string();
-                    let found = value.describe();
-                    self.report(
-                        Diagnostic::error(
-                            Code::T016,
-                            format!("{} returns {found}, declared is {declared}", f.name.name),
-                        )
-                        .at(f.body.value.as_ref().map_or(f.name.span, |v| v.span), found)
-                        .label(ty.span, format!("here {shape}")),
-                    );
-                    return Value::Error;
+                    let shape = want.shape.unwrap_or_default();
+                    let here = if shape.is_empty() { "one number".into() } else { show_shape(&shape) };
+                    return self.wrong_result(ty, &value, f, format!("here {here}"));
                 }
-                self.ascribe(ty, value, call)
+                let fits = match (want.elem, value.elem()) {
+                    (Some(Elem::Fix), Some(found)) => found != Elem::Bool,
+                    (Some(declared), Some(found)) => declared == found,
+                    (_, _) => true,
+                };
+                if fits {
+                    self.ascribe(ty, value, call)
+                } else {
+                    self.wrong_result(ty, &value, f, String::new())
+                }
             }
             (TypeKind::Model { .. }, Value::Record(_)) | (TypeKind::AnyModel(_), Value::Record(_)) => value,
             (TypeKind::Tensor { elem: ast::Elem::Str, .. }, Value::Text(_)) => value,
-            (_, _) => {
-                let declared = self.sources.text(ty.span).to_string();
-                let found = value.describe();
-                self.error(
-                    Code::T016,
-                    ty.span,
-                    format!("{} returns {found}, declared is {declared}", f.name.name),
-                    "",
-                )
-            }
+            (_, _) => self.wrong_result(ty, &value, f, String::new()),
         }
+    }
+
+    fn wrong_result(&mut self, ty: &ast::Type, value: &Value, f: &ast::Function, here: String) -> Value {
+        let declared = self.sources.text(ty.span).to_string();
+        let found = value.describe();
+        self.report(
+            Diagnostic::error(Code::T016, format!("{} returns {found}, declared is {declared}", f.name.name))
+                .at(f.body.value.as_ref().map_or(f.name.span, |v| v.span), found)
+                .label(ty.span, here),
+        );
+        Value::Error
     }
 
     // ---- derivative rules
@@ -836,12 +877,13 @@ impl<'a> Lowerer<'a> {
             (_, Value::Tuple(values)) => values.to_vec(),
             (_, given) => vec![given],
         };
-        self.finish_rule(rule, value, tracked, &open, parts)
+        self.finish_rule(rule, f, value, tracked, &open, parts)
     }
 
     fn finish_rule(
         &mut self,
         rule: &'a ast::GradClause,
+        f: &'a ast::Function,
         value: Value,
         tracked: Vec<ValueId>,
         open: &[&Value],
@@ -852,12 +894,18 @@ impl<'a> Lowerer<'a> {
             if parts.iter().any(Value::is_error) {
                 return Value::Error;
             }
-            let text = format!("this rule gives {} derivatives for {} parameters", parts.len(), open.len());
+            let text = format!(
+                "the rule of {} gives {}, but has {} to differentiate by",
+                f.name.name,
+                count(parts.len(), "derivative"),
+                count(open.len(), "parameter")
+            );
+            let place = rule.body.value.as_ref().map_or(rule.span, |v| v.span);
             return self.error(
                 Code::G002,
-                rule.span,
+                place,
                 text,
-                "one for each parameter that is not const; _ for none",
+                "a tuple of one for each parameter that is not const, _ for none",
             );
         }
         let frac = self.frac();
@@ -929,6 +977,15 @@ impl<'a> Lowerer<'a> {
         }
         let d = self.broadcast(d.clone(), shape);
         Some(self.coerce(&d, Elem::Fix, &Type::shared(frac, shape)))
+    }
+}
+
+/// `1 parameter`, `2 parameters`, `2 axes`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    match (number, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "axis") => format!("{number} axes"),
+        (_, _) => format!("{number} {what}s"),
     }
 }
 

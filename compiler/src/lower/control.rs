@@ -17,6 +17,10 @@ use crate::syntax::ast::{self, Expr, ExprKind, ExprOrRange, Stmt, StmtKind};
 /// The hidden variable that `break` sets.
 pub(super) const BREAK: &str = "break";
 
+/// Where the two types of a message stand.
+const AROUND_LOOP: [&str; 2] = ["before the loop", "after its body"];
+const ARMS: [&str; 2] = ["in one branch", "in the other"];
+
 /// What a variable's leaf is while a loop runs.
 #[derive(Debug, Clone, PartialEq)]
 enum Slot {
@@ -46,10 +50,9 @@ impl<'a> Lowerer<'a> {
     pub(super) fn for_statement(&mut self, f: &'a ast::For, span: Span) {
         let origin = self.at(span);
         match self.iteration(&f.iter, f.unroll) {
-            Some(Iteration::Values(values)) => self.unrolled(f, values),
+            Some(Iteration::Values(values)) => self.unrolled(f, values.into_iter()),
             Some(Iteration::Counter { start, trips }) if f.unroll => {
-                let values = (start..start + i64::from(trips)).map(|i| Value::Const(Konst::int(i))).collect();
-                self.unrolled(f, values);
+                self.unrolled(f, (start..start + i64::from(trips)).map(|i| Value::Const(Konst::int(i))));
             }
             Some(Iteration::Batches { .. }) if f.unroll => {
                 self.error(
@@ -117,7 +120,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn unrolled(&mut self, f: &'a ast::For, values: Vec<Value>) {
+    fn unrolled(&mut self, f: &'a ast::For, values: impl Iterator<Item = Value>) {
         for value in values {
             if !self.step(f.body.span) {
                 return;
@@ -280,12 +283,7 @@ impl<'a> Lowerer<'a> {
             let leaves = after.leaves();
             if after.is_error() || leaves.len() != slots.len() {
                 if !after.is_error() {
-                    let text = format!(
-                        "{name} is {} before the loop and {} after",
-                        before.describe(),
-                        after.describe()
-                    );
-                    self.error(Code::T006, self.builder.origin.inner, text, "");
+                    self.type_changes(before, after, name, AROUND_LOOP);
                 }
                 self.builder.leave(Vec::new());
                 return Attempt::Failed;
@@ -356,20 +354,26 @@ impl<'a> Lowerer<'a> {
         match (slot, value) {
             (Slot::Fixed(a), b) if a == b => Some(slot.clone()),
             (Slot::Fixed(a), b) => {
-                let (ty, elem, since) = self.common(a, b, name)?;
+                let (ty, elem, since) = self.common(a, b, name, AROUND_LOOP)?;
                 Some(Slot::Carried { ty, elem, since })
             }
             (Slot::Carried { ty, elem, since }, b) => {
                 let carried =
                     Value::Tensor(Tensor { id: ValueId(0), ty: ty.clone(), elem: *elem, since: *since });
-                let (ty, elem, since) = self.common(&carried, b, name)?;
+                let (ty, elem, since) = self.common(&carried, b, name, AROUND_LOOP)?;
                 Some(Slot::Carried { ty, elem, since })
             }
         }
     }
 
     /// The run-time type that holds both values, reported if there is none.
-    fn common(&mut self, a: &Value, b: &Value, name: &str) -> Option<(Type, Elem, Option<Span>)> {
+    fn common(
+        &mut self,
+        a: &Value,
+        b: &Value,
+        name: &str,
+        places: [&str; 2],
+    ) -> Option<(Type, Elem, Option<Span>)> {
         let both = a.shape().zip(b.shape()).filter(|(x, y)| x == y).map(|(s, _)| s.to_vec());
         let elem = match (a.elem(), b.elem()) {
             (Some(x), Some(y)) if x == y => Some(x),
@@ -377,12 +381,7 @@ impl<'a> Lowerer<'a> {
             _ => None,
         };
         let (Some(shape), Some(elem)) = (both, elem) else {
-            let text = format!("{name} is {} here and {} there", a.describe(), b.describe());
-            self.report(
-                Diagnostic::error(Code::T006, text)
-                    .at(self.builder.origin.inner, "")
-                    .why("a variable keeps its shape and element through a run-time loop or branch"),
-            );
+            self.type_changes(a, b, name, places);
             return None;
         };
         let since = a.secret_since().or(b.secret_since()).flatten();
@@ -394,6 +393,15 @@ impl<'a> Lowerer<'a> {
             .filter(|f| *f > 0)
             .unwrap_or(self.frac());
         Some((runtime_type(elem, secret, frac, shape), elem, since))
+    }
+
+    fn type_changes(&mut self, a: &Value, b: &Value, name: &str, places: [&str; 2]) {
+        let text = format!("{name} is {} {} and {} {}", a.describe(), places[0], b.describe(), places[1]);
+        self.report(
+            Diagnostic::error(Code::T006, text)
+                .at(self.builder.origin.inner, "")
+                .why("what a run-time loop or branch leaves has one shape and element"),
+        );
     }
 
     // ---- branches
@@ -512,8 +520,7 @@ impl<'a> Lowerer<'a> {
             let (x, y) = (a.leaves(), b.leaves());
             if a.is_error() || b.is_error() || x.len() != y.len() {
                 if !a.is_error() && !b.is_error() {
-                    let text = format!("{name} is {} here and {} there", a.describe(), b.describe());
-                    self.error(Code::T006, self.builder.origin.inner, text, "");
+                    self.type_changes(a, b, &name, ARMS);
                 }
                 plan.push(Vec::new());
                 continue;
@@ -521,7 +528,7 @@ impl<'a> Lowerer<'a> {
             let row = x
                 .iter()
                 .zip(&y)
-                .map(|(x, y)| if x == y { Some(None) } else { self.common(x, y, &name).map(Some) });
+                .map(|(x, y)| if x == y { Some(None) } else { self.common(x, y, &name, ARMS).map(Some) });
             plan.push(row.collect::<Option<Vec<_>>>().unwrap_or_default());
         }
         let arm = |l: &mut Self, block: Block, second: bool| {

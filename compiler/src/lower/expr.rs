@@ -5,7 +5,7 @@ use num_traits::Zero;
 
 use super::modules::{Import, item_name};
 use super::value::{Elem, ItemId, Konst, ModelType, Tensor, Value, show_number};
-use super::{Frame, Lowerer, MAX_CALLS};
+use super::{Frame, Lowerer, MAX_CALLS, MAX_LIST};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Const, ConstData, Kind, Op, Type, ValueId};
 use crate::syntax::ast::{self, Dim, Expr, ExprKind, UnaryOp};
@@ -33,7 +33,10 @@ impl<'a> Lowerer<'a> {
         let origin = self.at(expr.span);
         let value = self.expr_here(expr, want);
         self.builder.origin = origin;
-        value
+        match value.shape().map(<[usize]>::to_vec) {
+            Some(shape) if !self.bounded(&shape, expr.span) => Value::Error,
+            Some(_) | None => value,
+        }
     }
 
     fn expr_here(&mut self, expr: &'a Expr, want: Option<&Want>) -> Value {
@@ -103,6 +106,7 @@ impl<'a> Lowerer<'a> {
                 }
                 match module.imports.get(&name.name) {
                     Some(Import::Item(item)) => return Some(Name::Item(*item)),
+                    Some(Import::Missing) => return Some(Name::Value(Value::Error)),
                     Some(Import::Module(_)) if super::builtin::exists(&name.name) => {}
                     Some(Import::Module(_)) => {
                         self.error(Code::N006, name.span, format!("{} is a module", name.name), "");
@@ -121,6 +125,9 @@ impl<'a> Lowerer<'a> {
                     self.unknown(name);
                 }
                 None
+            }
+            [first, _] if matches!(module.imports.get(&first.name), Some(Import::Missing)) => {
+                Some(Name::Value(Value::Error))
             }
             [first, second] => {
                 let full = format!("{}::{}", first.name, second.name);
@@ -220,11 +227,13 @@ impl<'a> Lowerer<'a> {
         let scopes = vec![std::collections::HashMap::new()];
         let depth = self.builder.depth();
         self.frames.push(Frame { module: id.module, scopes, call: None, returned: None, depth });
+        let muted = std::mem::take(&mut self.muted); // evaluated only once
         let value = match arg_call(&c.value) {
             Some(args) if id.module == 0 => self.argument(c, args),
             Some(args) => args.first().map_or(Value::Error, |a| self.expr(&a.value, None)),
             None => self.expr(&c.value, None),
         };
+        self.muted = muted;
         self.frames.pop();
         self.pending.pop();
         let value = match value {
@@ -319,9 +328,15 @@ impl<'a> Lowerer<'a> {
             let found: Vec<String> = parts.iter().map(Value::describe).collect();
             return self.error(Code::T008, span, "the elements of a list have one shape", found.join(", "));
         };
+        if !self.bounded(&[&[parts.len()], shape.as_slice()].concat(), span) {
+            return Value::Error;
+        }
         let constants: Option<Vec<&Konst>> =
             parts.iter().map(|p| if let Value::Const(k) = p { Some(k) } else { None }).collect();
         if let Some(constants) = constants {
+            if constants.iter().map(|k| k.len()).sum::<usize>() > MAX_LIST {
+                return self.error(Code::B001, span, format!("a list of more than {MAX_LIST} constants"), "");
+            }
             let mut elem = constants[0].elem;
             for k in &constants {
                 elem = match (elem, k.elem) {

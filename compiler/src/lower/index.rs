@@ -59,8 +59,8 @@ impl<'a> Lowerer<'a> {
         let named = subs.iter().filter(|s| !matches!(s, Sub::Ellipsis(_))).count();
         let ellipses = subs.len() - named;
         if named > shape.len() || ellipses > 1 {
-            let text = format!("{named} subscripts for {}", show_shape(shape));
-            self.error(Code::T013, span, text, "");
+            let text = format!("{named} subscripts for {}", super::call::count(shape.len(), "axis"));
+            self.error(Code::T013, span, text, format!("of {}", show_shape(shape)));
             return None;
         }
         let whole = |axis: usize| Pick::Slice { start: 0, len: shape[axis] };
@@ -86,7 +86,12 @@ impl<'a> Lowerer<'a> {
                     Some(i) => Some(Pick::One(i)),
                     None => {
                         let found = Value::Const(k).describe();
-                        self.error(Code::T013, expr.span, format!("index {found} of {size} elements"), "");
+                        self.error(
+                            Code::T013,
+                            expr.span,
+                            format!("index {found} of {}", super::call::count(size, "element")),
+                            "",
+                        );
                         None
                     }
                 }
@@ -194,6 +199,7 @@ impl<'a> Lowerer<'a> {
         let mut value = self.sliced(base, &start, &sliced);
         for (axis, pick) in picks.iter().enumerate() {
             match pick {
+                Pick::Gather { .. } | Pick::GatherOne { .. } if value.is_error() => {}
                 Pick::Gather { index } => value = self.gather(value, axis, *index),
                 Pick::GatherOne { index } => {
                     let index = self.builder.one(Op::Reshape(vec![1]), &[*index]);
@@ -201,6 +207,9 @@ impl<'a> Lowerer<'a> {
                 }
                 Pick::Slice { .. } | Pick::One(_) => {}
             }
+        }
+        if value.is_error() {
+            return Value::Error;
         }
         let now = shape_of(&value);
         let left = picks
@@ -241,6 +250,12 @@ impl<'a> Lowerer<'a> {
         let mut back = vec![0; rank];
         for (i, axis) in front.iter().enumerate() {
             back[*axis] = i;
+        }
+        let mut shape = shape_of(&value);
+        shape[axis] = self.builder.ty(index).shape.iter().product();
+        let span = self.builder.origin.inner;
+        if !self.bounded(&shape, span) {
+            return Value::Error;
         }
         let (elem, since) = (elem_of(&value), value.secret_since().flatten());
         let value = self.permuted(value, &front);
@@ -331,6 +346,9 @@ impl<'a> Lowerer<'a> {
             return parts[0].clone();
         }
         shape[axis] = parts.iter().map(|p| shape_of(p)[axis]).sum();
+        if !self.bounded(&shape, span) {
+            return Value::Error;
+        }
         if parts.iter().all(|p| matches!(p, Value::Const(_))) {
             return concat_constants(&parts, axis, elem, shape);
         }
@@ -421,17 +439,22 @@ impl<'a> Lowerer<'a> {
         };
         let end = match (&range.end, axis) {
             (RangeEnd::Before(expr), _) => self.constant_int(expr)?,
-            (RangeEnd::Length(expr), _) => start + self.constant_int(expr)?,
+            (RangeEnd::Length(expr), _) => start.saturating_add(self.constant_int(expr)?),
             (RangeEnd::Open, Some(size)) => size as i64,
             (RangeEnd::Open, None) => {
                 self.error(Code::T005, range.span, "this range has no end", "write 0..n");
                 return None;
             }
         };
-        match usize::try_from(end - start) {
-            Ok(len) => Some((start, len)),
-            Err(_) => {
-                self.error(Code::T013, range.span, format!("{start}..{end} runs backwards"), "");
+        match end.checked_sub(start).map(usize::try_from) {
+            Some(Ok(len)) => Some((start, len)),
+            Some(Err(_)) | None => {
+                self.error(
+                    Code::T013,
+                    range.span,
+                    format!("{start}..{end} runs backwards"),
+                    "the end is exclusive",
+                );
                 None
             }
         }

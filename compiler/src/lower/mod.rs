@@ -24,11 +24,12 @@ mod value;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::diagnostics::{Code, Diagnostic, FileId, Origin as Ownership, Severity, SourceMap, Span};
+use crate::diagnostics::{Code, Diagnostic, FileId, Label, Origin as Ownership, Severity, SourceMap, Span};
 use crate::ir::{Builder, Origin, Program, Settings};
 use crate::syntax::ast;
 pub use builtin::ASSERT;
 use modules::{Modules, Resolver};
+use tern_bytecode::validate::MAX_AXES;
 use value::{ItemId, Value};
 
 /// What the command line decides.
@@ -113,6 +114,12 @@ const FUEL: u64 = 20_000_000;
 /// Calls within one another before the same.
 const MAX_CALLS: usize = 200;
 
+/// Elements that a tensor of the program may have. Room is left for what is computed bit by bit: the intermediate representation counts
+/// up to 2^40.
+const MAX_ELEMENTS: usize = 1 << 32;
+/// Elements that a list of different constants may have.
+const MAX_LIST: usize = 1 << 22;
+
 /// A name in scope.
 #[derive(Debug, Clone)]
 struct Variable {
@@ -150,7 +157,7 @@ struct Lowerer<'a> {
     /// Outputs by name, with their place.
     outputs: HashMap<String, Span>,
     fuel: u64,
-    /// While positive, errors are not recorded: a loop body is being tried out.
+    /// While positive, messages are not recorded: something is evaluated in advance.
     muted: usize,
 }
 
@@ -226,35 +233,55 @@ impl<'a> Lowerer<'a> {
 
     // ---- messages
 
-    /// Records a message, unless a trial run is going on or it was recorded before. A place in the library is preceded by the
-    /// user's place from which it was reached.
+    /// Records a message, unless it is muted. A mistake is reported once, however many instances of its function have it.
     fn report(&mut self, mut message: Diagnostic) {
         if self.muted > 0 {
             return;
         }
-        if let Some(place) = message.place()
-            && !self.is_user(place)
-        {
-            let frames: Vec<(Span, String)> =
-                self.frames.iter().rev().filter_map(|f| f.call.clone()).collect();
-            if let Some(at) = frames.iter().position(|(span, _)| self.is_user(*span)) {
-                for label in &mut message.labels {
-                    label.primary = false;
-                }
-                let (span, name) = &frames[at];
-                message.labels.insert(
-                    0,
-                    crate::diagnostics::Label {
-                        span: *span,
-                        text: format!("in this call of {name}"),
-                        primary: true,
-                    },
-                );
-            }
+        let mut in_library = false;
+        if let Some(place) = message.place() {
+            self.show_calls(&mut message, place);
+            in_library = !self.is_user(place);
         }
-        if !self.diagnostics.contains(&message) {
+        // What follows within the library from one wrong call is one mistake.
+        let same = |m: &Diagnostic| {
+            m.place() == message.place()
+                && (in_library || m.code == message.code && m.message == message.message)
+        };
+        if !self.diagnostics.iter().any(same) {
             self.diagnostics.push(message);
         }
+    }
+
+    /// Labels the calls that lead to a place: a place in the library gives way to the user's call, one in the user's functions is
+    /// followed by the innermost call and the outermost.
+    fn show_calls(&self, message: &mut Diagnostic, place: Span) {
+        let outside =
+            |call: &Span| call.file != place.file || place.start < call.start || call.end < place.end;
+        let calls = self.frames.iter().rev().filter_map(|f| f.call.as_ref());
+        let mut calls = calls.filter(|(span, _)| outside(span) && self.is_user(*span));
+        let Some((span, name)) = calls.next() else { return };
+        let text = format!("in this call of {name}");
+        if self.is_user(place) {
+            let outermost = calls.last().filter(|(outer, _)| outer != span);
+            message.labels.push(Label { span: *span, text, primary: false });
+            message.labels.extend(outermost.map(|(span, name)| Label {
+                span: *span,
+                text: format!("reached from this call of {name}"),
+                primary: false,
+            }));
+        } else {
+            message.labels.iter_mut().for_each(|label| label.primary = false);
+            message.labels.insert(0, Label { span: *span, text, primary: true });
+        }
+    }
+
+    /// What `f` evaluates, without messages.
+    fn quietly<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.muted += 1;
+        let result = f(self);
+        self.muted -= 1;
+        result
     }
 
     /// Records an error at a place and gives the value that stands for it.
@@ -267,6 +294,20 @@ impl<'a> Lowerer<'a> {
     ) -> Value {
         self.report(Diagnostic::error(code, message).at(span, label));
         Value::Error
+    }
+
+    /// Whether a tensor may have this shape; reports it if not.
+    fn bounded(&mut self, shape: &[usize], span: Span) -> bool {
+        let len = shape.iter().try_fold(1, |n: usize, size| n.checked_mul(*size));
+        let text = if shape.len() > MAX_AXES {
+            format!("a tensor of {} axes; there can be {MAX_AXES}", shape.len())
+        } else if len.is_none_or(|n| n > MAX_ELEMENTS) {
+            format!("a tensor of more than {MAX_ELEMENTS} elements")
+        } else {
+            return true;
+        };
+        self.error(Code::B001, span, text, value::show_shape(shape));
+        false
     }
 
     fn is_user(&self, span: Span) -> bool {

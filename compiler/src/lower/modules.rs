@@ -22,6 +22,8 @@ pub type Resolver<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 pub(crate) enum Import {
     Module(usize),
     Item(ItemId),
+    /// It could not be found, which has been reported.
+    Missing,
 }
 
 #[derive(Debug)]
@@ -172,8 +174,9 @@ impl Modules {
                         first.name
                     )),
             );
-            // Keep going without a cascade: names from a module that is missing are not reported again.
-            self.list[module].broken = true;
+            let missing = if names.is_empty() { vec![first.clone()] } else { names };
+            let missing = missing.into_iter().map(|name| (name.name, Import::Missing));
+            self.list[module].imports.extend(missing);
             return;
         };
         if names.is_empty() {
@@ -181,12 +184,9 @@ impl Modules {
             return;
         }
         for name in names {
-            match self.list[source].items.get(&name.name) {
-                Some(item) => {
-                    let import = Import::Item(ItemId { module: source, item: *item });
-                    self.list[module].imports.insert(name.name.clone(), import);
-                }
-                None if self.list[source].broken => self.list[module].broken = true,
+            let import = match self.list[source].items.get(&name.name) {
+                Some(item) => Import::Item(ItemId { module: source, item: *item }),
+                None if self.list[source].broken => Import::Missing,
                 None => {
                     let near =
                         super::names::closest(&name.name, self.list[source].items.keys().map(String::as_str));
@@ -197,9 +197,10 @@ impl Modules {
                         error = error.help(format!("use {}::{near}", first.name));
                     }
                     diagnostics.push(error);
-                    self.list[module].broken = true;
+                    Import::Missing
                 }
-            }
+            };
+            self.list[module].imports.insert(name.name, import);
         }
     }
 

@@ -3,7 +3,7 @@
 /// The candidate that differs the least, if it is close enough to be a slip of the pen.
 pub(crate) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let best = candidates.map(|c| (distance(name, c), c)).min()?;
-    (best.0 <= name.len().max(3) / 3).then_some(best.1)
+    (best.0 <= name.len() / 3).then_some(best.1)
 }
 
 /// Edits (insert, delete, replace, swap neighbours) that turn one name into the other.

@@ -61,7 +61,13 @@ impl<'a> Lowerer<'a> {
         }
         for param in &m.params {
             if self.local(&param.name).is_none() {
-                return self.error(Code::T001, span, format!("{} needs {}", m.name.name, param.name), "");
+                let params: Vec<&str> = m.params.iter().map(|p| p.name.as_str()).collect();
+                self.report(
+                    Diagnostic::error(Code::T001, format!("{} needs {}", m.name.name, param.name))
+                        .at(span, "")
+                        .note(format!("model {}({})", m.name.name, params.join(", "))),
+                );
+                return Value::Error;
             }
         }
         let mut record = IndexMap::new();
@@ -183,7 +189,7 @@ impl<'a> Lowerer<'a> {
                 self.error(
                     Code::T003,
                     name.span,
-                    format!("{} of {found}", name.name),
+                    format!("{found} has no field {}", name.name),
                     "only models have fields",
                 )
             }
@@ -256,11 +262,15 @@ impl<'a> Lowerer<'a> {
     }
 
     fn input(&mut self, input: &'a ast::Input) -> Value {
-        let Some(from) = self.place(&input.from) else { return Value::Error };
         let prepare = self.preparation(input);
+        let Some(from) = self.place(&input.from) else { return Value::Error };
         match &input.ty.kind {
             TypeKind::Tensor { elem, .. } => {
-                let Want { shape: Some(shape), .. } = self.want_of_type(&input.ty) else {
+                let said = self.diagnostics.len();
+                let Want { shape: Some(shape), .. } = self.declared(&input.ty) else {
+                    if self.diagnostics.len() > said {
+                        return Value::Error;
+                    }
                     let text = self.sources.text(input.ty.span).to_string();
                     return self.error(
                         Code::T002,

@@ -42,7 +42,8 @@ impl<'a> Lowerer<'a> {
                         self.rest_unless_broken(flag, &stmts[i + 1..], last);
                         return Value::Unit;
                     }
-                    Some(_) | None => return Value::Unit,
+                    Some(_) => return Value::Unit,
+                    None => {} // outside a loop, which was reported
                 }
             }
         }
@@ -153,17 +154,12 @@ impl<'a> Lowerer<'a> {
     pub(super) fn assign(&mut self, target: &'a Expr, value: Value) {
         match &target.kind {
             ExprKind::Hole => {}
-            ExprKind::Path(path) => match path.as_ident() {
-                Some(name) => self.assign_name(name, value),
-                None => {
-                    self.error(
-                        Code::N008,
-                        target.span,
-                        "this cannot be assigned",
-                        "belongs to another module",
-                    );
+            ExprKind::Path(path) => {
+                // other paths and expressions were reported by the parser
+                if let Some(name) = path.as_ident() {
+                    self.assign_name(name, value);
                 }
-            },
+            }
             ExprKind::Tuple(targets) => match value {
                 Value::Tuple(values) if values.len() == targets.len() => {
                     for (target, value) in targets.iter().zip(values.iter()) {
@@ -187,9 +183,7 @@ impl<'a> Lowerer<'a> {
                 let new = self.with_elements(old, base.span, subs, value, target.span);
                 self.assign(base, new);
             }
-            _ => {
-                self.error(Code::N008, target.span, "this cannot be assigned", "");
-            }
+            _ => {}
         }
     }
 
@@ -198,6 +192,7 @@ impl<'a> Lowerer<'a> {
             self.error(Code::N006, name.span, "this has no value", "is assigned nothing");
             return;
         }
+        let is_item = self.modules.list[self.module()].items.contains_key(&name.name);
         match self.local_mut(&name.name) {
             Some(variable) if variable.mutable => variable.value = value,
             Some(variable) => {
@@ -207,6 +202,13 @@ impl<'a> Lowerer<'a> {
                         .at(name.span, "")
                         .label(declared, "declared here with let, or as a parameter")
                         .help(format!("var {} = …", name.name)),
+                );
+            }
+            None if is_item => {
+                self.report(
+                    Diagnostic::error(Code::N008, format!("{} cannot be assigned", name.name))
+                        .at(name.span, "an item of the file, not a variable")
+                        .help(format!("var {0} = {0}", name.name)),
                 );
             }
             None => {
@@ -261,7 +263,7 @@ impl<'a> Lowerer<'a> {
             match found {
                 Value::Const(k) if k.elem == super::value::Elem::Bool => {
                     if k.is_zero() {
-                        self.require_failed(span, message, "does not hold".into());
+                        self.require_failed(span, message, "");
                     }
                 }
                 Value::Error => {}
@@ -279,8 +281,9 @@ impl<'a> Lowerer<'a> {
                     bounds.0.as_ref().is_some_and(|l| *n < l) || bounds.1.as_ref().is_some_and(|h| *n > h)
                 });
                 if let Some(n) = outside {
-                    let text = format!("is {}", super::value::show_number(n));
-                    self.require_failed(span, message, text);
+                    let found = super::value::show_number(n);
+                    let found = format!("{} is {found}", self.sources.text(value.span));
+                    self.require_failed(span, message, &found);
                 }
             }
             // A range of a secret is a promise that nobody can check here: `assume` narrows, the emulator's range mode checks.
@@ -293,14 +296,23 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn require_failed(&mut self, span: Span, message: Option<&ast::Text>, found: String) {
+    /// Whoever called is at fault. The rest of the function relies on what is required, so it is not lowered.
+    fn require_failed(&mut self, span: Span, message: Option<&ast::Text>, found: &str) {
         let requirement = self.sources.text(span).to_string();
-        let mut error = match message {
-            Some(text) => Diagnostic::error(Code::T015, text.value.clone()),
-            None => Diagnostic::error(Code::T015, format!("a requirement is not met: {requirement}")),
+        let text = match message {
+            Some(text) => text.value.clone(),
+            None => format!("this does not hold: {requirement}"),
         };
-        error = error.at(span, found);
+        let call = self.frame().call.clone();
+        let mut error = Diagnostic::error(Code::T015, text);
+        error = match &call {
+            Some((call, name)) => error.at(*call, format!("{name} requires it")).label(span, found),
+            None => error.at(span, found),
+        };
         self.report(error);
+        if call.is_some() {
+            self.frame().returned = Some(Value::Error);
+        }
     }
 
     fn break_statement(&mut self, span: Span) {
