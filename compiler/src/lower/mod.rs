@@ -263,7 +263,7 @@ impl<'a> Lowerer<'a> {
         let Some((span, name)) = calls.next() else { return };
         let text = format!("in this call of {name}");
         if self.is_user(place) {
-            let outermost = calls.last().filter(|(outer, _)| outer != span);
+            let outermost = calls.next_back().filter(|(outer, _)| outer != span);
             message.labels.push(Label { span: *span, text, primary: false });
             message.labels.extend(outermost.map(|(span, name)| Label {
                 span: *span,
