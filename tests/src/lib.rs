@@ -1,3 +1,4 @@
 //! End-to-end tests live in `tests/tests/`; this crate holds what they and the tests of other crates share.
 
 pub mod random;
+pub mod run;

@@ -35,13 +35,11 @@ pub(super) fn apply_views<const S: usize>(
     map(threads, dst, src, &kernel);
 }
 
-/// `kernel` gets whole words, and is called once per run.
-fn map<const S: usize>(
-    threads: &Threads,
-    dst: ViewMut<u64>,
-    src: [View<u64>; S],
-    kernel: &(dyn Fn(&mut [u64], [&[u64]; S]) + Sync),
-) {
+/// What an operation does to whole words.
+type Kernel<'f, const S: usize> = &'f (dyn Fn(&mut [u64], [&[u64]; S]) + Sync);
+
+/// Calls the kernel once per run.
+fn map<const S: usize>(threads: &Threads, dst: ViewMut<u64>, src: [View<u64>; S], kernel: Kernel<'_, S>) {
     let loops = Loops::new(dst.layout, src.each_ref().map(|view| view.layout));
     let (dst, src) = (dst.data, src.map(|view| view.data));
     let (len, stride) = (loops.inner().len, loops.inner().stride);

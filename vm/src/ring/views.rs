@@ -105,6 +105,9 @@ pub fn sum<R: Ring>(threads: &Threads, dst: ViewMut<R>, a: View<R>) {
 /// once per type of element and not once per operation.
 type Kernel<'f, D, T, const S: usize> = &'f (dyn Fn(&mut [D], [&[T]; S]) + Sync);
 
+/// Work on a part of a tensor: the destination's own range, and the sources.
+type Part<'f, D, T, const S: usize> = &'f (dyn Fn(&Loops<S>, &mut [D], [&[T]; S]) + Sync);
+
 /// The sum of an operation's results over dense slices of the given length.
 type SumKernel<'f, R, const S: usize> = &'f (dyn Fn(usize, [&[R]; S]) -> R + Sync);
 
@@ -165,7 +168,7 @@ fn for_each_part<D: Send, T: Sync, const S: usize>(
     threads: &Threads,
     dst: ViewMut<D>,
     src: [View<T>; S],
-    work: &(dyn Fn(&Loops<S>, &mut [D], [&[T]; S]) + Sync),
+    work: Part<'_, D, T, S>,
 ) {
     let loops = Loops::new(dst.layout, src.each_ref().map(|view| view.layout));
     let src = src.map(|view| view.data);

@@ -1,0 +1,99 @@
+//! Programs given as text, compiled, and run in the emulator or in the interpreter of the intermediate representation.
+
+use std::collections::BTreeMap;
+
+use tern_bytecode::Program;
+use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
+use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
+use tern_compiler::ir::{self, Rounding, Settings};
+use tern_compiler::lower::Entry;
+use tern_compiler::{Compilation, Request, compile};
+use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::{Host, Options, emulate};
+
+/// Tensors by name, in row-major order.
+pub type Values = BTreeMap<String, Vec<f64>>;
+
+/// `f` fraction bits in the smallest ring that has room for products of numbers of 2 f bits.
+pub fn settings(frac: u32, rounding: Rounding) -> Settings {
+    Settings { ring: (4 * frac).next_multiple_of(64), frac, total: 2 * frac, rounding }
+}
+
+/// Compiles a program without modules of its own.
+///
+/// # Panics
+/// If it has errors, with their text.
+pub fn compiled(source: &str, settings: Settings) -> Compilation {
+    let mut sources = SourceMap::new();
+    let file = sources.add("test.mpc".to_string(), source.to_string(), Origin::User);
+    let request = Request {
+        name: "test",
+        file,
+        entry: Entry::Main,
+        settings,
+        args: BTreeMap::new(),
+        resolve: &|_| None,
+        print_after: None,
+    };
+    let compilation = compile(request, sources);
+    if compilation.program.is_none() {
+        panic!("{}\n{source}", render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN));
+    }
+    compilation
+}
+
+/// The outputs of a run in the emulator.
+///
+/// # Panics
+/// If it fails.
+pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Values {
+    let mut host = Tensors { program, inputs, outputs: Values::new() };
+    let options = Options { seed: Some(seed), ..Options::default() };
+    emulate(program, &mut host, &options).unwrap_or_else(|error| panic!("{error}"));
+    host.outputs
+}
+
+/// The outputs in double precision.
+///
+/// # Panics
+/// If the interpreter refuses the program.
+pub fn interpreted(program: &ir::Program, inputs: &Values, seed: u64) -> Values {
+    let tensor = |input: &ir::Input| Tensor::new(input.shape.clone(), inputs[&input.name].clone());
+    let inputs = program.inputs.iter().map(|input| (input.name.clone(), tensor(input))).collect();
+    let setting = Setting { inputs, seed, nudge: None };
+    let outputs = interpret(program, &setting).unwrap_or_else(|error| panic!("{error}\n{program}"));
+    let named = |(i, tensor): (u32, Tensor)| (program.outputs[i as usize].name.clone(), tensor.data);
+    outputs.outputs.into_iter().map(named).collect()
+}
+
+/// Surroundings that hold tensors in memory.
+struct Tensors<'a> {
+    program: &'a Program,
+    inputs: &'a Values,
+    outputs: Values,
+}
+
+impl Host for Tensors<'_> {
+    fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+        let declared = &self.program.inputs[input];
+        let scale = 2f64.powi(declared.frac as i32);
+        let values = &self.inputs[&declared.name][start as usize..];
+        for (limbs, value) in elements.words.chunks_exact_mut(elements.limbs).zip(values) {
+            let number = (value * scale).round() as i128;
+            limbs.fill((number >> 127) as u64);
+            limbs[0] = number as u64;
+            if let Some(high) = limbs.get_mut(1) {
+                *high = (number >> 64) as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
+        let declared = &self.program.outputs[output];
+        self.outputs.insert(declared.name.clone(), elements.to_f64(declared.frac).collect());
+        Ok(())
+    }
+
+    fn metric(&mut self, _: &str, _: &[f64], _: &[Trip]) {}
+}

@@ -1,0 +1,263 @@
+//! The standard library against double precision: values in the emulator over the whole range that each function declares, with the accuracy that is promised,
+//! and derivatives in the interpreter against central differences.
+
+use std::f64::consts::LN_2;
+
+use tern_compiler::ir::Rounding;
+use tern_tests::random::Random;
+use tern_tests::run::{Values, compiled, emulated, interpreted, settings};
+
+/// How far a result may be from the exact one, at f fraction bits.
+#[derive(Clone, Copy)]
+enum Error {
+    /// The larger of 2^-(f-4) of the result and 16 units of 2^-f.
+    Relative,
+    /// 2^-(f-4).
+    Absolute,
+}
+
+impl Error {
+    fn allowed(self, exact: f64, f: u32) -> f64 {
+        let unit = 2f64.powi(4 - f as i32);
+        match self {
+            Error::Relative => unit * exact.abs().max(1.0),
+            Error::Absolute => unit,
+        }
+    }
+}
+
+const SEED: u64 = 7;
+
+/// A number with f fraction bits.
+fn rounded(x: f64, f: u32) -> f64 {
+    let scale = 2f64.powi(f as i32);
+    (x * scale).round() / scale
+}
+
+/// Numbers from lo to hi: both ends, powers of two with their neighbours, and many at random, half of them spread evenly, half by magnitude.
+fn samples(lo: f64, hi: f64, f: u32) -> Vec<f64> {
+    let mut random = Random::new(SEED);
+    let unit = 2f64.powi(-(f as i32));
+    let mut all = vec![lo, lo + unit, hi - unit, hi];
+    for k in -(f as i32)..f as i32 {
+        let power = 2f64.powi(k);
+        all.extend([-1.0, 1.0].into_iter().flat_map(|s| [-unit, 0.0, unit].map(|d| s * (power + d))));
+    }
+    let mut uniform = || random.below(1 << 30) as f64 / (1u64 << 30) as f64;
+    for _ in 0..1000 {
+        all.push(lo + (hi - lo) * uniform());
+        let size = unit * (hi.abs().max(lo.abs()) / unit).powf(uniform());
+        all.extend([size, -size]);
+    }
+    all.into_iter().map(|x| rounded(x, f)).filter(|x| (lo..=hi).contains(x)).collect()
+}
+
+/// Compares a function of one number with the exact one, at both precisions and both roundings.
+fn check(call: &str, range: fn(i32) -> [f64; 2], exact: fn(f64) -> f64, error: Error) {
+    for f in [16, 32] {
+        let [lo, hi] = range(f as i32);
+        let x = samples(lo, hi, f);
+        let source = format!(
+            "use math\ninput x: fix[{}] from party 0\nfn main() {{ output y = {call} to party 0 }}\n",
+            x.len()
+        );
+        for rounding in [Rounding::Probabilistic, Rounding::Nearest] {
+            let compilation = compiled(&source, settings(f, rounding));
+            let inputs = Values::from([("x".to_string(), x.clone())]);
+            let program = compilation.program.expect("compiled");
+            let found = &emulated(&program, &inputs, SEED)["y"];
+            let worst = x.iter().zip(found).map(|(&x, &y)| {
+                let exact = exact(x);
+                ((y - exact).abs() / error.allowed(exact, f), x, y, exact)
+            });
+            let (ratio, x, y, exact) = worst.max_by(|a, b| a.0.total_cmp(&b.0)).expect("samples");
+            println!("{call}, f = {f}, {rounding:?}: {ratio:.3} of what is allowed, at {x}");
+            assert!(ratio <= 1.0, "{call}, f = {f}, {rounding:?}: {y} at {x}, exactly {exact}");
+        }
+    }
+}
+
+fn power(k: i32) -> f64 {
+    2f64.powi(k)
+}
+
+#[test]
+fn reciprocals() {
+    check("math::reciprocal(x)", |f| [power(1 - f), power(f - 1) - 1.0], |x| 1.0 / x, Error::Relative);
+    check("math::reciprocal(-x)", |f| [power(1 - f), power(f - 1) - 1.0], |x| -1.0 / x, Error::Relative);
+    check("math::reciprocal_within(x, 1/4, 20)", |_| [0.25, 20.0], |x| 1.0 / x, Error::Relative);
+}
+
+#[test]
+fn exponentials() {
+    check("math::exp2_negative(x)", |f| [0.0, power(f - 1) - 1.0], |x| (-x).exp2(), Error::Relative);
+    check("math::exp_negative(x)", |f| [-power(f - 2), 0.0], f64::exp, Error::Relative);
+    check("math::exp2(x)", |f| [-power(f - 2), f64::from(f - 1) - power(-f)], f64::exp2, Error::Relative);
+    check("math::exp(x)", |f| [-power(f - 2), (LN_2 - 1e-6) * f64::from(f - 1)], f64::exp, Error::Relative);
+}
+
+#[test]
+fn roots() {
+    check("math::inv_sqrt(x)", |f| [power(-f), power(f - 1) - 1.0], |x| 1.0 / x.sqrt(), Error::Relative);
+    check("math::sqrt(x)", |f| [0.0, power(f - 1) - 1.0], f64::sqrt, Error::Relative);
+}
+
+#[test]
+fn logarithms() {
+    check("math::ln(x)", |f| [power(-f), power(f - 1) - 1.0], f64::ln, Error::Absolute);
+    check("math::log2(x)", |f| [power(-f), power(f - 1) - 1.0], f64::log2, Error::Absolute);
+    check("math::ln_within(x, 1, 11)", |_| [1.0, 11.0], f64::ln, Error::Absolute);
+}
+
+#[test]
+fn sigmoids() {
+    check(
+        "math::sigmoid(x)",
+        |f| [-power(f - 2), power(f - 2)],
+        |x| 1.0 / (1.0 + (-x).exp()),
+        Error::Absolute,
+    );
+}
+
+/// Rows of logits: of all sizes, close together, far apart, equal.
+fn logits(n: usize, f: u32) -> Vec<f64> {
+    let mut random = Random::new(SEED);
+    let top = power(f as i32 - 3);
+    let mut rows = vec![vec![0.0; n], vec![top; n], vec![-top; n]];
+    rows.push((0..n).map(|i| if i % 2 == 0 { top } else { -top }).collect());
+    for k in 0..200 {
+        let size = [0.01, 1.0, 10.0, top][k % 4];
+        rows.push((0..n).map(|_| rounded(size * random.between(-1000, 1000) as f64 / 1000.0, f)).collect());
+    }
+    rows.concat()
+}
+
+fn softmax(row: &[f64]) -> Vec<f64> {
+    let top = row.iter().copied().fold(f64::MIN, f64::max);
+    let total: f64 = row.iter().map(|z| (z - top).exp()).sum();
+    row.iter().map(|z| (z - top).exp() / total).collect()
+}
+
+/// Minus the logarithm of the first class's probability.
+fn cross_entropy(row: &[f64]) -> Vec<f64> {
+    let top = row.iter().copied().fold(f64::MIN, f64::max);
+    let total: f64 = row.iter().map(|z| (z - top).exp()).sum();
+    vec![total.ln() + (top - row[0])]
+}
+
+fn largest(row: &[f64]) -> Vec<f64> {
+    vec![row.iter().copied().fold(f64::MIN, f64::max)]
+}
+
+fn argmax(row: &[f64]) -> Vec<f64> {
+    let top = largest(row)[0];
+    vec![row.iter().position(|z| *z == top).expect("it is one of them") as f64]
+}
+
+/// Compares a function of rows with the exact one.
+fn check_rows(call: &str, exact: fn(&[f64]) -> Vec<f64>, allowed: fn(u32) -> f64) {
+    for (f, n) in [16, 32].into_iter().flat_map(|f| [1, 2, 3, 10, 21].map(|n| (f, n))) {
+        let z = logits(n, f);
+        let rows = z.len() / n;
+        let source = format!(
+            "use math\nuse nn\ninput z: fix[{rows}, {n}] from party 0\ninput y: fix[{rows}, {n}] from party 1\n\
+             fn main() {{ output result = {call} to party 0 }}\n",
+        );
+        let compilation = compiled(&source, settings(f, Rounding::Probabilistic));
+        let program = compilation.program.expect("compiled");
+        let first_class = (0..z.len()).map(|i| f64::from(i % n == 0)).collect();
+        let inputs = Values::from([("z".to_string(), z.clone()), ("y".to_string(), first_class)]);
+        let found = &emulated(&program, &inputs, SEED)["result"];
+        let exact: Vec<f64> = z.chunks(n).flat_map(exact).collect();
+        assert_eq!(found.len(), exact.len());
+        // Doubles themselves are not exact.
+        let error = |(y, e): (&f64, &f64)| (y - e).abs() - e.abs() * f64::EPSILON;
+        let worst = found.iter().zip(&exact).map(error).fold(0.0, f64::max);
+        println!("{call}, {n} per row, f = {f}: {:.3} of what is allowed", worst / allowed(f));
+        assert!(worst <= allowed(f), "{call}, {n} per row, f = {f}: off by {worst}");
+    }
+}
+
+#[test]
+fn rows_of_logits() {
+    check_rows("nn::softmax(z)", softmax, |f| power(4 - f as i32));
+    check_rows("nn::cross_entropy(z, y)", cross_entropy, |f| 2.0 * power(4 - f as i32));
+    check_rows("math::largest(z)", largest, |_| 0.0);
+    check_rows("math::argmax(z)", argmax, |_| 0.0);
+}
+
+/// Central differences of the weighted sum of a call's results by every element of `x`, in double precision, against `grad`.
+fn check_gradient(call: &str, shape: &[usize], x: &[f64]) {
+    let dims = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let source = format!(
+        "use math\nuse nn\ninput x: fix[{dims}] from party 0\nfn main() {{\n    let r = {call}\n    \
+         let loss = sum(weighted(reshape(r, [size(shape(r))])))\n    output loss = loss to party 0\n    \
+         output g = grad(loss, x) to party 0\n}}\n\
+         fn size(const s: int[n]) -> int {{ product(s) }}\n\
+         fn weighted(r: fix[n]) -> fix[n] {{ r * [1 + i / 7 for i in 0..n] }}\n",
+    );
+    let compilation = compiled(&source, settings(64, Rounding::Nearest));
+    let program = compilation.ir.expect("compiled");
+    let at = |x: &[f64]| interpreted(&program, &Values::from([("x".to_string(), x.to_vec())]), SEED);
+    let gradient = &at(x)["g"];
+    for i in 0..x.len() {
+        let step = 1e-4 * x[i].abs();
+        let loss = |by: f64| {
+            let mut x = x.to_vec();
+            x[i] += by;
+            at(&x)["loss"][0]
+        };
+        let difference = (loss(step) - loss(-step)) / (2.0 * step);
+        let close = (difference - gradient[i]).abs() <= 2e-5 * difference.abs().max(1.0);
+        assert!(close, "{call}: {} by element {i} of {x:?}, by differences {difference}", gradient[i]);
+    }
+    println!("{call}: {} derivatives", x.len());
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let positive = [0.01, 0.3, 0.77, 1.1, 2.9, 17.3, 250.0];
+    let within = [1.05, 1.5, 2.2, 3.9, 7.7, 10.8];
+    let negative = positive.map(|x| -x / 20.0);
+    let mixed = [-7.7, -2.2, -0.31, 0.4, 1.3, 3.9];
+    for call in ["math::reciprocal(x)", "math::inv_sqrt(x)", "math::sqrt(x)", "math::ln(x)", "math::log2(x)"]
+    {
+        check_gradient(call, &[7], &positive);
+    }
+    for call in ["math::reciprocal_within(x, 1, 11)", "math::ln_within(x, 1, 11)"] {
+        check_gradient(call, &[6], &within);
+    }
+    check_gradient("math::exp_negative(x)", &[7], &negative);
+    for call in ["math::exp(x)", "math::sigmoid(x)", "math::polynomial(x, [1/2, -1, 1/3, 0, 1/10])"] {
+        check_gradient(call, &[6], &mixed);
+    }
+    for call in
+        ["nn::relu(x)", "nn::squared_error(x, 1 - x)", "nn::binary_cross_entropy(x, [0, 1, 0, 1, 1/3, 0])"]
+    {
+        check_gradient(call, &[6], &mixed);
+    }
+    for call in [
+        "nn::softmax(x)",
+        "math::largest(x)",
+        "math::product(x)",
+        "nn::cross_entropy(x, [[0, 1, 0], [1/2, 1/4, 1/4]])",
+    ] {
+        check_gradient(call, &[2, 3], &mixed);
+    }
+    // As a weight, a bias and an input of a dense layer.
+    check_gradient(
+        "nn::dense(x, nn::Dense(3, 2, weight=[[1, 2, -1], [1/2, 0, 3]], bias=[1, 2]))",
+        &[2, 3],
+        &mixed,
+    );
+    check_gradient(
+        "nn::dense([[1, 2, -1], [1/2, 0, 3]], nn::Dense(3, 2, weight=x, bias=[1, 2]))",
+        &[2, 3],
+        &mixed,
+    );
+    check_gradient(
+        "nn::dense([[1, 2, -1], [1/2, 0, 3]], nn::Dense(3, 1, weight=[[1, 0, 2]], bias=x[0..1]))",
+        &[6],
+        &mixed,
+    );
+}
