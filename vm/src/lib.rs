@@ -12,4 +12,4 @@ pub mod ring;
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;
 pub use protocol::emulator::emulate;
-pub use protocol::rep3::{PartyError, run_party};
+pub use protocol::rep3::{PartyError, Terms, run_party};

@@ -121,7 +121,9 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
             eprintln!("error: {error:#}");
-            part.excuse(&error, &mut events).context("the other parties could not be told")?;
+            if let Err(other) = part.excuse(&error, &mut events) {
+                eprintln!("the other parties could not be told: {other}");
+            }
             return Ok(ExitCode::FAILURE);
         }
     };

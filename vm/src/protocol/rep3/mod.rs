@@ -9,6 +9,7 @@
 //! | [`engine`](self) | operations in flight, rounds |
 //! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
 //! | `store` | shares, and what a party computes on them alone |
+//! | [`terms`](Terms) | what the parties must have in common |
 //! | `draw`, `pack` | purposes of random streams; values in messages |
 //!
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
@@ -22,6 +23,7 @@ mod pack;
 mod reshare;
 mod select;
 mod store;
+mod terms;
 mod truncate;
 mod word;
 
@@ -31,12 +33,13 @@ use std::time::Instant;
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::instr::{Axes, MaybeReg};
 use tern_bytecode::program::Place;
-use tern_bytecode::{Kind, Program, Reg, Route, container};
+use tern_bytecode::{Kind, Program, Reg, Route};
 
 use self::engine::{Engine, Op, World};
 use self::reshare::{Shares, and_summand};
 use self::select::Selected;
 use self::store::{Slot, Store};
+pub use self::terms::Terms;
 use self::truncate::Operand;
 use super::Backend;
 use crate::bits;
@@ -55,12 +58,16 @@ pub enum PartyError {
     #[error(transparent)]
     Net(#[from] NetError),
     /// A neighbour runs something else.
-    #[error("{who} has another {what}")]
+    #[error("{who} has {what} = {theirs}, this party has {ours}")]
     Differs {
         /// The neighbour.
         who: Who,
-        /// What is different: the program, the seed, the version.
-        what: &'static str,
+        /// What is different: an argument, the ring, the version.
+        what: String,
+        /// The neighbour's.
+        theirs: String,
+        /// This party's.
+        ours: String,
     },
 }
 
@@ -102,7 +109,7 @@ fn run_in<R: Ring>(
     options: &Options,
 ) -> Result<Report, RunError> {
     tern_bytecode::validate(program)?;
-    compare(program, links, options)?;
+    terms::compare(&Terms::of(program, options), links)?;
     let keys = match options.seed {
         Some(seed) => fixed_keys(seed, links.me()),
         None => keys::agree(links).map_err(PartyError::Net)?,
@@ -127,34 +134,6 @@ fn run_in<R: Ring>(
 fn fixed_keys(seed: u64, me: Party) -> keys::Keys {
     let seeds = Seeds::fixed(seed);
     keys::Keys { next: seeds.pairs[me.index()], prev: seeds.pairs[me.prev().index()], public: seeds.public }
-}
-
-/// Makes sure that all parties run the same.
-fn compare(program: &Program, links: &mut Links, options: &Options) -> Result<(), RunError> {
-    let version = env!("CARGO_PKG_VERSION").as_bytes();
-    let mut seed = [0; 9];
-    if let Some(number) = options.seed {
-        seed[0] = 1;
-        seed[1..].copy_from_slice(&number.to_le_bytes());
-    }
-    let ours = [&container::hash(program)[..], &seed, version].concat();
-    let theirs = links.swap(&ours, 1024).map_err(PartyError::Net)?;
-    let (program_end, seed_end) = (ours.len() - seed.len() - version.len(), ours.len() - version.len());
-    for side in Side::BOTH {
-        let theirs = &theirs[side];
-        let differs = |range: std::ops::Range<usize>| theirs.get(range.clone()) != Some(&ours[range]);
-        let what = if theirs.get(seed_end..) != Some(version) {
-            "version of this program"
-        } else if differs(0..program_end) {
-            "program"
-        } else if differs(program_end..seed_end) {
-            "seed"
-        } else {
-            continue;
-        };
-        return Err(PartyError::Differs { who: links.who(side).clone(), what }.into());
-    }
-    Ok(())
 }
 
 /// One party's back-end.

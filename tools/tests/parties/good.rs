@@ -1,0 +1,172 @@
+//! Runs that succeed.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{ENDLESS, PROGRAM, Process, World, root, tern};
+
+/// The events of a run with `--json`.
+fn events(ended: &str) -> Vec<Value> {
+    ended.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+}
+
+fn metrics(events: &[Value]) -> Vec<&Value> {
+    events.iter().filter(|event| event["event"] == "metric").collect()
+}
+
+/// Under nearest rounding and one seed, three processes compute what the emulator does, bit for bit, and send what was announced.
+#[test]
+fn three_processes_do_what_the_emulator_does_at_the_announced_cost() {
+    let dir = TempDir::new().unwrap();
+    let digits = root().join("programs/digits.mpc");
+    let run = |command: &str, options: &[&str]| {
+        let mut process = tern();
+        process.arg(command).arg(&digits).args(["--arg", "EPOCHS=1", "--arg", "BATCH=250"]);
+        process.args(["--rounding", "nearest"]).args(options).arg("--json");
+        if command != "cost" {
+            process.args(["--seed", "7", "--out"]).arg(dir.path().join(command));
+        }
+        Process::start(&mut process).end().expect_success()
+    };
+    let (secure, clear, cost) = (run("run", &[]), run("emulate", &[]), run("cost", &[]));
+    let (secure_events, clear_events) = (events(&secure.out), events(&clear.out));
+    assert_eq!(metrics(&secure_events), metrics(&clear_events));
+    assert_eq!(metrics(&secure_events).len(), 2);
+    let weights = |command: &str| fs::read(dir.path().join(command).join("weights.npz")).unwrap();
+    assert!(weights("run") == weights("emulate"), "the weights differ");
+    let log = |command: &str| fs::read(dir.path().join(command).join("metrics.jsonl")).unwrap();
+    assert!(log("run") == log("emulate"), "the metrics in the files differ");
+
+    let cost: Value = serde_json::from_str(&cost.out).unwrap();
+    let done = secure.done();
+    assert_eq!(done["bits_by_link"], cost["bits_by_link"]);
+    assert_eq!(done["rounds"], cost["rounds"]);
+    assert_eq!(done["bits"], cost["bits"]);
+    assert_eq!(done["simulated_network"], Value::Null);
+    let column = |report: &Value, name: &str| -> Vec<Value> {
+        report["by_line"].as_array().unwrap().iter().map(|line| line[name].clone()).collect()
+    };
+    for name in ["file", "line", "bits", "rounds", "executions"] {
+        assert_eq!(column(&done, name), column(&cost, name), "{name} by line");
+    }
+}
+
+/// What the README says about going to three machines, with three directories instead.
+#[test]
+fn three_real_parties_start_in_any_order_and_get_their_own_outputs_only() {
+    let world = World::new(&[]);
+    let seeded = |party| Process::start(world.command(party).args(["--seed", "3", "--json"]));
+    let last = seeded(2);
+    std::thread::sleep(Duration::from_millis(300));
+    let first = seeded(0);
+    let parties = [first, seeded(1), last].map(|party| party.end().expect_success());
+    assert_eq!([0, 1, 2].map(|party| world.has_output(party)), [false, false, true]);
+
+    let mut clear = tern();
+    clear.arg("emulate").arg(&world.programs[2]).args(["--seed", "3", "--json"]);
+    for (party, input) in [(0, "x"), (1, "y")] {
+        clear.arg("--input");
+        clear.arg(format!("{input}={}", world.path(party, &format!("{input}.csv")).display()));
+    }
+    let clear = Process::start(clear.arg("--out").arg(world.path(0, "clear"))).end().expect_success();
+    // The truncation is probabilistic, but the numbers are exact, so nothing is rounded.
+    let product = |path: &Path| fs::read(path.join("product.npz")).unwrap();
+    assert!(product(&world.path(2, "out")) == product(&world.path(0, "clear")));
+    let expected = events(&clear.out);
+    for (party, ended) in parties.iter().enumerate() {
+        assert_eq!(metrics(&events(&ended.out)), metrics(&expected));
+        let rows = ended.done()["bits_by_link"].as_array().unwrap().clone();
+        assert!(rows.iter().enumerate().all(|(row, bits)| bits.is_array() == (row == party)));
+    }
+}
+
+#[test]
+fn a_ping_tells_that_everybody_is_there() {
+    let world = World::new(&[]);
+    let ping = |party: usize| {
+        let mut command = tern();
+        command.args(["ping", "--party", &party.to_string(), "--hosts"]).arg(world.path(party, "hosts.toml"));
+        Process::start(&mut command)
+    };
+    let parties = [0, 1, 2].map(ping).map(|party| party.end().expect_success());
+    assert!(parties[0].out.contains("party 1 (bob)") && parties[0].out.contains("ms"), "{parties:#?}");
+}
+
+#[test]
+fn a_simulated_network_slows_a_run_down_and_is_reported() {
+    let dir = TempDir::new().unwrap();
+    let (source, x, y) = local_files(&dir);
+    let mut command = tern();
+    command.arg("run").arg(source).args(["--input", &x, "--input", &y, "--json", "--network", "rtt=100ms"]);
+    let ended = Process::start(command.arg("--out").arg(dir.path().join("out"))).end().expect_success();
+    let done = ended.done();
+    let rounds = done["rounds"].as_f64().unwrap();
+    assert!(done["seconds"].as_f64().unwrap() >= 0.05 * rounds, "{done}");
+    assert_eq!(done["simulated_network"], "rtt=100000us");
+}
+
+fn local_files(dir: &TempDir) -> (std::path::PathBuf, String, String) {
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let x = write("x.csv", "1,2\n3,4\n5,6\n7,8\n");
+    let y = write("y.csv", "1,0\n0,1\n1,0\n0,1\n");
+    (write("prog.mpc", PROGRAM), format!("x={}", x.display()), format!("y={}", y.display()))
+}
+
+/// Killed without a chance to clean up, the process that the user started takes the parties with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn local_parties_end_with_their_leader() {
+    let dir = TempDir::new().unwrap();
+    let (source, x, y) = local_files(&dir);
+    let mut command = tern();
+    command.arg("run").arg(source).args(["--input", &x, "--input", &y, "--arg", ENDLESS, "--out"]);
+    let mut leader = Process::start(command.arg(dir.path().join("out")));
+    leader.wait_for("begun");
+    let parties = children(leader.id());
+    assert_eq!(parties.len(), 3);
+    leader.signal("-KILL");
+    let begun = Instant::now();
+    while parties.iter().any(|party| is_alive(*party)) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a party goes on without its leader");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One of the local parties is killed: the run ends at once, and says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_local_party_that_dies_ends_the_run() {
+    let dir = TempDir::new().unwrap();
+    let (source, x, y) = local_files(&dir);
+    let mut command = tern();
+    command.arg("run").arg(source).args(["--input", &x, "--input", &y, "--arg", ENDLESS, "--out"]);
+    let mut leader = Process::start(command.arg(dir.path().join("out")));
+    leader.wait_for("begun");
+    let parties = children(leader.id());
+    let killed = std::process::Command::new("kill").args(["-KILL", &parties[1].to_string()]).status();
+    assert!(killed.unwrap().success());
+    leader.end().expect_failure(&["party", "SIGKILL"]);
+    assert!(!parties.into_iter().any(is_alive));
+}
+
+/// Process ids of the children of a process.
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+/// Whether a process exists and is no zombie.
+#[cfg(target_os = "linux")]
+fn is_alive(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}

@@ -1,0 +1,5 @@
+//! Three real processes: what a run gives, and what becomes of it when something is wrong at one party.
+
+mod bad;
+mod good;
+mod support;

@@ -1,0 +1,128 @@
+//! What the parties must have in common: compared before the first secret leaves, so that a mistake is named instead of made.
+
+use serde::{Deserialize, Serialize};
+use tern_bytecode::program::{Protocol, Rounding};
+use tern_bytecode::{Program, container};
+
+use super::PartyError;
+use crate::machine::Options;
+use crate::net::{Links, Side};
+
+/// Bytes of a neighbour's terms at most: names and values of arguments come from a command line.
+const LIMIT: usize = 1 << 20;
+/// What is said of a term that one of the two does not have.
+const NONE: &str = "nothing";
+
+/// Named values, in the order in which differences are looked for: what explains others comes first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    terms: Vec<[String; 2]>,
+}
+
+impl Terms {
+    /// The terms of a run.
+    pub fn of(program: &Program, options: &Options) -> Terms {
+        let header = &program.header;
+        let protocol = match header.protocol {
+            Protocol::Rep3 => "rep3",
+        };
+        let rounding = match header.rounding {
+            Rounding::Probabilistic => "probabilistic",
+            Rounding::Nearest => "nearest",
+        };
+        let mut terms = vec![
+            ("version of tern", env!("CARGO_PKG_VERSION").to_string()),
+            ("program", header.name.clone()),
+            ("protocol", protocol.to_string()),
+            ("ring", format!("2^{}", header.ring)),
+            ("fixed-point bits", format!("{},{}", header.frac, header.total)),
+            ("rounding", rounding.to_string()),
+        ];
+        let args = header.args.iter().map(|(name, value)| (format!("argument {name}"), value.clone()));
+        let args: Vec<(String, String)> = args.collect();
+        terms.extend(args.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        terms.push(("seed", options.seed.map_or("secret".to_string(), |seed| seed.to_string())));
+        terms.push(("bytecode", fingerprint(program)));
+        Terms { terms: terms.into_iter().map(|(name, value)| [name.to_string(), value]).collect() }
+    }
+
+    /// As sent to the neighbours.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        toml::to_string(self).expect("lists of strings are TOML, and a String takes all text").into_bytes()
+    }
+
+    /// What a neighbour sent; `None` if no version of this program would.
+    fn from_bytes(bytes: &[u8]) -> Option<Terms> {
+        toml::from_str(std::str::from_utf8(bytes).ok()?).ok()
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.terms.iter().find(|[own, _]| own == name).map(|[_, value]| value.as_str())
+    }
+
+    /// The first term that differs, with this value of it and the other.
+    fn difference<'a>(&'a self, other: &'a Terms) -> Option<(&'a str, &'a str, &'a str)> {
+        let names = self.terms.iter().chain(&other.terms).map(|[name, _]| name.as_str());
+        let mut pairs =
+            names.map(|name| (name, self.get(name).unwrap_or(NONE), other.get(name).unwrap_or(NONE)));
+        pairs.find(|(_, ours, theirs)| ours != theirs)
+    }
+}
+
+/// A hash of all that is computed: each party may have compiled the source in a directory of its own.
+fn fingerprint(program: &Program) -> String {
+    let computed = Program { files: Vec::new(), lines: Vec::new(), ..program.clone() };
+    container::hash(&computed).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes sure that all parties run the same.
+pub(super) fn compare(terms: &Terms, links: &mut Links) -> Result<(), PartyError> {
+    let received = links.swap(&terms.to_bytes(), LIMIT)?;
+    for side in Side::BOTH {
+        let theirs = Terms::from_bytes(&received[side]).unwrap_or(Terms { terms: Vec::new() });
+        if let Some((what, ours, theirs)) = terms.difference(&theirs) {
+            return Err(PartyError::Differs {
+                who: links.who(side).clone(),
+                what: what.to_string(),
+                theirs: theirs.to_string(),
+                ours: ours.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn terms(list: &[(&str, &str)]) -> Terms {
+        Terms { terms: list.iter().map(|(name, value)| [name.to_string(), value.to_string()]).collect() }
+    }
+
+    #[test]
+    fn the_first_difference_is_named_with_both_values() {
+        let ours = terms(&[("ring", "2^64"), ("argument N", "3"), ("bytecode", "ab")]);
+        assert_eq!(ours.difference(&ours), None);
+        let theirs = terms(&[("ring", "2^64"), ("argument N", "4"), ("bytecode", "cd")]);
+        assert_eq!(ours.difference(&theirs), Some(("argument N", "3", "4")));
+        let fewer = terms(&[("ring", "2^64"), ("bytecode", "ab")]);
+        assert_eq!(ours.difference(&fewer), Some(("argument N", "3", NONE)));
+        assert_eq!(fewer.difference(&ours), Some(("argument N", NONE, "3")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_read(list in prop::collection::vec(("\\PC{0,9}", any::<String>()), 0..9)) {
+            let terms = Terms { terms: list.into_iter().map(|(name, value)| [name, value]).collect() };
+            prop_assert_eq!(Terms::from_bytes(&terms.to_bytes()), Some(terms));
+        }
+
+        #[test]
+        fn any_bytes_are_terms_or_none(bytes in prop::collection::vec(any::<u8>(), 0..99)) {
+            let _ = Terms::from_bytes(&bytes);
+        }
+    }
+}
