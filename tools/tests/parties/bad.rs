@@ -81,7 +81,7 @@ fn another_argument() {
     for ended in [zero, one] {
         ended.expect_failure(&["party 2 (carol)", "argument STEPS = ", "this party has"]);
     }
-    two.expect_failure(&["argument STEPS = 2, this party has 5"]);
+    two.expect_failure(&["argument STEPS = ", "this party has"]);
 }
 
 #[test]
