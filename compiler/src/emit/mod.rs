@@ -4,7 +4,7 @@
 //! 2. [`hoist`]: what does not change leaves its loop. [`forward`]: parts of larger tensors are computed in place.
 //! 3. [`crate::schedule`]: blocks become rounds, the code a list ([`linear`]).
 //! 4. [`memory`]: stores share buffers.
-//! 5. [`write`]: registers and buffers are numbered.
+//! 5. [`write`](mod@write): registers and buffers are numbered.
 
 pub mod code;
 pub mod error;

@@ -269,7 +269,7 @@ macro_rules! define {
             $(
                 $(#[doc = $doc])*
                 $variant { $(
-                    #[doc = concat!(stringify!($role), $(" [", $(stringify!($kind), " ",)* "]")?)]
+                    #[doc = concat!(stringify!($role), $(": ", $(stringify!($kind), " ",)*)?)]
                     $op: $ty
                 ),* }
             ),*

@@ -5,7 +5,7 @@
 //! - [`program`] is a whole program: header, inputs, outputs, buffers, views, constants, code and where each instruction
 //!   comes from in the source.
 //! - [`container`] turns a program into bytes and back: magic, version, hash, body.
-//! - [`validate`] decides whether a decoded program may run. Nothing else in the project executes code that it has not seen.
+//! - [`validate`](fn@validate) decides whether a decoded program may run. Nothing else in the project executes code that it has not seen.
 //! - [`circuit`] describes the binary adder behind comparisons and bit decompositions, once for the cost model and the protocol.
 //! - [`cost`] states what each instruction sends over which link in which round.
 //! - [`report`] adds it up over a whole program, loops and all.

@@ -7,7 +7,7 @@
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
 //! | [`transport`](Transport) | two byte streams: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
-//! | [`connect`], [`ping`] | finding each other |
+//! | [`connect`](fn@connect), [`ping`] | finding each other |
 //! | [`keys`] | keys for common randomness |
 //! | [`model`](NetworkModel) | a network as two numbers |
 //!

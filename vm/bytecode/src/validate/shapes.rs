@@ -167,7 +167,7 @@ impl Check<'_> {
         }
     }
 
-    /// `rows` [n, …] are rows of `table` [m, …] by `index` [n].
+    /// `rows` [n, …] are rows of `table` [m, …] by `index` \[n\].
     fn gather(&self, rows: Reg, table: Reg, index: Reg) -> Result<(), Fault> {
         self.same_kind(&[rows, table])?;
         let (rows, table, index) = (self.shape(rows)?, self.shape(table)?, self.shape(index)?);
