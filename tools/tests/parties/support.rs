@@ -59,10 +59,8 @@ impl World {
     pub fn new(args: &[&str]) -> World {
         let dir = TempDir::new().expect("a temporary directory");
         let ports = [free_port(), free_port(), free_port()];
-        let mut hosts = String::new();
-        for party in 0..3 {
-            hosts += &keygen(&dir.path().join(party.to_string()), party, ports[party]);
-        }
+        let stanza = |(party, &port): (usize, &u16)| keygen(&dir.path().join(party.to_string()), party, port);
+        let hosts: String = ports.iter().enumerate().map(stanza).collect();
         let programs = [0, 1, 2].map(|party| dir.path().join(format!("{party}/prog.tbc")));
         let world = World { dir, ports, programs };
         for party in 0..3 {
