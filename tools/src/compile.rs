@@ -109,6 +109,18 @@ pub(crate) fn compile(
         let file = directory.join(format!("{name}.mpc"));
         std::fs::read_to_string(&file).ok().map(|text| (file.display().to_string(), text))
     };
+    compile_text(source, text, &resolve, entry, print_after)
+}
+
+/// Compiles `text` as if it stood in the file of `source`; `resolve` finds other files by their module's name.
+pub(crate) fn compile_text(
+    source: &SourceArgs,
+    text: String,
+    resolve: &dyn Fn(&str) -> Option<(String, String)>,
+    entry: Entry,
+    print_after: Option<&str>,
+) -> anyhow::Result<Compilation> {
+    let path = &source.program;
     let mut sources = SourceMap::new();
     let file = sources.add(path.display().to_string(), text, Origin::User);
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -118,7 +130,7 @@ pub(crate) fn compile(
         entry,
         settings: settings(source)?,
         args: arguments(&source.args)?,
-        resolve: &resolve,
+        resolve,
         print_after,
     };
     Ok(tern_compiler::compile(request, sources))

@@ -23,6 +23,8 @@ pub(crate) enum Audience {
     Person,
     /// A program that reads JSON lines.
     Machine,
+    /// Nobody.
+    Nobody,
     /// The process that started this one as a party of a local run: JSON lines, and how far the run is.
     Leader,
 }
@@ -61,6 +63,7 @@ impl Events {
                 Some(text) => text.to_string(),
                 None => return,
             },
+            Audience::Nobody => return,
         };
         self.bar.suspend(|| {
             let mut out = std::io::stdout().lock();
@@ -122,7 +125,7 @@ impl Events {
             let event = json!({"event": "progress", "done": inner.iteration, "of": total});
             match self.audience {
                 Audience::Leader => self.emit(&event, None),
-                Audience::Person | Audience::Machine => self.relay(&event),
+                Audience::Person | Audience::Machine | Audience::Nobody => self.relay(&event),
             }
         }
     }

@@ -40,6 +40,11 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// All inputs by their names in a directory.
+    pub(crate) fn of_directory(data: PathBuf) -> Files {
+        Files { inputs: Vec::new(), data: Some(data) }
+    }
+
     /// The files by input, of inputs that the program has; `only` says whose.
     fn named(&self, program: &Program, only: Option<Party>) -> anyhow::Result<BTreeMap<&str, &str>> {
         let mut files = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! The `tern` command: compile, cost, emulate and inspect programs of private training.
 
+mod bench;
 mod compile;
 mod data;
 mod emulate;
@@ -63,6 +64,12 @@ enum Command {
     Keygen(keys::KeygenArgs),
     /// See whether the other parties can be reached and are who they should be; all three run this at the same time.
     Ping(run::PartyArgs),
+    /// Measure this machine.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
     /// A party of a local run, told what to do by the process that started it.
     #[command(hide = true)]
     LocalParty,
@@ -144,6 +151,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keys::keygen(&args),
         Command::Ping(args) => keys::ping(&args),
+        Command::Bench { what } => bench::bench(&what),
         Command::LocalParty => run::local_party(),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),

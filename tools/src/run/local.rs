@@ -6,7 +6,7 @@
 //! leader lives: a party whose input ends, ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -14,13 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeouts};
+use tern_bytecode::Program;
+use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
 
-use super::measured::{Measured, Share};
+use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
-use super::{RunArgs, cores};
-use crate::compile::Loaded;
-use crate::emulate::{open_log, start};
 use crate::events::{Audience, Events};
 use crate::host::Files;
 
@@ -55,16 +53,27 @@ struct Circle {
     timeout: Duration,
 }
 
-/// `tern run` without `--party`.
-pub(super) fn run(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
-    events.emit(&start(&loaded.program, args.seed), None);
-    let mut leader = Leader::start(args, loaded)?;
-    let outcome = leader.introduce(args.party.timeout).and_then(|()| leader.follow(&mut events));
-    events.finish();
-    let shares = outcome?;
-    Measured::new(shares, events.metrics().clone()).tell(&mut events, loaded, args.network);
-    Ok(ExitCode::SUCCESS)
+/// A run of three local parties.
+pub(crate) struct Job<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) files: &'a Files,
+    /// Where outputs go.
+    pub(crate) out: &'a Path,
+    pub(crate) seed: Option<u64>,
+    /// Threads of each party.
+    pub(crate) threads: usize,
+    pub(crate) network: Option<NetworkModel>,
+    /// How long the parties wait for each other.
+    pub(crate) timeout: Duration,
+}
+
+impl Job<'_> {
+    /// Runs the three parties: what they have measured.
+    pub(crate) fn run(&self, events: &mut Events) -> anyhow::Result<Vec<Share>> {
+        let mut leader = Leader::start(self)?;
+        leader.introduce(self.timeout)?;
+        leader.follow(events)
+    }
 }
 
 /// What happens to a party.
@@ -92,19 +101,19 @@ struct LocalParty {
 
 impl Leader {
     /// Starts the parties and gives each its own part of the work.
-    fn start(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Leader> {
-        let program = tern_bytecode::encode(&loaded.program);
+    fn start(job: &Job<'_>) -> anyhow::Result<Leader> {
+        let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
         let mut leader = Leader { parties: Vec::new(), news, failures: Vec::new() };
         for party in Party::ALL {
             let assignment = Assignment {
                 party,
                 program_bytes: program.len(),
-                files: args.files.of(&loaded.program, party)?,
-                out: args.out.clone(),
-                seed: args.seed,
-                threads: args.threads.unwrap_or_else(|| (cores() / 3).max(1)),
-                network: args.network,
+                files: job.files.of(job.program, party)?,
+                out: job.out.to_path_buf(),
+                seed: job.seed,
+                threads: job.threads,
+                network: job.network,
             };
             leader.parties.push(LocalParty::start(party, sender.clone())?);
             // A party that is gone already says so where its events are read.
@@ -114,7 +123,7 @@ impl Leader {
     }
 
     /// Makes the parties known to each other.
-    fn introduce(&mut self, timeout: Option<u64>) -> anyhow::Result<()> {
+    fn introduce(&mut self, timeout: Duration) -> anyhow::Result<()> {
         let mut met: [Option<Introduction>; 3] = [None, None, None];
         while met.iter().any(Option::is_none) {
             match self.news.recv() {
@@ -129,7 +138,7 @@ impl Leader {
             }
         }
         let parties = met.map(|party| party.expect("the loop above ends when all are there"));
-        let circle = Circle { parties, timeout: timeout.map_or(TIMEOUT, Duration::from_secs) };
+        let circle = Circle { parties, timeout };
         for party in &mut self.parties {
             let _ = party.tell(&circle, &[]);
         }

@@ -12,36 +12,36 @@ use crate::events::Events;
 
 /// What one party has measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Share {
+pub(crate) struct Share {
     /// Its index.
-    pub(super) party: usize,
+    pub(crate) party: usize,
     /// Seconds from the first instruction to the last.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Seconds of these in which it waited for the others.
-    pub(super) waited: f64,
-    pub(super) rounds: u64,
+    pub(crate) waited: f64,
+    pub(crate) rounds: u64,
     /// Bits of payload that it has sent, by receiver.
-    pub(super) sent: [u64; 3],
+    pub(crate) sent: [u64; 3],
     /// The largest resident size of its process, in bytes.
-    pub(super) peak_memory: u64,
+    pub(crate) peak_memory: u64,
     /// In the order of the source.
-    pub(super) by_line: Vec<LineShare>,
+    pub(crate) by_line: Vec<LineShare>,
 }
 
 /// What one party, or all together, spent on a source line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct LineShare {
+pub(crate) struct LineShare {
     /// The file; empty for what belongs to no line.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Counted from 1.
-    pub(super) line: u32,
-    pub(super) bits: u64,
-    pub(super) rounds: u64,
-    pub(super) executions: u64,
+    pub(crate) line: u32,
+    pub(crate) bits: u64,
+    pub(crate) rounds: u64,
+    pub(crate) executions: u64,
     /// Seconds of work.
-    pub(super) compute: f64,
+    pub(crate) compute: f64,
     /// Seconds of waiting for the others.
-    pub(super) waited: f64,
+    pub(crate) waited: f64,
 }
 
 impl Share {

@@ -16,15 +16,17 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
+use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeouts};
 
 use crate::SourceArgs;
 use crate::compile::{Loaded, load};
-use crate::emulate::open_log;
+use crate::emulate::{open_log, start};
 use crate::events::{Audience, Events};
 use crate::host::Files;
 
-pub(crate) use local::local_party;
+pub(crate) use local::{Job, local_party};
+use measured::Measured;
+pub(crate) use measured::Share;
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]
@@ -97,10 +99,29 @@ pub(crate) struct Seat {
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
     let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
-        return local::run(args, &loaded);
+        return three_parties(args, &loaded);
     };
     let seat = PartyArgs { party, hosts, key, timeout }.seat()?;
     one_party(args, &loaded, &seat)
+}
+
+/// Three local processes.
+fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    events.emit(&start(&loaded.program, args.seed), None);
+    let job = Job {
+        program: &loaded.program,
+        files: &args.files,
+        out: &args.out,
+        seed: args.seed,
+        threads: args.threads.unwrap_or_else(|| (cores() / 3).max(1)),
+        network: args.network,
+        timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
+    };
+    let outcome = job.run(&mut events);
+    events.finish();
+    Measured::new(outcome?, events.metrics().clone()).tell(&mut events, loaded, args.network);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One of three real parties.
@@ -115,7 +136,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         threads: args.threads.unwrap_or_else(cores),
         out: &args.out,
     };
-    events.emit(&crate::emulate::start(&loaded.program, args.seed), None);
+    events.emit(&start(&loaded.program, args.seed), None);
     let inputs = match part.inputs() {
         Ok(inputs) => inputs,
         Err(error) => {
@@ -130,8 +151,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let outcome = part.play(inputs, &mut events);
     events.finish();
     let share = outcome.map_err(|error| anyhow!("{}", party::describe(&error)))?;
-    let report = measured::Measured::new(vec![share], events.metrics().clone());
-    report.tell(&mut events, loaded, args.network);
+    Measured::new(vec![share], events.metrics().clone()).tell(&mut events, loaded, args.network);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -50,6 +50,7 @@ pub fn root() -> PathBuf {
 /// Three directories, one per party, with a key each, the same hosts file, and own data.
 pub struct World {
     dir: TempDir,
+    /// Where each party listens.
     pub ports: [u16; 3],
     /// What each party runs.
     pub programs: [PathBuf; 3],
@@ -59,8 +60,10 @@ impl World {
     pub fn new(args: &[&str]) -> World {
         let dir = TempDir::new().expect("a temporary directory");
         let ports = [free_port(), free_port(), free_port()];
-        let stanza = |(party, &port): (usize, &u16)| keygen(&dir.path().join(party.to_string()), party, port);
-        let hosts: String = ports.iter().enumerate().map(stanza).collect();
+        let mut hosts = String::new();
+        for (party, port) in ports.into_iter().enumerate() {
+            hosts += &keygen(&dir.path().join(party.to_string()), party, port);
+        }
         let programs = [0, 1, 2].map(|party| dir.path().join(format!("{party}/prog.tbc")));
         let world = World { dir, ports, programs };
         for party in 0..3 {

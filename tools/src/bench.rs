@@ -1,0 +1,271 @@
+//! `tern bench`: what operations cost, measured.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::json;
+use tern_bytecode::Program;
+use tern_compiler::Entry;
+use tern_vm::data::{Array, write_npy};
+use tern_vm::net::TIMEOUT;
+
+use crate::compile::{compile_text, show};
+use crate::events::{Audience, Events};
+use crate::host::Files;
+use crate::run::{Job, Share};
+use crate::{RoundingArg, SourceArgs};
+
+/// What to measure.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Bits, rounds and time of every operation, with three local processes of one thread each.
+    Protocols {
+        /// Elements of a vector.
+        #[arg(long, default_value_t = 100_000)]
+        elements: usize,
+        /// Only operations whose name contains this.
+        filter: Option<String>,
+        /// One JSON object per operation instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// An operation: an expression in `x`, a row of fix[TIMES, N] from party 0, and `y`, fix[N] from party 1.
+struct Operation {
+    name: &'static str,
+    expression: &'static str,
+    rounding: RoundingArg,
+    /// Of which one run of `TIMES` takes longer than anyone wants to wait with all elements: a tenth is enough.
+    heavy: bool,
+    /// Bits per element at f = 16 and f = 32: the paper's Table 1 (f = 32 only), and its system as it is today.
+    paper: Option<u32>,
+    system: Option<[u32; 2]>,
+    /// Nanoseconds per element of its system as it is today, at f = 16 with one thread.
+    system_time: Option<f64>,
+}
+
+/// Repetitions within a run.
+const TIMES: usize = 8;
+/// Sides of the matrix product.
+const SIDES: [usize; 3] = [128, 784, 128];
+const MATRIX: &str = "matrix product 128×784×128";
+
+const fn operation(name: &'static str, expression: &'static str) -> Operation {
+    Operation {
+        name,
+        expression,
+        rounding: RoundingArg::Probabilistic,
+        heavy: false,
+        paper: None,
+        system: None,
+        system_time: None,
+    }
+}
+
+/// The figures of the paper are those of Table 1 in Keller and Sun, Secure Quantized Training for Deep Learning (ICML 2022).
+const OPERATIONS: &[Operation] = &[
+    Operation { system: None, ..operation("reveal", "reveal(x[i])") },
+    Operation { paper: Some(1536), ..operation("truncation", "x[i] * 0.3") },
+    Operation {
+        paper: Some(1920),
+        system: Some([448, 896]),
+        system_time: Some(105.0),
+        ..operation("product, truncation", "x[i] * y")
+    },
+    Operation {
+        rounding: RoundingArg::Nearest,
+        system: Some([1523, 3058]),
+        ..operation("product, nearest truncation", "x[i] * y")
+    },
+    Operation {
+        paper: Some(1369),
+        system: Some([541, 1115]),
+        system_time: Some(138.0),
+        ..operation("comparison", "fix(x[i] < 0)")
+    },
+    Operation { system: Some([733, 1499]), system_time: Some(264.0), ..operation("ReLU", "relu(x[i])") },
+    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "x[i] / y") },
+    Operation { heavy: true, system: Some([10424, 37379]), ..operation("exponential", "exp(x[i])") },
+    Operation {
+        heavy: true,
+        system: Some([6608, 13430]),
+        ..operation("inverse square root", "inv_sqrt(x[i])")
+    },
+    Operation { heavy: true, system: Some([36452, 129552]), ..operation("square root", "sqrt(x[i])") },
+    Operation { heavy: true, system: Some([32643, 122024]), ..operation("logarithm", "log2(x[i])") },
+    Operation {
+        system: Some([1208, 1910]),
+        ..operation("random fraction", "random::uniform(0, 1) + 0 * x[i]")
+    },
+    Operation { system_time: Some(44e6), ..operation(MATRIX, "a[i] @ b") },
+];
+
+/// What was measured.
+struct Figures {
+    /// Per element.
+    bits: f64,
+    /// Per execution.
+    rounds: f64,
+    /// Per element.
+    nanoseconds: f64,
+}
+
+/// `tern bench`.
+pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
+    let Bench::Protocols { elements, filter, json } = what;
+    for (column, frac) in [16, 32].into_iter().enumerate() {
+        if !json {
+            println!("f = {frac}, modulo 2^{}, vectors of {elements}\n", 4 * frac);
+            println!(
+                "{:<28} {:>10} {:>8} {:>12} {:>12} {:>12} {:>14}",
+                "operation", "bits", "rounds", "ns", "paper bits", "system bits", "system ns"
+            );
+        }
+        let wanted =
+            OPERATIONS.iter().filter(|o| filter.as_ref().is_none_or(|filter| o.name.contains(filter)));
+        for operation in wanted {
+            let figures = measure(operation, frac, *elements).with_context(|| operation.name)?;
+            let paper = operation.paper.filter(|_| frac == 32);
+            let system = operation.system.map(|system| system[column]);
+            let system_time = operation.system_time.filter(|_| frac == 16);
+            if *json {
+                let event = json!({
+                    "operation": operation.name, "frac": frac, "bits": figures.bits, "rounds": figures.rounds,
+                    "nanoseconds": figures.nanoseconds, "paper_bits": paper, "system_bits": system,
+                    "system_nanoseconds": system_time,
+                });
+                println!("{event}");
+            } else {
+                let shown = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.0}"));
+                println!(
+                    "{:<28} {:>10.1} {:>8} {:>12.1} {:>12} {:>12} {:>14}",
+                    operation.name,
+                    figures.bits,
+                    figures.rounds,
+                    figures.nanoseconds,
+                    shown(paper.map(f64::from)),
+                    shown(system.map(f64::from)),
+                    shown(system_time),
+                );
+            }
+        }
+        if !json {
+            println!();
+        }
+    }
+    if !json {
+        println!(
+            "Bits are those of all parties together, per element; of the matrix product, per element of the result, but its time is that of all of it."
+        );
+        println!(
+            "paper: Keller and Sun, Secure Quantized Training for Deep Learning, Table 1; system: theirs, measured in 2026."
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an operation in three processes.
+fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<Figures> {
+    let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
+    let (text, line) = source(operation, elements);
+    let args = SourceArgs {
+        program: PathBuf::from("bench.mpc"),
+        args: Vec::new(),
+        fixed: Some(frac.to_string()),
+        ring: None,
+        rounding: Some(operation.rounding),
+    };
+    let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
+    show(&compilation.diagnostics, &compilation.sources);
+    let program = compilation.program.context("it does not compile")?;
+    let directory = tempfile::tempdir()?;
+    let files = Files::of_directory(write_inputs(&program, directory.path())?);
+    let job = Job {
+        program: &program,
+        files: &files,
+        out: directory.path(),
+        seed: None,
+        threads: 1,
+        network: None,
+        timeout: TIMEOUT.max(Duration::from_secs(120)),
+    };
+    let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
+    let count = match operation.name {
+        MATRIX => SIDES[0] * SIDES[2],
+        _ => elements,
+    };
+    let mut figures = on_line(&shares, line, count);
+    if operation.name == MATRIX {
+        figures.nanoseconds *= count as f64;
+    }
+    Ok(figures)
+}
+
+/// The program, and the line on which the operation stands.
+fn source(operation: &Operation, elements: usize) -> (String, u32) {
+    let [n, inner, m] = SIDES;
+    let (inputs, result) = match operation.name {
+        MATRIX => (
+            format!(
+                "input a: fix[{TIMES}, {n}, {inner}] from party 0\ninput b: fix[{inner}, {m}] from party 1"
+            ),
+            format!("zeros({TIMES}, {n}, {m}) + secret(0.0)"),
+        ),
+        _ => (
+            format!("input x: fix[{TIMES}, {elements}] from party 0\ninput y: fix[{elements}] from party 1"),
+            "x".to_string(),
+        ),
+    };
+    let expression = operation.expression;
+    let text = format!(
+        "use nn::relu
+use math::inv_sqrt
+{inputs}
+fn main() {{
+    var r = {result}
+    for i in 0..{TIMES} {{
+        r[i] = {expression}
+    }}
+    output r = r to party 2
+}}
+"
+    );
+    let line = text.lines().position(|line| line.contains("r[i] =")).expect("it was just written");
+    (text, line as u32 + 1)
+}
+
+/// Numbers between 0.5 and 1.5, which every operation takes.
+fn write_inputs(program: &Program, directory: &Path) -> anyhow::Result<PathBuf> {
+    for input in &program.inputs {
+        let shape: Vec<usize> = input.shape.iter().map(|size| *size as usize).collect();
+        let values: Vec<f64> =
+            (0..shape.iter().product()).map(|i: usize| 0.5 + (i % 1009) as f64 / 1009.0).collect();
+        let file = File::create(directory.join(format!("{}.npy", input.name)))?;
+        write_npy(file, &Array::new(shape, values))?;
+    }
+    Ok(directory.to_path_buf())
+}
+
+/// What a source line took, per element.
+fn on_line(shares: &[Share], line: u32, elements: usize) -> Figures {
+    let lines = |share: &Share| {
+        let lines = share.by_line.iter().filter(|part| part.line == line && part.file == "bench.mpc");
+        lines.fold((0, 0, 0.0), |(bits, rounds, seconds), part| {
+            (bits + part.bits, rounds + part.rounds, seconds + part.compute + part.waited)
+        })
+    };
+    let parts: Vec<(u64, u64, f64)> = shares.iter().map(lines).collect();
+    let bits: u64 = parts.iter().map(|part| part.0).sum();
+    let seconds = parts.iter().map(|part| part.2).fold(0.0, f64::max);
+    let count = (TIMES * elements) as f64;
+    Figures {
+        bits: bits as f64 / count,
+        rounds: parts.first().map_or(0, |part| part.1) as f64 / TIMES as f64,
+        nanoseconds: 1e9 * seconds / count,
+    }
+}
