@@ -35,7 +35,8 @@ pub(crate) enum Bench {
     },
 }
 
-/// An operation: an expression in `x`, a row of fix[TIMES, N] from party 0, and `y`, fix[N] from party 1.
+/// An operation: an expression in `z`, which becomes its next value, and `y`; both are fix[N], about 1. That each needs the last one's result keeps
+/// the compiler from doing several at once.
 struct Operation {
     name: &'static str,
     expression: &'static str,
@@ -69,40 +70,41 @@ const fn operation(name: &'static str, expression: &'static str) -> Operation {
 
 /// The figures of the paper are those of Table 1 in Keller and Sun, Secure Quantized Training for Deep Learning (ICML 2022).
 const OPERATIONS: &[Operation] = &[
-    Operation { system: None, ..operation("reveal", "reveal(x[i])") },
-    Operation { paper: Some(1536), ..operation("truncation", "x[i] * 0.3") },
+    operation("reveal", "reveal(z)"),
+    Operation { paper: Some(1536), ..operation("truncation", "z * 0.9") },
     Operation {
         paper: Some(1920),
         system: Some([448, 896]),
         system_time: Some(105.0),
-        ..operation("product, truncation", "x[i] * y")
+        ..operation("product, truncation", "z * y")
+    },
+    Operation {
+        rounding: RoundingArg::Nearest,
+        paper: Some(4462),
+        ..operation("nearest truncation", "z * 0.9")
     },
     Operation {
         rounding: RoundingArg::Nearest,
         system: Some([1523, 3058]),
-        ..operation("product, nearest truncation", "x[i] * y")
+        ..operation("product, nearest truncation", "z * y")
     },
     Operation {
         paper: Some(1369),
         system: Some([541, 1115]),
         system_time: Some(138.0),
-        ..operation("comparison", "fix(x[i] < 0)")
+        ..operation("comparison", "fix(z < 0.5)")
     },
-    Operation { system: Some([733, 1499]), system_time: Some(264.0), ..operation("ReLU", "relu(x[i])") },
-    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "x[i] / y") },
-    Operation { heavy: true, system: Some([10424, 37379]), ..operation("exponential", "exp(x[i])") },
-    Operation {
-        heavy: true,
-        system: Some([6608, 13430]),
-        ..operation("inverse square root", "inv_sqrt(x[i])")
-    },
-    Operation { heavy: true, system: Some([36452, 129552]), ..operation("square root", "sqrt(x[i])") },
-    Operation { heavy: true, system: Some([32643, 122024]), ..operation("logarithm", "log2(x[i])") },
+    Operation { system: Some([733, 1499]), system_time: Some(264.0), ..operation("ReLU", "relu(z)") },
+    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "z / y") },
+    Operation { heavy: true, system: Some([10424, 37379]), ..operation("exponential", "exp(-z)") },
+    Operation { heavy: true, system: Some([6608, 13430]), ..operation("inverse square root", "inv_sqrt(z)") },
+    Operation { heavy: true, system: Some([36452, 129552]), ..operation("square root", "sqrt(z)") },
+    Operation { heavy: true, system: Some([32643, 122024]), ..operation("logarithm", "log2(1 + z)") },
     Operation {
         system: Some([1208, 1910]),
-        ..operation("random fraction", "random::uniform(0, 1) + 0 * x[i]")
+        ..operation("random fraction", "z + random::uniform(0, 1, shape=[N])")
     },
-    Operation { system_time: Some(44e6), ..operation(MATRIX, "a[i] @ b") },
+    Operation { system_time: Some(44e6), ..operation(MATRIX, "a @ z") },
 ];
 
 /// What was measured.
@@ -209,33 +211,35 @@ fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<
 /// The program, and the line on which the operation stands.
 fn source(operation: &Operation, elements: usize) -> (String, u32) {
     let [n, inner, m] = SIDES;
-    let (inputs, result) = match operation.name {
+    let expression = operation.expression;
+    let (inputs, assignment) = match operation.name {
+        // The result takes the place of a part of the factor; entries are small so that it stays so.
         MATRIX => (
             format!(
-                "input a: fix[{TIMES}, {n}, {inner}] from party 0\ninput b: fix[{inner}, {m}] from party 1"
+                "input a: fix[{n}, {inner}] from party 0, scale = 1/1000\ninput x: fix[{inner}, {m}] from party 1"
             ),
-            format!("zeros({TIMES}, {n}, {m}) + secret(0.0)"),
+            format!("z[0 .. +{n}] = {expression}"),
         ),
         _ => (
-            format!("input x: fix[{TIMES}, {elements}] from party 0\ninput y: fix[{elements}] from party 1"),
-            "x".to_string(),
+            "input x: fix[N] from party 0\ninput y: fix[N] from party 1".to_string(),
+            format!("z = {expression}"),
         ),
     };
-    let expression = operation.expression;
     let text = format!(
         "use nn::relu
 use math::inv_sqrt
+const N = {elements}
 {inputs}
 fn main() {{
-    var r = {result}
+    var z = x
     for i in 0..{TIMES} {{
-        r[i] = {expression}
+        {assignment}
     }}
-    output r = r to party 2
+    output z = z to party 2
 }}
 "
     );
-    let line = text.lines().position(|line| line.contains("r[i] =")).expect("it was just written");
+    let line = text.lines().position(|line| line.trim() == assignment).expect("it was just written");
     (text, line as u32 + 1)
 }
 
