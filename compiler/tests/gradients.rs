@@ -1,7 +1,6 @@
 //! Derivatives against central differences, and their text.
 
 use expect_test::{Expect, expect};
-use num_rational::BigRational;
 use proptest::prelude::*;
 use tern_compiler::diagnostics::{Look, Origin as From, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Nudge, Setting, Tensor, interpret};
@@ -9,77 +8,8 @@ use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
 use tern_compiler::ir::{Inst, Kind, Op, Program, ValueId};
 use tern_compiler::passes::differentiate;
-use tern_tests::random::{Flavour, Random, generate, setting};
-
-/// Appends instructions of one result to the outermost block.
-struct Tail<'p>(&'p mut Program);
-
-impl Tail<'_> {
-    fn push(&mut self, op: Op, args: &[ValueId]) -> Vec<ValueId> {
-        let types = tern_compiler::ir::infer::infer(self.0, &op, args, &[]).unwrap();
-        let results: Vec<ValueId> = types.into_iter().map(|ty| self.0.value(ty)).collect();
-        let origin = self.0.body.insts[0].origin;
-        let inst = Inst { op, args: args.to_vec(), results: results.clone(), regions: Vec::new(), origin };
-        self.0.body.insts.push(inst);
-        results
-    }
-
-    fn show(&mut self, name: &str, value: ValueId) {
-        let name = self.0.name_index(name);
-        self.push(Op::Debug(name), &[value]);
-    }
-
-    /// The sum of all elements, times a number.
-    fn total(&mut self, value: ValueId, factor: i64) -> ValueId {
-        let rank = self.0.ty(value).shape.len();
-        let sum = self.push(Op::Sum { axes: (1 << rank) - 1 }, &[value])[0];
-        let number = BigRational::new(factor.into(), 4.into());
-        let constant = tern_compiler::ir::op::plain_const(2, &[], number);
-        let factor = self.push(constant, &[])[0];
-        let product = self.push(Op::Mul, &[sum, factor])[0];
-        let frac = self.0.ty(product).frac;
-        let scaled = if frac > 16 { Op::Trunc { bits: frac - 16 } } else { Op::Raise { bits: 16 - frac } };
-        self.push(scaled, &[product])[0]
-    }
-}
-
-/// A random program that shows its `loss`, and some values that the loss may depend on.
-fn random_loss(seed: u64, size: usize) -> (Program, ValueId, Vec<ValueId>) {
-    let mut program = generate(seed, size, Flavour::Smooth);
-    let mut random = Random::new(seed);
-    let results = program.body.insts.iter().flat_map(|inst| &inst.results).copied();
-    let mut shared: Vec<ValueId> = results.filter(|v| program.ty(*v).kind == Kind::Shared).collect();
-    // What a rule stands for counts as its result only.
-    for inst in &program.body.insts {
-        if let Op::Custom { values, .. } = inst.op {
-            shared.retain(|value| !inst.args[..values].contains(value));
-        }
-    }
-    // Later values depend on earlier ones rather than the other way round.
-    let pick = |random: &mut Random| {
-        let low = random.below(shared.len()).min(random.below(shared.len()));
-        shared[low]
-    };
-    let by: Vec<ValueId> = (0..1 + random.below(3)).map(|_| pick(&mut random)).collect();
-    let mut tail = Tail(&mut program);
-    let mut loss = None;
-    for value in shared {
-        if random.below(10) < 3 && loss.is_some() {
-            continue;
-        }
-        // A square has a derivative that is not the same everywhere.
-        let square = random.below(2) == 0 && tail.0.ty(value).frac <= 32;
-        let value = if square { tail.push(Op::Mul, &[value, value])[0] } else { value };
-        let part = tail.total(value, random.between(-8, 8));
-        loss = Some(match loss {
-            None => part,
-            Some(loss) => tail.push(Op::Sub, &[loss, part])[0],
-        });
-    }
-    let loss = loss.unwrap();
-    tail.show("loss", loss);
-    (program, loss, by)
-}
+use tern_tests::losses::{Tail, random_loss};
+use tern_tests::random::setting;
 
 fn value_of(program: &Program, setting: &Setting, name: &str) -> Tensor {
     let outputs = interpret(program, setting).unwrap();

@@ -1,4 +1,5 @@
 //! End-to-end tests live in `tests/tests/`; this crate holds what they and the tests of other crates share.
 
+pub mod losses;
 pub mod random;
 pub mod run;

@@ -1,0 +1,204 @@
+//! Random programs on shares: under nearest truncation and one seed, three parties and the emulator agree bit for bit, and the links carry what the cost model
+//! says. Programs whose values leave their ranges, which the emulator finds, are discarded and counted.
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::Duration;
+
+use tern_bytecode::Program;
+use tern_bytecode::report::report;
+use tern_compiler::diagnostics::SourceMap;
+use tern_compiler::emit::emit;
+use tern_compiler::ir::interpret::Setting;
+use tern_compiler::ir::{self, Element, Op, Output, Place};
+use tern_compiler::passes;
+use tern_tests::losses::{Tail, random_loss};
+use tern_tests::random::{Flavour, generate, setting};
+use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::net::{Links, Party, Side, memory};
+use tern_vm::{Host, Options, Report, emulate, run_party};
+
+/// Longer than any round takes on a busy machine.
+const STALL: Duration = Duration::from_secs(60);
+
+/// Programs that must agree.
+const WANTED: usize = 500;
+
+#[test]
+fn parties_and_emulator_agree() {
+    let (mut agreed, mut discarded, mut loops, mut gradients) = (0, 0, 0, 0);
+    for seed in 0.. {
+        let Some((program, setting)) = program(seed) else {
+            discarded += 1;
+            continue;
+        };
+        let name = format!("seed {seed}, ring {}\n{program}", program.settings.ring);
+        let code = match emit(&program, &SourceMap::new()) {
+            Ok(code) => code,
+            Err(errors) => panic!("{errors:?}\n{name}"),
+        };
+        let Some(expected) = emulated(&code, &setting, seed) else {
+            discarded += 1;
+            assert!(discarded < 4 * WANTED, "nearly all programs leave their ranges");
+            continue;
+        };
+        let found = shared(&code, &setting, seed, &name);
+        assert_eq!(found, expected, "{name}");
+        agreed += 1;
+        loops += usize::from(has_loop(&program.body));
+        gradients += usize::from(seed % 3 == 0);
+        if agreed == WANTED {
+            break;
+        }
+    }
+    println!(
+        "{agreed} programs agree, {loops} with loops, {gradients} with gradients; {discarded} discarded"
+    );
+    assert!(loops > WANTED / 10 && gradients > WANTED / 10);
+}
+
+/// A random program of ten operations or more, after all passes, in a ring that has room for it, if any has: every third a loss with its gradients.
+fn program(seed: u64) -> Option<(ir::Program, Setting)> {
+    let size = 10 + (seed % 40) as usize;
+    let mut program = if seed % 3 == 0 { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
+    // Each party has something, and gets something.
+    for (i, input) in program.inputs.iter_mut().enumerate() {
+        input.from = Place::Party((i % 3) as u8);
+    }
+    for (i, output) in program.outputs.iter_mut().enumerate() {
+        output.to = Place::Party((i % 3) as u8);
+    }
+    let setting = setting(&program, seed);
+    let rings = &[64, 128, 192, 256][(seed / 3 % 4) as usize..];
+    let compiled = rings.iter().find_map(|&ring| {
+        let mut program = program.clone();
+        program.settings.ring = ring;
+        let mut nobody = |_: &passes::Pass, _: &ir::Program, _: Duration| ();
+        match passes::run(&mut program, &mut nobody) {
+            // A product that is never rounded may be finer than the ring has bits.
+            Ok(_) => program.values.iter().all(|value| value.ty.frac < ring).then_some(program),
+            Err(passes::Failure::Messages(_)) => None,
+            Err(broken @ passes::Failure::Broken { .. }) => panic!("seed {seed}: {broken}"),
+        }
+    });
+    compiled.map(|program| (program, setting))
+}
+
+/// A random loss whose gradients are put out.
+fn gradient(seed: u64, size: usize) -> ir::Program {
+    let (mut program, loss, by) = random_loss(seed, size);
+    let without = program.clone();
+    let mut tail = Tail(&mut program);
+    let gradients = tail.push(Op::Grad, &[&[loss], by.as_slice()].concat());
+    for value in [&[loss], gradients.as_slice()].concat() {
+        let index = tail.0.outputs.len() as u32;
+        let to = Place::Party(0);
+        tail.0.outputs.push(Output {
+            name: format!("y{index}"),
+            field: String::new(),
+            to,
+            element: Element::Fix,
+        });
+        tail.push(Op::Output(index), &[value]);
+    }
+    // A loss may not depend on what it is differentiated by, which is an error: then without gradients.
+    if passes::differentiate::run(&mut program.clone()).is_ok() {
+        program
+    } else {
+        with_output(without, loss)
+    }
+}
+
+fn with_output(mut program: ir::Program, value: ir::ValueId) -> ir::Program {
+    program.outputs.push(Output {
+        name: "y".into(),
+        field: String::new(),
+        to: Place::Party(0),
+        element: Element::Fix,
+    });
+    Tail(&mut program).push(Op::Output(0), &[value]);
+    program
+}
+
+fn has_loop(block: &ir::Block) -> bool {
+    let inside = |inst: &ir::Inst| matches!(inst.op, Op::For { .. }) || inst.regions.iter().any(has_loop);
+    block.insts.iter().any(inside)
+}
+
+/// What a run shows: outputs, and metrics as bits, which compare exactly.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    outputs: HashMap<usize, Vec<u64>>,
+    metrics: Vec<(String, Vec<u64>)>,
+}
+
+/// The emulator's results; none if a value leaves its range or the program fails.
+fn emulated(program: &Program, setting: &Setting, seed: u64) -> Option<Seen> {
+    let mut host = Tensors { program, setting, seen: Seen::default() };
+    let options = Options { seed: Some(seed), ranges: true, ..Options::default() };
+    let report = emulate(program, &mut host, &options).ok()?;
+    report.ranges.is_some_and(|ranges| ranges.first.is_none()).then_some(host.seen)
+}
+
+/// The results of three parties in three threads, all outputs together.
+fn shared(program: &Program, setting: &Setting, seed: u64, name: &str) -> Seen {
+    let options = Options { seed: Some(seed), ..Options::default() };
+    let runs: Vec<Seen> = thread::scope(|scope| {
+        let party = |mut links: Links| {
+            let options = &options;
+            scope.spawn(move || {
+                let mut host = Tensors { program, setting, seen: Seen::default() };
+                let run = run_party(program, &mut links, &mut host, options);
+                let run = run.unwrap_or_else(|error| panic!("{}: {error}\n{name}", links.me()));
+                check_traffic(program, &links, &run, name);
+                host.seen
+            })
+        };
+        let parties = memory::triangle(STALL).map(party);
+        parties.map(|party| party.join().expect("a party's thread")).into()
+    });
+    assert!(runs.iter().all(|run| run.metrics == runs[0].metrics), "{name}");
+    let metrics = runs[0].metrics.clone();
+    Seen { outputs: runs.into_iter().flat_map(|run| run.outputs).collect(), metrics }
+}
+
+/// What the links counted is what the cost model says, before the run and after it.
+fn check_traffic(program: &Program, links: &Links, run: &Report, name: &str) {
+    let (announced, counted, me) = (report(program), links.traffic(), links.me());
+    assert!(counted.rounds == announced.rounds || announced.at_most, "rounds\n{name}");
+    for side in Side::BOTH {
+        let other: Party = me.at(side);
+        let bits = announced.bits_by_link[me.index()][other.index()];
+        assert!(8 * counted.sent[side] == bits || announced.at_most, "{me} to {other}\n{name}");
+        assert_eq!(counted.sent[side], run.links[me.index()][other.index()], "{me} to {other}\n{name}");
+    }
+}
+
+/// Surroundings with tensors in memory.
+struct Tensors<'a> {
+    program: &'a Program,
+    setting: &'a Setting,
+    seen: Seen,
+}
+
+impl Host for Tensors<'_> {
+    fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+        let declared = &self.program.inputs[input];
+        let values = &self.setting.inputs[&declared.name].data[start as usize..];
+        for (limbs, value) in elements.words.chunks_exact_mut(elements.limbs).zip(values) {
+            let number = (value * 2f64.powi(declared.frac as i32)) as i64;
+            limbs.fill((number >> 63) as u64);
+            limbs[0] = number as u64;
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
+        self.seen.outputs.insert(output, elements.words.to_vec());
+        Ok(())
+    }
+
+    fn metric(&mut self, name: &str, values: &[f64], _: &[Trip]) {
+        self.seen.metrics.push((name.to_string(), values.iter().map(|value| value.to_bits()).collect()));
+    }
+}
