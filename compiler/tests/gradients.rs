@@ -6,7 +6,7 @@ use tern_compiler::diagnostics::{Look, Origin as From, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Nudge, Setting, Tensor, interpret};
 use tern_compiler::ir::text::parse;
 use tern_compiler::ir::verify::verify;
-use tern_compiler::ir::{Inst, Kind, Op, Program, ValueId};
+use tern_compiler::ir::{Inst, Op, Program, ValueId};
 use tern_compiler::passes::differentiate;
 use tern_tests::losses::{Tail, random_loss};
 use tern_tests::random::setting;

@@ -46,7 +46,7 @@ fn parties_and_emulator_agree() {
         assert_eq!(found, expected, "{name}");
         agreed += 1;
         loops += usize::from(has_loop(&program.body));
-        gradients += usize::from(seed % 3 == 0);
+        gradients += usize::from(seed.is_multiple_of(3));
         if agreed == WANTED {
             break;
         }
@@ -60,7 +60,8 @@ fn parties_and_emulator_agree() {
 /// A random program of ten operations or more, after all passes, in a ring that has room for it, if any has: every third a loss with its gradients.
 fn program(seed: u64) -> Option<(ir::Program, Setting)> {
     let size = 10 + (seed % 40) as usize;
-    let mut program = if seed % 3 == 0 { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
+    let mut program =
+        if seed.is_multiple_of(3) { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
     // Each party has something, and gets something.
     for (i, input) in program.inputs.iter_mut().enumerate() {
         input.from = Place::Party((i % 3) as u8);
