@@ -48,7 +48,7 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let program = &loaded.program;
     let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
     events.emit(&start(program, args.seed), None);
-    let mut host = FileHost::new(program, read_inputs(program, &args.files, None)?, &mut events);
+    let mut host = FileHost::new(program, None, read_inputs(program, &args.files, None)?, &mut events);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = tern_vm::Options {
         seed: args.seed,

@@ -16,6 +16,7 @@ use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
 use crate::events::Events;
+use crate::shares;
 
 /// The digits that come with the program, so that its first command needs no download.
 const DIGITS: &[u8] = include_bytes!("../../programs/digits/digits.npz");
@@ -73,8 +74,12 @@ impl Files {
         let own = program.inputs.iter().filter(|input| provides(party, input));
         let own: std::collections::BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
         let inputs = named.iter().filter(|(name, _)| own.contains(*name));
+        let shared = |name: &str| program.inputs.iter().any(|i| i.name == name && i.from == Place::Shares);
+        let of_party = |name: &str, file: &str| {
+            if shared(name) { shares::file_of(file, party) } else { file.to_string() }
+        };
         Ok(Files {
-            inputs: inputs.map(|(name, file)| format!("{name}={file}")).collect(),
+            inputs: inputs.map(|(name, file)| format!("{name}={}", of_party(name, file))).collect(),
             data: self.data.clone(),
         })
     }
@@ -89,11 +94,21 @@ fn provides(party: Party, input: &Input) -> bool {
 }
 
 /// The data of a program's inputs, of those that this party provides.
-pub(crate) type Inputs = Vec<Option<Encoded>>;
+pub(crate) type Inputs = Vec<Option<Provided>>;
+
+/// The data of an input.
+pub(crate) enum Provided {
+    /// Numbers in the clear.
+    Clear(Box<Encoded>),
+    /// The words of a party's two summands.
+    Shares(Vec<u64>),
+}
 
 /// Inputs from files, outputs to files.
 pub(crate) struct FileHost<'a> {
     program: &'a Program,
+    /// Who this is, unless it is the emulator.
+    me: Option<Party>,
     inputs: Inputs,
     outputs: BTreeMap<String, Vec<(String, Array)>>,
     pub(crate) events: &'a mut Events,
@@ -110,9 +125,14 @@ pub(crate) struct InputError {
 }
 
 impl<'a> FileHost<'a> {
-    /// Hands out `inputs`, which [`read_inputs`] gave.
-    pub(crate) fn new(program: &'a Program, inputs: Inputs, events: &'a mut Events) -> FileHost<'a> {
-        FileHost { program, inputs, outputs: BTreeMap::new(), events }
+    /// Hands out `inputs`, which [`read_inputs`] gave for the same party.
+    pub(crate) fn new(
+        program: &'a Program,
+        me: Option<Party>,
+        inputs: Inputs,
+        events: &'a mut Events,
+    ) -> FileHost<'a> {
+        FileHost { program, me, inputs, outputs: BTreeMap::new(), events }
     }
 
     /// Writes every output as an npz file of its name.
@@ -145,8 +165,14 @@ pub(crate) fn read_inputs(program: &Program, files: &Files, only: Option<Party>)
             inputs.push(None);
             continue;
         }
-        match load(program, input, named.get(input.name.as_str()).copied(), files.data.as_deref()) {
-            Ok(encoded) => inputs.push(Some(encoded)),
+        let file = named.get(input.name.as_str()).copied();
+        let provided = if only.is_some() && input.from == Place::Shares {
+            load_shares(program, input, file).map(Provided::Shares)
+        } else {
+            load(program, input, file, files.data.as_deref()).map(|encoded| Provided::Clear(encoded.into()))
+        };
+        match provided {
+            Ok(provided) => inputs.push(Some(provided)),
             Err(error) => {
                 failed.names.push(input.name.clone());
                 failed.problems.push(format!("{error:#}"));
@@ -206,6 +232,15 @@ fn load(
     prepared.encode(input.frac, program.header.total).map_err(message)
 }
 
+fn load_shares(program: &Program, input: &Input, file: Option<&str>) -> anyhow::Result<Vec<u64>> {
+    match file {
+        Some(file) => shares::read(program, input, &member(Source::parse(file), input)),
+        None => {
+            bail!("{name} has no shares\n   = help: --input {name}={name}.shares-I.npz", name = input.name)
+        }
+    }
+}
+
 /// A field of a model is the tensor of its name in the file.
 fn member(source: Source, input: &Input) -> Source {
     if input.field.is_empty() || source.member.is_some() {
@@ -236,8 +271,10 @@ fn find(directory: &Path, name: &str) -> Option<Source> {
 
 impl Host for FileHost<'_> {
     fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
-        let Some(encoded) = self.inputs.get(input).and_then(Option::as_ref) else {
-            return Err(HostError::from(format!("input {input} has no data")));
+        let encoded = match self.inputs.get(input).and_then(Option::as_ref) {
+            Some(Provided::Clear(encoded)) => encoded,
+            Some(Provided::Shares(words)) => return copy(words, start, elements),
+            None => return Err(HostError::from(format!("input {input} has no data"))),
         };
         match elements.limbs {
             1 => fill::<Z64>(encoded, start, elements),
@@ -249,6 +286,12 @@ impl Host for FileHost<'_> {
 
     fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
         let declared = &self.program.outputs[output];
+        let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
+        if let (Some(me), Place::Shares) = (self.me, declared.to) {
+            let file = self.outputs.entry(shares::file_name(&declared.name, me)).or_default();
+            file.push((field.clone(), shares::to_array(declared, elements)));
+            return Ok(());
+        }
         let values: Vec<f64> = elements.to_f64(declared.frac).collect();
         let shape: Vec<usize> = declared.shape.iter().map(|s| *s as usize).collect();
         let array = match declared.element {
@@ -256,7 +299,6 @@ impl Host for FileHost<'_> {
             Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
             Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
         };
-        let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
         self.outputs.entry(declared.name.clone()).or_default().push((field.clone(), array));
         Ok(())
     }
@@ -276,6 +318,17 @@ impl Host for FileHost<'_> {
         self.events.tick(loops);
         ControlFlow::Continue(())
     }
+}
+
+/// Copies words of shares, from an element on.
+fn copy(words: &[u64], start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+    let start = usize::try_from(start).unwrap_or(usize::MAX).saturating_mul(elements.limbs);
+    let end = start.saturating_add(elements.words.len());
+    let Some(from) = words.get(start..end) else {
+        return Err(HostError::from(format!("{end} words are asked for, there are {}", words.len())));
+    };
+    elements.words.copy_from_slice(from);
+    Ok(())
 }
 
 fn fill<R: Ring>(encoded: &Encoded, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {

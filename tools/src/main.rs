@@ -9,6 +9,7 @@ mod host;
 mod keys;
 mod report;
 mod run;
+mod shares;
 mod tests;
 
 use std::path::PathBuf;

@@ -58,7 +58,7 @@ impl Part<'_> {
         let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
         events.met();
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
-        let mut host = FileHost::new(program, inputs, events);
+        let mut host = FileHost::new(program, Some(setup.me), inputs, events);
         let report = run_party(program, &mut links, &mut host, &options)?;
         host.write_outputs(self.out)?;
         Ok(share(setup.me, program, &report, links.traffic()))
