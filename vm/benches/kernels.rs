@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tern_vm::bits::{self, planes};
 use tern_vm::par::Threads;
-use tern_vm::prg::{Key, Stream};
+use tern_vm::prg::{Key, Stream, Values};
 use tern_vm::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
 use tern_vm::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
 
@@ -173,7 +173,8 @@ fn random(bench: &Bench) {
     bench.run("draw 100000 2^64", n, || stream.fill(&threads, 0, &mut dst));
     bench.run("draw 100000 of 16 bits 2^64", n, || stream.fill_bits(&threads, 16, 0, &mut dst));
     bench.run("mask 100000 by two streams 2^64", n, || {
-        Stream::combine(&threads, &mut dst, [stream, stream], |x, [r, s]| x + r - s);
+        let values = [stream.values(Z64::BITS); 2];
+        Values::combine(&threads, &mut dst, values, [], |x, [r, s], []| x + r - s);
     });
     bench.run("permutation of 60000", 60_000, || {
         std::hint::black_box(stream.permutation(60_000));

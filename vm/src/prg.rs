@@ -90,43 +90,19 @@ impl<'k> Stream<'k> {
     /// If the ring has fewer bits, and as [`fill`](Self::fill).
     pub fn fill_bits<R: Ring>(&self, threads: &Threads, bits: u32, first: u64, out: &mut [R]) {
         assert!(bits <= R::BITS, "values of {bits} bits in a ring of {}", R::BITS);
-        let size = drawn_bytes(bits);
+        let values = self.values(bits);
         threads.for_pieces(out, BLOCK, |at, piece| {
             let mut drawn = Zeroizing::new([0u64; CHUNK / 8]);
-            for (i, values) in piece.chunks_mut(CHUNK / size).enumerate() {
-                let position = (first + at as u64) * size as u64 + (i * (CHUNK / size) * size) as u64;
-                let words = &mut drawn[..(values.len() * size).div_ceil(8)];
-                let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
-                self.fill_bytes(position, &mut bytes[..values.len() * size]);
-                widen(values, words, size, bits);
+            let length = CHUNK / drawn_bytes(bits);
+            for (i, out) in piece.chunks_mut(length).enumerate() {
+                values.chunk(first + (at + i * length) as u64, out, &mut drawn);
             }
         });
     }
 
-    /// dst\[i\] = f(dst\[i\], \[element i of streams\[0\], element i of streams\[1\], ...\]): masks in one pass over memory.
-    pub fn combine<R: Ring, const S: usize>(
-        threads: &Threads,
-        dst: &mut [R],
-        streams: [Self; S],
-        f: impl Fn(R, [R; S]) -> R + Sync,
-    ) {
-        const LIMBS: usize = CHUNK / 8;
-        let target = Target::best();
-        threads.for_pieces(dst, BLOCK, |at, piece| {
-            let mut drawn = Zeroizing::new([[0u64; LIMBS]; S]);
-            for (i, dst) in piece.chunks_mut(LIMBS / R::LIMBS).enumerate() {
-                let position = (at + i * (LIMBS / R::LIMBS)) * R::BYTES;
-                for (stream, drawn) in streams.iter().zip(drawn.iter_mut()) {
-                    let bytes = bytemuck::cast_slice_mut(&mut drawn[..dst.len() * R::LIMBS]);
-                    stream.fill_bytes(position as u64, bytes);
-                }
-                let drawn = drawn.each_ref().map(|drawn| {
-                    let whole = LIMBS / R::LIMBS * R::LIMBS;
-                    bytemuck::cast_slice::<u64, R>(&drawn[..whole])
-                });
-                slices::apply_on(target, dst, drawn, &f);
-            }
-        });
+    /// The stream as values of so many bits: those of [`fill_bits`](Self::fill_bits), or of [`fill`](Self::fill) if the ring has no more bits.
+    pub fn values(self, bits: u32) -> Values<'k> {
+        Values { stream: self, bits }
     }
 
     /// Bytes `position..position + out.len()` of the stream.
@@ -181,6 +157,58 @@ impl<'k> Stream<'k> {
     }
 }
 
+/// A stream of numbers; see [`Stream::values`].
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'k> {
+    stream: Stream<'k>,
+    bits: u32,
+}
+
+impl Values<'_> {
+    /// dst\[i\] = f(dst\[i\], \[number i of masks\[0\], ...\], \[src\[0\]\[i\], ...\]): masks are drawn and used in one pass over memory.
+    ///
+    /// # Panics
+    /// If a source is shorter than the destination, and as [`Stream::fill_bits`].
+    pub fn combine<R: Ring, const S: usize, const T: usize>(
+        threads: &Threads,
+        dst: &mut [R],
+        masks: [Self; S],
+        src: [&[R]; T],
+        f: impl Fn(R, [R; S], [R; T]) -> R + Sync,
+    ) {
+        assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
+        let target = Target::best();
+        threads.for_pieces(dst, BLOCK, |at, piece| {
+            let mut drawn = Zeroizing::new([[0u64; CHUNK / 8]; S]);
+            let mut narrow = Zeroizing::new([0u64; CHUNK / 8]);
+            let length = CHUNK / R::BYTES;
+            for (i, dst) in piece.chunks_mut(length).enumerate() {
+                let first = at + i * length;
+                for (values, drawn) in masks.iter().zip(drawn.iter_mut()) {
+                    let drawn = bytemuck::cast_slice_mut::<u64, R>(&mut drawn[..dst.len() * R::LIMBS]);
+                    values.chunk(first as u64, drawn, &mut narrow);
+                }
+                let drawn =
+                    drawn.each_ref().map(|words| bytemuck::cast_slice(&words[..dst.len() * R::LIMBS]));
+                slices::apply_both_on(target, dst, drawn, src.map(|src| &src[first..]), &f);
+            }
+        });
+    }
+
+    /// Numbers `first` and following, of at most [`CHUNK`] bytes in the stream; `drawn` is room for these.
+    fn chunk<R: Ring>(&self, first: u64, out: &mut [R], drawn: &mut [u64; CHUNK / 8]) {
+        let size = drawn_bytes(self.bits);
+        let position = first * size as u64;
+        if self.bits == R::BITS {
+            return self.stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
+        }
+        let words = &mut drawn[..(out.len() * size).div_ceil(8)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+        self.stream.fill_bytes(position, &mut bytes[..out.len() * size]);
+        widen(out, words, size, self.bits);
+    }
+}
+
 /// A reader of words; see [`Stream::draws`].
 #[derive(Debug)]
 pub struct Draws<'k> {
@@ -227,9 +255,14 @@ fn widen<R: Ring>(out: &mut [R], drawn: &[u64], size: usize, bits: u32) {
     fn each<R: Ring, T: Pod + Into<u64>>(out: &mut [R], drawn: &[u64], bits: u32) {
         let mask = R::ONE.shl(bits) - R::ONE;
         let mask = mask.limbs()[0];
-        for (out, &x) in out.iter_mut().zip(bytemuck::cast_slice::<u64, T>(drawn)) {
-            *out = R::from_u64(x.into() & mask);
-        }
+        Target::best().run(
+            #[inline(always)]
+            move || {
+                for (out, &x) in out.iter_mut().zip(bytemuck::cast_slice::<u64, T>(drawn)) {
+                    *out = R::from_u64(x.into() & mask);
+                }
+            },
+        );
     }
     match size {
         1 => each::<R, u8>(out, drawn, bits),

@@ -75,6 +75,9 @@ pub(super) fn join_on<R: Ring>(
 ) {
     assert!(count <= R::BITS, "{count} planes for a ring of {} bits", R::BITS);
     let width = words(dst.len());
+    if count == 1 {
+        return spread(target, threads, dst, &src[..width]);
+    }
     let planes: Vec<&[u64]> = (0..count as usize).map(|j| &src[j * stride..][..width]).collect();
     let transposer = Transposer::new(target);
     threads.for_pieces(dst, GROUP, |at, dst| {
@@ -83,6 +86,22 @@ pub(super) fn join_on<R: Ring>(
             || {
                 for (i, dst) in dst.chunks_mut(GROUP).enumerate() {
                     join_group(transposer, dst, &planes, at / 64 + i * (GROUP / 64));
+                }
+            },
+        );
+    });
+}
+
+/// The bits of one plane as elements.
+fn spread<R: Ring>(target: Target, threads: &Threads, dst: &mut [R], plane: &[u64]) {
+    threads.for_pieces(dst, 64, |at, dst| {
+        target.run(
+            #[inline(always)]
+            || {
+                for (dst, word) in dst.chunks_mut(64).zip(&plane[at / 64..]) {
+                    for (j, x) in dst.iter_mut().enumerate() {
+                        *x = R::from_u64(word >> j & 1);
+                    }
                 }
             },
         );
@@ -119,7 +138,8 @@ fn join_group<R: Ring>(transposer: Transposer, dst: &mut [R], planes: &[&[u64]],
             line[..width].copy_from_slice(&plane[at..][..width]);
         }
         for (word, dst) in dst.chunks_mut(64).enumerate() {
-            let columns = std::array::from_fn(|j| lines[j][word]);
+            let mut columns: Matrix = [0; 64];
+            columns.iter_mut().zip(&lines).for_each(|(column, line)| *column = line[word]);
             let rows = transposer.transpose(&columns);
             dst.iter_mut().zip(rows).for_each(|(x, row)| x.limbs_mut()[limb] = row);
         }

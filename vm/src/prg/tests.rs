@@ -96,9 +96,11 @@ proptest! {
         let mut drawn = [vec![Z192::ZERO; n], vec![Z192::ZERO; n]];
         drawn.iter_mut().zip(streams).for_each(|(drawn, stream)| stream.fill(&Threads::single(), 0, drawn));
         let mut masked: Vec<Z192> = (0..n as u64).map(Z192::from_u64).collect();
-        Stream::combine(&Threads::single(), &mut masked, streams, |x, [r, s]| x + r - s);
+        let other = masked.clone();
+        let values = streams.map(|stream| stream.values(Z192::BITS));
+        Values::combine(&Threads::single(), &mut masked, values, [&other], |x, [r, s], [y]| x + r - s + y + y);
         for (i, masked) in masked.into_iter().enumerate() {
-            prop_assert_eq!(masked, Z192::from_u64(i as u64) + drawn[0][i] - drawn[1][i]);
+            prop_assert_eq!(masked, Z192::from_u64(3 * i as u64) + drawn[0][i] - drawn[1][i]);
         }
     }
 
@@ -122,7 +124,8 @@ fn threads_do_not_matter() {
         let mut narrow = vec![Z64::ZERO; 100_001];
         stream.fill_bits(&threads, 13, 5, &mut narrow);
         let mut masked = narrow.clone();
-        Stream::combine(&threads, &mut masked, [stream], |x, [r]| x - r);
+        let values = [stream.values(64), stream.values(13)];
+        Values::combine(&threads, &mut masked, values, [&narrow], |x, [r, s], [y]| x - r + s * y);
         (wide, narrow, masked)
     };
     assert!(draw(1) == draw(3));

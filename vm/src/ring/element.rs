@@ -115,6 +115,20 @@ impl<const N: usize> Z<N> {
         ((self.0[N - 1] as i64) >> 63) as u64
     }
 
+    /// The two lowest limbs as one number, of rings that have them.
+    #[inline(always)]
+    fn to_u128(self) -> u128 {
+        self.0[0] as u128 | (self.0[1 % N] as u128) << 64
+    }
+
+    /// The element with these two limbs, of a ring of 128 bits.
+    #[inline(always)]
+    fn from_u128(x: u128) -> Self {
+        let mut limbs = [x as u64; N];
+        limbs[N - 1] = (x >> 64) as u64;
+        Self(limbs)
+    }
+
     /// Shift to the right by n < BITS; `fill` enters from above.
     #[inline(always)]
     fn shift_right(self, n: u32, fill: u64) -> Self {
@@ -303,11 +317,15 @@ impl<const N: usize> Ring for Z<N> {
 
     #[inline(always)]
     fn shl(self, n: u32) -> Self {
+        if N == 1 {
+            // without a branch, so that loops become vector instructions
+            return Self::from_u64(self.0[0].wrapping_shl(n) & below(n, 64));
+        }
         if n >= Self::BITS {
             return Self::ZERO;
         }
-        if N == 1 {
-            return Self::from_u64(self.0[0] << n);
+        if N == 2 {
+            return Self::from_u128(self.to_u128() << n);
         }
         let (whole, part) = ((n / 64) as usize, n % 64);
         let limb = |i: usize| if i < N { self.0[i] } else { 0 };
@@ -322,11 +340,14 @@ impl<const N: usize> Ring for Z<N> {
 
     #[inline(always)]
     fn shr(self, n: u32) -> Self {
+        if N == 1 {
+            return Self::from_u64(self.0[0].wrapping_shr(n) & below(n, 64));
+        }
         if n >= Self::BITS {
             return Self::ZERO;
         }
-        if N == 1 {
-            return Self::from_u64(self.0[0] >> n);
+        if N == 2 {
+            return Self::from_u128(self.to_u128() >> n);
         }
         self.shift_right(n, 0)
     }
@@ -335,6 +356,9 @@ impl<const N: usize> Ring for Z<N> {
     fn sar(self, n: u32) -> Self {
         if N == 1 {
             return Self::from_u64(((self.0[0] as i64) >> n.min(63)) as u64);
+        }
+        if N == 2 {
+            return Self::from_u128((self.to_u128() as i128 >> n.min(127)) as u128);
         }
         self.shift_right(n.min(Self::BITS - 1), self.sign_limb())
     }
@@ -398,6 +422,12 @@ impl<const N: usize> Ring for Z<N> {
         };
         if rounded < 0.0 { -magnitude } else { magnitude }
     }
+}
+
+/// All bits if n < `end`, else none.
+#[inline(always)]
+const fn below(n: u32, end: u32) -> u64 {
+    if n < end { u64::MAX } else { 0 }
 }
 
 /// 2^n as a double, n <= 1023.

@@ -1,17 +1,23 @@
 //! Kernels on contiguous slices: loops that the compiler turns into vector instructions of a [`Target`].
 
+use bytemuck::Zeroable;
+
 use super::{Ring, Target};
 
 /// dst\[i\] = f(dst\[i\], \[src\[0\]\[i\], src\[1\]\[i\], ...\]).
 ///
 /// # Panics
 /// If a source is shorter than the destination.
-pub fn apply<D: Copy, S: Copy, const N: usize>(dst: &mut [D], src: [&[S]; N], f: impl Fn(D, [S; N]) -> D) {
+pub fn apply<D: Copy, S: Copy + Zeroable, const N: usize>(
+    dst: &mut [D],
+    src: [&[S]; N],
+    f: impl Fn(D, [S; N]) -> D,
+) {
     apply_on(Target::best(), dst, src, &f);
 }
 
 /// [`apply`] with given instructions.
-pub(crate) fn apply_on<D: Copy, S: Copy, const N: usize>(
+pub(crate) fn apply_on<D: Copy, S: Copy + Zeroable, const N: usize>(
     target: Target,
     dst: &mut [D],
     src: [&[S]; N],
@@ -26,6 +32,48 @@ pub(crate) fn apply_on<D: Copy, S: Copy, const N: usize>(
     );
 }
 
+/// dst\[i\] = f(dst\[i\], \[a\[0\]\[i\], ...\], \[b\[0\]\[i\], ...\]), with given instructions.
+pub(crate) fn apply_both_on<R: Ring, const M: usize, const N: usize>(
+    target: Target,
+    dst: &mut [R],
+    a: [&[R]; M],
+    b: [&[R]; N],
+    f: &impl Fn(R, [R; M], [R; N]) -> R,
+) {
+    if const { !suits_lanes::<R>() } {
+        return combine_both(dst, a, b, f);
+    }
+    target.run(
+        #[inline(always)]
+        || combine_both(dst, a, b, f),
+    );
+}
+
+/// The loop of [`apply_both_on`].
+#[inline(always)]
+fn combine_both<R: Ring, const M: usize, const N: usize>(
+    dst: &mut [R],
+    a: [&[R]; M],
+    b: [&[R]; N],
+    f: &impl Fn(R, [R; M], [R; N]) -> R,
+) {
+    let (a, b) = (a.map(|a| &a[..dst.len()]), b.map(|b| &b[..dst.len()]));
+    for (i, d) in dst.iter_mut().enumerate() {
+        *d = f(*d, column(&a, i), column(&b, i));
+    }
+}
+
+/// Element `i` of every slice. (`array::from_fn` and `array::map` are not always inlined where vector instructions are enabled, and a call per
+/// element costs more than the work.)
+#[inline(always)]
+fn column<S: Copy + Zeroable, const N: usize>(src: &[&[S]; N], i: usize) -> [S; N] {
+    let mut column = [S::zeroed(); N];
+    for k in 0..N {
+        column[k] = src[k][i];
+    }
+    column
+}
+
 /// Elements of one word are computed with the given instructions, wider ones with portable code: carries do not suit vector lanes, and
 /// the compiler's attempts (two to three times slower, measured) are not wanted.
 const fn suits_lanes<D>() -> bool {
@@ -34,10 +82,14 @@ const fn suits_lanes<D>() -> bool {
 
 /// The loop of [`apply`]. Its parameter tells the compiler that the destination overlaps nothing.
 #[inline(always)]
-fn combine<D: Copy, S: Copy, const N: usize>(dst: &mut [D], src: [&[S]; N], f: &impl Fn(D, [S; N]) -> D) {
+fn combine<D: Copy, S: Copy + Zeroable, const N: usize>(
+    dst: &mut [D],
+    src: [&[S]; N],
+    f: &impl Fn(D, [S; N]) -> D,
+) {
     let src = src.map(|s| &s[..dst.len()]);
     for (i, d) in dst.iter_mut().enumerate() {
-        *d = f(*d, std::array::from_fn(|k| src[k][i]));
+        *d = f(*d, column(&src, i));
     }
 }
 
@@ -61,7 +113,11 @@ pub(crate) fn sum_on<R: Ring, const N: usize>(
 #[inline(always)]
 fn fold<R: Ring, const N: usize>(len: usize, src: [&[R]; N], f: &impl Fn([R; N]) -> R) -> R {
     let src = src.map(|s| &s[..len]);
-    (0..len).fold(R::ZERO, |sum, i| sum + f(std::array::from_fn(|k| src[k][i])))
+    let mut sum = R::ZERO;
+    for i in 0..len {
+        sum += f(column(&src, i));
+    }
+    sum
 }
 
 /// dst += a.

@@ -1,4 +1,12 @@
-//! Three parties against the emulator, and their links against the cost model.
+//! Three parties against the emulator, instruction by instruction, and their links against the cost model.
 
+mod failures;
+mod instructions;
 mod layer;
+mod places;
+#[path = "../emulator/reference.rs"]
+mod reference;
+mod rounding;
+mod rounds;
 mod support;
+mod trial;

@@ -63,6 +63,12 @@ impl Build {
         self.view(self.program.buffers.len() as u32 - 1, 0, &dims)
     }
 
+    /// Another view of a register's buffer.
+    pub fn alias(&mut self, of: Reg, offset: u64, dims: &[(u32, i64)]) -> Reg {
+        let buffer = self.program.views[of.0 as usize].buffer;
+        self.view(buffer, offset, dims)
+    }
+
     fn view(&mut self, buffer: u32, offset: u64, dims: &[(u32, i64)]) -> Reg {
         let dims = dims.iter().map(|&(size, stride)| Dim { size, stride }).collect();
         self.program.views.push(View { buffer, offset, dims });
@@ -200,17 +206,29 @@ pub fn shared<R: Ring>(program: &Program, inputs: &[Vec<R>], options: &Options) 
     hosts.into_iter().flat_map(|host| host.outputs).collect()
 }
 
-/// Runs three parties in three threads, and compares what they sent with the cost model.
+/// Runs three parties that are given all inputs.
 pub fn over<R: Ring>(
     links: [Links; 3],
     program: &Program,
     inputs: &[Vec<R>],
     options: &Options,
 ) -> [Memo<R>; 3] {
+    let hosts = Party::ALL.map(|_| Memo { inputs: inputs.to_vec(), ..Memo::default() });
+    over_each(links, program, hosts, options)
+}
+
+/// Runs three parties in three threads, and compares what they sent with the cost model.
+pub fn over_each<R: Ring>(
+    links: [Links; 3],
+    program: &Program,
+    hosts: [Memo<R>; 3],
+    options: &Options,
+) -> [Memo<R>; 3] {
+    let mut hosts = hosts.into_iter();
     thread::scope(|scope| {
         let parties = links.map(|mut links| {
+            let mut host = hosts.next().expect("three hosts");
             scope.spawn(move || {
-                let mut host = Memo { inputs: inputs.to_vec(), ..Memo::default() };
                 let report = run_party(program, &mut links, &mut host, options)
                     .unwrap_or_else(|error| panic!("{}: {error}", links.me()));
                 check_traffic(program, &links, &report);

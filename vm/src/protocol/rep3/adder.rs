@@ -12,7 +12,7 @@
 //!
 //! Bit j of the sum is a_j ⊕ b_j ⊕ the carry into j; for the highest one, C shares a_j among the monomials. (Mohassel–Rindal, CCS 2018; Dalskov et al., 2021.)
 
-use tern_bytecode::circuit::{Adder, Gate, Leaf};
+use tern_bytecode::circuit::{Adder, Gate};
 
 use super::draw::Draw;
 use super::engine::{Message, Op, Role};
@@ -20,7 +20,7 @@ use super::pack::{pack_planes, unpack_planes};
 use super::reshare::{Shares, and_summand, reshare_planes, shares};
 use crate::bits::{self, planes, words};
 use crate::net::{Pair, Side};
-use crate::ring::Ring;
+use crate::ring::{Ring, Target};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
 pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
@@ -147,51 +147,84 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         let op = self.op;
         let planes = self.adder.exchange_planes() as usize;
         let masks = |side| op.words(side, Draw::Leaves, planes * words(self.n));
-        let (other, role) = match op.role() {
-            Role::Corner => {
-                op.idle().await;
-                return Pair::from_fn(masks);
-            }
-            Role::A => (op.side(Role::B), Role::A),
-            Role::B => (op.side(Role::A), Role::B),
-        };
-        let corner = op.side(Role::Corner);
+        if op.role() == Role::Corner {
+            op.idle().await;
+            return Pair::from_fn(masks);
+        }
+        let (corner, other) = (op.side(Role::Corner), op.side(op.role().partner()));
         let mask = masks(corner);
-        let (mut parts, constants) = self.evaluate(&monomials[corner], planes);
-        bits::apply(&op.world.threads, &mut parts, [&mask], |x, [mask]| x ^ mask);
-        let theirs = op.swap_bytes(other, pack_planes(&parts, self.n)).await;
+        let mut parts = mask.clone();
+        self.evaluate(&monomials[corner], &mut parts);
+        let theirs = op.pass_bytes(other, pack_planes(&parts, self.n), other).await;
         let theirs = unpack_planes(&theirs, self.n, planes);
-        bits::apply(&op.world.threads, &mut parts, [&theirs, &constants], |x, [y, t]| x ^ y ^ t);
-        match role {
+        bits::apply(&op.world.threads, &mut parts, [&theirs], |x, [y]| x ^ y);
+        self.add_constants(&mut parts);
+        match op.role() {
             Role::Corner | Role::A => shares(op, mask, Vec::new(), parts),
             Role::B => shares(op, Vec::new(), mask, parts),
         }
     }
 
-    /// This party's (A's or B's) parts of generates and propagates without their constant terms, and those.
-    fn evaluate(&self, monomials: &[u64], planes: usize) -> (Vec<u64>, Vec<u64>) {
-        let width = words(self.n);
-        let (mut parts, mut constants) = (vec![0; planes * width], vec![0; planes * width]);
+    /// Adds this party's (A's or B's) parts of generates and propagates, without their constant terms, to `parts`.
+    fn evaluate(&self, monomials: &[u64], parts: &mut [u64]) {
         let (mut monomial, mut out) = (0, 0);
         for (i, leaf) in self.adder.leaves.iter().enumerate() {
-            let propagate = Adder::shares_propagate(i, *leaf);
-            for word in 0..width {
-                let bit = |j: u32| self.own[(leaf.start + j) as usize * width + word];
-                let (generate, spread) = coefficients(*leaf, bit);
-                let dot = |t: &[u64; 8]| {
-                    let at = |set: usize| monomials[(monomial + set - 1) * width + word];
-                    (1..1usize << leaf.width).fold(0, |sum, set| sum ^ t[set] & at(set))
-                };
-                parts[out * width + word] = dot(&generate);
-                if propagate {
-                    parts[(out + 1) * width + word] = dot(&spread);
-                    constants[(out + 1) * width + word] = spread[0];
-                }
+            let spread = Adder::shares_propagate(i, *leaf);
+            let at = Leaves { start: leaf.start as usize, monomial, out };
+            match (leaf.width, spread) {
+                (1, _) => self.leaf::<1, 1, GENERATE>(at, monomials, parts),
+                (2, _) => self.leaf::<2, 3, GENERATE>(at, monomials, parts),
+                _ => self.leaf::<3, 7, GENERATE>(at, monomials, parts),
+            }
+            let at = Leaves { out: out + 1, ..at };
+            match (leaf.width, spread) {
+                (_, false) => {}
+                (2, true) => self.leaf::<2, 3, PROPAGATE>(at, monomials, parts),
+                (_, true) => self.leaf::<3, 7, PROPAGATE>(at, monomials, parts),
             }
             monomial += (1 << leaf.width) - 1;
-            out += 1 + usize::from(propagate);
+            out += 1 + usize::from(spread);
         }
-        (parts, constants)
+    }
+
+    /// The same for the generate or propagate of one leaf of W positions, which has M monomials.
+    fn leaf<const W: usize, const M: usize, const WHICH: usize>(
+        &self,
+        at: Leaves,
+        monomials: &[u64],
+        parts: &mut [u64],
+    ) {
+        let bits: [&[u64]; W] = std::array::from_fn(|j| self.plane(&self.own, at.start + j));
+        let products: [&[u64]; M] = std::array::from_fn(|set| self.plane(monomials, at.monomial + set));
+        let part = &mut parts[at.out * words(self.n)..][..words(self.n)];
+        self.op.world.threads.for_pieces(part, 8, |from, part| {
+            let bits = bits.map(|b| &b[from..][..part.len()]);
+            let products = products.map(|m| &m[from..][..part.len()]);
+            Target::best().run(
+                #[inline(always)]
+                || {
+                    for (i, part) in part.iter_mut().enumerate() {
+                        let t = coefficients::<W>(|j| bits[j][i])[WHICH];
+                        for set in 0..M {
+                            *part ^= t[set + 1] & products[set][i];
+                        }
+                    }
+                },
+            );
+        });
+    }
+
+    /// Adds the constant terms, which A and B know: those of propagates.
+    fn add_constants(&self, parts: &mut [u64]) {
+        let mut out = 0;
+        for (i, leaf) in self.adder.leaves.iter().enumerate() {
+            let spread = Adder::shares_propagate(i, *leaf);
+            if spread {
+                let b = |j: u32| self.plane(&self.own, (leaf.start + j.min(leaf.width - 1)) as usize);
+                self.set(parts, out + 1, [b(0), b(1), b(2)], |p, [x, y, z]| p ^ x & y & z);
+            }
+            out += 1 + usize::from(spread);
+        }
     }
 
     /// Sorts what was exchanged by leaf, and adds the propagates that took no message.
@@ -279,12 +312,28 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
     }
 }
 
-/// The coefficients of generate and propagate of a leaf, from the bits of b, for 64 elements.
+/// Index of the generates among a leaf's coefficients.
+const GENERATE: usize = 0;
+/// Index of the propagates.
+const PROPAGATE: usize = 1;
+
+/// Where a leaf's planes begin.
+#[derive(Clone, Copy)]
+struct Leaves {
+    /// The lowest position.
+    start: usize,
+    /// The first monomial.
+    monomial: usize,
+    /// The result among what is exchanged.
+    out: usize,
+}
+
+/// The coefficients of generate and propagate of a leaf of W positions, from the bits of b, for 64 elements.
 #[inline(always)]
-fn coefficients(leaf: Leaf, bit: impl Fn(u32) -> u64) -> ([u64; 8], [u64; 8]) {
-    let (mut generate, mut propagate) = ([0; 8], [0; 8]);
+fn coefficients<const W: usize>(bit: impl Fn(usize) -> u64) -> [[u64; 8]; 2] {
+    let [mut generate, mut propagate] = [[0; 8]; 2];
     propagate[0] = u64::MAX;
-    for j in 0..leaf.width {
+    for j in 0..W {
         let b = bit(j);
         for set in 0..1usize << j {
             let with = set | 1 << j;
@@ -294,5 +343,5 @@ fn coefficients(leaf: Leaf, bit: impl Fn(u32) -> u64) -> ([u64; 8], [u64; 8]) {
             propagate[set] &= b;
         }
     }
-    (generate, propagate)
+    [generate, propagate]
 }

@@ -5,8 +5,11 @@
 //! neighbour follow each other in that order, and so do those from it; sizes are known on both sides, so there are no
 //! headers. Operations side by side within one instruction ([`join`]) are polled one after the other and follow the same rule.
 //!
+//! **Streaming.** What a round moves in all is known from the [`Plan`], so a message leaves as soon as its operation has been polled, while the next one is
+//! computed. A message is lent: the operation gets it back with what it receives, since often it is a share of the result.
+//!
 //! Operations own their operands (dense copies made when they are issued) and the engine writes results when they are complete, so nothing is borrowed from
-//! the registers in between.
+//! the registers in between. Their vectors come from a pool ([`Op::room`]) to which complete operations' vectors return.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,15 +18,16 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use tern_bytecode::Route;
+use tern_bytecode::{Program, Route};
 
 use super::draw::Draw;
 use super::meter::Meter;
+use super::plan::Plan;
 use crate::machine::{Address, Fault};
 use crate::net::{Links, NetError, Pair, Party, Side, keys};
 use crate::par::Threads;
-use crate::prg::{Key, Stream};
-use crate::ring::{Layout, Ring, View, ViewMut, views};
+use crate::prg::{Key, Stream, Values};
+use crate::ring::Ring;
 
 /// What all operations of a party use.
 pub(super) struct World<R> {
@@ -34,12 +38,20 @@ pub(super) struct World<R> {
     keys: Pair<Key>,
     public: Key,
     mail: RefCell<Mail<R>>,
+    pool: RefCell<Vec<Vec<R>>>,
 }
+
+/// Vectors that the pool keeps.
+const POOL: usize = 32;
+/// Elements of the longest vector that the pool keeps.
+const POOLED: usize = 1 << 20;
 
 /// The messages of one round, by neighbour, in the order of issue.
 struct Mail<R> {
-    /// With the instructions that they are for.
+    /// To be sent, with the instruction that each is for.
     outgoing: Pair<VecDeque<(u32, Message<R>)>>,
+    /// Sent, to be given back.
+    sent: Pair<VecDeque<Message<R>>>,
     /// Of the right sizes, to be filled.
     awaited: Pair<VecDeque<Message<R>>>,
     arrived: Pair<VecDeque<Message<R>>>,
@@ -55,11 +67,6 @@ pub(super) enum Message<R> {
 }
 
 impl<R: Ring> Message<R> {
-    /// Room for `n` elements.
-    pub(super) fn elements(n: usize) -> Self {
-        Self::Elements(vec![R::ZERO; n])
-    }
-
     /// Room for `n` bytes.
     pub(super) fn bytes(n: usize) -> Self {
         Self::Bytes(vec![0; n])
@@ -101,13 +108,61 @@ impl<R: Ring> World<R> {
         let keys = Pair::new(Key::new(&keys.next), Key::new(&keys.prev));
         let empty = || Pair::from_fn(|_| VecDeque::new());
         let outgoing = Pair::from_fn(|_| VecDeque::new());
-        let mail = RefCell::new(Mail { outgoing, awaited: empty(), arrived: empty() });
-        Self { me, threads, keys, public, mail }
+        let mail = Mail { outgoing, sent: empty(), awaited: empty(), arrived: empty() };
+        Self { me, threads, keys, public, mail: RefCell::new(mail), pool: RefCell::default() }
+    }
+
+    /// A vector of `n` elements, which may be anything.
+    pub(super) fn room(&self, n: usize) -> Vec<R> {
+        let mut pool = self.pool.borrow_mut();
+        // the latest first: it may still be in the cache
+        let fits = |vec: &Vec<R>| vec.capacity() >= n && vec.capacity() / 4 <= n;
+        let mut room = pool.iter().rposition(fits).map_or_else(Vec::new, |at| pool.remove(at));
+        room.resize(n, R::ZERO);
+        room
+    }
+
+    /// Takes back a vector that is not needed any more.
+    pub(super) fn recycle(&self, vec: Vec<R>) {
+        if vec.capacity() == 0 || vec.capacity() > POOLED {
+            return;
+        }
+        let mut pool = self.pool.borrow_mut();
+        if pool.len() == POOL {
+            pool.remove(0);
+        }
+        pool.push(vec);
     }
 
     /// The key that this party has in common with the neighbour on `side` alone.
     pub(super) fn key(&self, side: Side) -> &Key {
         &self.keys[side]
+    }
+}
+
+/// Links by hand, for tests of what travels on them.
+#[cfg(test)]
+impl<R: Ring> World<R> {
+    /// What was written to one side since the last time.
+    pub(super) fn take_outgoing(&self, side: Side) -> Vec<u8> {
+        let mut mail = self.mail.borrow_mut();
+        let messages: Vec<_> = mail.outgoing[side].drain(..).map(|(_, message)| message).collect();
+        let bytes = messages.iter().flat_map(|message| message.as_bytes().to_vec()).collect();
+        mail.sent[side].extend(messages);
+        bytes
+    }
+
+    /// Fills what is awaited from one side.
+    pub(super) fn deliver(&self, side: Side, mut bytes: &[u8]) {
+        let mut mail = self.mail.borrow_mut();
+        let mut awaited = std::mem::take(&mut mail.awaited[side]);
+        for room in &mut awaited {
+            let (now, later) = bytes.split_at(room.as_bytes().len());
+            room.as_bytes_mut().copy_from_slice(now);
+            bytes = later;
+        }
+        assert!(bytes.is_empty(), "more was sent than is awaited");
+        mail.arrived[side].extend(awaited);
     }
 }
 
@@ -120,6 +175,16 @@ pub(super) enum Role {
     A,
     /// Knows the addend b, and receives what the corner sends.
     B,
+}
+
+impl Role {
+    /// The other of A and B.
+    pub(super) fn partner(self) -> Role {
+        match self {
+            Role::A => Role::B,
+            Role::Corner | Role::B => Role::A,
+        }
+    }
 }
 
 /// One execution of an interactive instruction, as one party sees it.
@@ -201,18 +266,14 @@ impl<'w, R: Ring> Op<'w, R> {
             .expect("the address was checked when the operation was made")
     }
 
-    /// Random elements that this party and the neighbour on `side` have in common.
-    pub(super) fn elements(self, side: Side, draw: Draw, n: usize) -> Vec<R> {
-        let mut elements = vec![R::ZERO; n];
-        self.stream(side, draw).fill(&self.world.threads, 0, &mut elements);
-        elements
+    /// Elements that this party and the neighbour on `side` have in common, as masks.
+    pub(super) fn masks(self, side: Side, draw: Draw) -> Values<'w> {
+        self.stream(side, draw).values(R::BITS)
     }
 
     /// The same of `bits` bits.
-    pub(super) fn values(self, side: Side, draw: Draw, bits: u32, n: usize) -> Vec<R> {
-        let mut values = vec![R::ZERO; n];
-        self.stream(side, draw).fill_bits(&self.world.threads, bits, 0, &mut values);
-        values
+    pub(super) fn narrow(self, side: Side, draw: Draw, bits: u32) -> Values<'w> {
+        self.stream(side, draw).values(bits)
     }
 
     /// The same in words.
@@ -222,25 +283,47 @@ impl<'w, R: Ring> Op<'w, R> {
         words
     }
 
-    /// dst\[i\] = f(dst\[i\], \[src\[0\]\[i\], …\]).
-    pub(super) fn each<const S: usize>(
-        self,
-        dst: &mut [R],
-        src: [&[R]; S],
-        f: impl Fn(R, [R; S]) -> R + Sync,
-    ) {
-        let layout = Layout::contiguous(&[dst.len()]);
-        let src = src.map(|data| View::new(data, &layout));
-        views::apply(&self.world.threads, ViewMut::new(dst, &layout), src, f);
+    /// A vector of `n` elements, which may be anything.
+    pub(super) fn room(self, n: usize) -> Vec<R> {
+        self.world.room(n)
     }
 
-    /// One round: sends and receives in the given orders. Gives what was received.
-    pub(super) async fn round<const N: usize>(
+    /// Takes back a vector that is not needed any more.
+    pub(super) fn recycle(self, vec: Vec<R>) {
+        self.world.recycle(vec);
+    }
+
+    /// `n` new elements: f(\[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).
+    pub(super) fn make<const S: usize, const T: usize>(
         self,
-        send: impl IntoIterator<Item = (Side, Message<R>)>,
+        n: usize,
+        masks: [Values<'_>; S],
+        src: [&[R]; T],
+        f: impl Fn([R; S], [R; T]) -> R + Sync,
+    ) -> Vec<R> {
+        let mut made = self.room(n);
+        Values::combine(&self.world.threads, &mut made, masks, src, move |_, masks, src| f(masks, src));
+        made
+    }
+
+    /// dst\[i\] = f(dst\[i\], \[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).
+    pub(super) fn each<const S: usize, const T: usize>(
+        self,
+        dst: &mut [R],
+        masks: [Values<'_>; S],
+        src: [&[R]; T],
+        f: impl Fn(R, [R; S], [R; T]) -> R + Sync,
+    ) {
+        Values::combine(&self.world.threads, dst, masks, src, f);
+    }
+
+    /// One round: sends and receives in the given orders. Gives back what was sent, and what was received.
+    pub(super) async fn round<const S: usize, const N: usize>(
+        self,
+        send: [(Side, Message<R>); S],
         receive: [(Side, Message<R>); N],
-    ) -> [Message<R>; N] {
-        let from = receive.each_ref().map(|(side, _)| *side);
+    ) -> ([Message<R>; S], [Message<R>; N]) {
+        let (to, from) = (send.each_ref().map(|(side, _)| *side), receive.each_ref().map(|(side, _)| *side));
         {
             let mut mail = self.world.mail.borrow_mut();
             for (side, message) in send {
@@ -251,17 +334,20 @@ impl<'w, R: Ring> Op<'w, R> {
         let mut over = false;
         poll_fn(|_| if std::mem::replace(&mut over, true) { Poll::Ready(()) } else { Poll::Pending }).await;
         let mut mail = self.world.mail.borrow_mut();
-        from.map(|side| mail.arrived[side].pop_front().expect("the round filled what was awaited"))
+        let sent = to.map(|side| mail.sent[side].pop_front().expect("the round sent what it was given"));
+        let received =
+            from.map(|side| mail.arrived[side].pop_front().expect("the round filled what was awaited"));
+        (sent, received)
     }
 
     /// A round in which this party only sends.
-    pub(super) async fn tell(self, send: impl IntoIterator<Item = (Side, Message<R>)>) {
-        self.round(send, []).await;
+    pub(super) async fn tell<const S: usize>(self, send: [(Side, Message<R>); S]) -> [Message<R>; S] {
+        self.round(send, []).await.0
     }
 
     /// A round in which this party only receives.
     pub(super) async fn hear<const N: usize>(self, receive: [(Side, Message<R>); N]) -> [Message<R>; N] {
-        self.round([], receive).await
+        self.round([], receive).await.1
     }
 
     /// A round in which others are busy.
@@ -269,18 +355,18 @@ impl<'w, R: Ring> Op<'w, R> {
         self.round([], []).await;
     }
 
-    /// A round in which this party and the one on `side` send each other equally many bytes.
-    pub(super) async fn swap_bytes(self, side: Side, ours: Vec<u8>) -> Vec<u8> {
-        let room = Message::bytes(ours.len());
-        let [theirs] = self.round([(side, Message::Bytes(ours))], [(side, room)]).await;
-        theirs.into_bytes()
+    /// A round in which elements go `to` one side and equally many come `from` one. Gives both.
+    pub(super) async fn pass(self, to: Side, ours: Vec<R>, from: Side) -> (Vec<R>, Vec<R>) {
+        let room = Message::Elements(self.room(ours.len()));
+        let ([ours], [theirs]) = self.round([(to, Message::Elements(ours))], [(from, room)]).await;
+        (ours.into_elements(), theirs.into_elements())
     }
 
-    /// A round in which this party and the one on `side` send each other equally many elements.
-    pub(super) async fn swap_elements(self, side: Side, ours: Vec<R>) -> Vec<R> {
-        let room = Message::elements(ours.len());
-        let [theirs] = self.round([(side, Message::Elements(ours))], [(side, room)]).await;
-        theirs.into_elements()
+    /// The same with bytes; gives what comes.
+    pub(super) async fn pass_bytes(self, to: Side, ours: Vec<u8>, from: Side) -> Vec<u8> {
+        let room = Message::bytes(ours.len());
+        let (_, [theirs]) = self.round([(to, Message::Bytes(ours))], [(from, room)]).await;
+        theirs.into_bytes()
     }
 }
 
@@ -314,6 +400,9 @@ pub(super) async fn join<T, U>(first: impl Future<Output = T>, second: impl Futu
 pub(super) struct Engine<'w, R, T> {
     world: &'w World<R>,
     links: &'w mut Links,
+    plan: Plan,
+    /// Whether the round in progress has begun at the links.
+    begun: bool,
     flights: Vec<Flight<'w, T>>,
     pub(super) meter: Meter,
 }
@@ -324,9 +413,10 @@ struct Flight<'w, T> {
 }
 
 impl<'w, R: Ring, T> Engine<'w, R, T> {
-    /// An engine for a program of so many instructions.
-    pub(super) fn new(world: &'w World<R>, links: &'w mut Links, instructions: usize) -> Self {
-        Self { world, links, flights: Vec::new(), meter: Meter::new(instructions) }
+    /// An engine for a valid program.
+    pub(super) fn new(world: &'w World<R>, links: &'w mut Links, program: &Program) -> Self {
+        let (plan, meter) = (Plan::new(program, world.me), Meter::new(program.code.len()));
+        Self { world, links, plan, begun: false, flights: Vec::new(), meter }
     }
 
     /// What was measured.
@@ -334,61 +424,97 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         self.meter
     }
 
-    /// Starts the operation of an instruction; gives its result if it takes no rounds.
-    pub(super) fn issue(&mut self, instruction: u32, operation: impl Future<Output = T> + 'w) -> Option<T> {
+    /// Starts the operation of instruction `at`; gives its result if it takes no rounds.
+    pub(super) fn issue(
+        &mut self,
+        at: u32,
+        operation: impl Future<Output = T> + 'w,
+    ) -> Result<Option<T>, NetError> {
         let mut operation: Pin<Box<dyn Future<Output = T> + 'w>> = Box::pin(operation);
-        match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let polled = operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.post(at)?;
+        Ok(match polled {
             Poll::Ready(result) => Some(result),
             Poll::Pending => {
-                self.flights.push(Flight { instruction, operation });
+                self.flights.push(Flight { instruction: at, operation });
                 None
             }
-        }
+        })
     }
 
-    /// The sending half of a round, in instruction `at`.
-    pub(super) fn send(&mut self, at: u32) -> Result<(), NetError> {
+    /// Sends a part of a message of the round in which `at` is issued, without an operation.
+    pub(super) fn transmit(&mut self, at: u32, side: Side, bytes: &[u8]) -> Result<(), NetError> {
         let before = self.links.traffic();
-        let mut mail = self.world.mail.borrow_mut();
-        let bytes = |queue: &VecDeque<(u32, Message<R>)>| queue.iter().map(|(_, m)| m.as_bytes().len()).sum();
-        let room = |queue: &VecDeque<Message<R>>| queue.iter().map(|m| m.as_bytes().len()).sum();
-        self.links.begin(mail.outgoing.as_ref().map(bytes), mail.awaited.as_ref().map(room))?;
+        self.begin(at)?;
+        self.links.send(side, bytes)?;
+        self.meter.sent(at, bytes.len());
+        self.meter.waited(at, before, self.links);
+        Ok(())
+    }
+
+    /// The sending half of a round, in instruction `at`: most has left before.
+    pub(super) fn send(&mut self, at: u32) -> Result<(), NetError> {
+        self.begin(at)
+    }
+
+    /// The receiving half, in instruction `at`: every operation goes one round further. Gives the results of those that end here, with their instructions.
+    pub(super) fn receive(&mut self, at: u32) -> Result<Vec<(u32, T)>, NetError> {
+        self.collect(at)?;
+        self.begun = false;
+        let mut results = Vec::new();
+        let mut flights = std::mem::take(&mut self.flights);
+        for mut flight in flights.drain(..) {
+            let started = Instant::now();
+            let polled = flight.operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            self.meter.worked(at, flight.instruction, started);
+            self.post(at)?;
+            match polled {
+                Poll::Ready(result) => results.push((flight.instruction, result)),
+                Poll::Pending => self.flights.push(flight),
+            }
+        }
+        Ok(results)
+    }
+
+    /// Announces the round of what is issued at `at`, unless that was done.
+    fn begin(&mut self, at: u32) -> Result<(), NetError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            let round = self.plan.round(at);
+            self.links.begin(round.sent, round.received)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the messages leave that an operation has written when it was polled in instruction `at`.
+    fn post(&mut self, at: u32) -> Result<(), NetError> {
+        let before = self.links.traffic();
+        let world = self.world;
+        let mut mail = world.mail.borrow_mut();
         for side in Side::BOTH {
-            for (instruction, message) in mail.outgoing[side].drain(..) {
+            while let Some((instruction, message)) = mail.outgoing[side].pop_front() {
+                self.begin(at)?;
                 self.links.send(side, message.as_bytes())?;
                 self.meter.sent(instruction, message.as_bytes().len());
+                mail.sent[side].push_back(message);
             }
         }
         self.meter.waited(at, before, self.links);
         Ok(())
     }
 
-    /// The receiving half, in instruction `at`: every operation goes one round further. Gives the results of those that end here, with their instructions.
-    pub(super) fn receive(&mut self, at: u32) -> Result<Vec<(u32, T)>, NetError> {
+    /// Takes what the round brings.
+    fn collect(&mut self, at: u32) -> Result<(), NetError> {
         let before = self.links.traffic();
+        let mut mail = self.world.mail.borrow_mut();
         for side in Side::BOTH {
-            let mut awaited = std::mem::take(&mut self.world.mail.borrow_mut().awaited[side]);
+            let mut awaited = std::mem::take(&mut mail.awaited[side]);
             for message in &mut awaited {
                 self.links.receive(side, message.as_bytes_mut())?;
             }
-            self.world.mail.borrow_mut().arrived[side] = awaited;
+            mail.arrived[side] = awaited;
         }
         self.meter.waited(at, before, self.links);
         self.meter.round(at);
-        let mut results = Vec::new();
-        let (context, meter) = (&mut Context::from_waker(Waker::noop()), &mut self.meter);
-        self.flights.retain_mut(|Flight { instruction, operation }| {
-            let started = Instant::now();
-            let polled = operation.as_mut().poll(context);
-            meter.worked(at, *instruction, started);
-            match polled {
-                Poll::Ready(result) => {
-                    results.push((*instruction, result));
-                    false
-                }
-                Poll::Pending => true,
-            }
-        });
-        Ok(results)
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Values enter and leave.
 //!
 //! **Input.** The owner O shares x with one neighbour N and the third party T: the summand common to O and T is a stream r of theirs, the one common to O and N is x - r,
-//! which O sends, and the one common to N and T is 0. N does not know r, so the message is uniform to it; T receives nothing. (Eerikson et al., ITC 2020.)
+//! which O sends, piece by piece, and the one common to N and T is 0. N does not know r, so the message is uniform to it; T receives nothing. (Eerikson et al., ITC 2020.)
 //!
 //! **Opening.** Everybody misses one summand, which both others hold. To everybody: each party sends the next around the ring the one that it misses. To one
 //! receiver: a neighbour does. What the receiver learns is the value, and what that leaves of the missing summand.
@@ -11,40 +11,56 @@ use super::engine::{Message, Op};
 use super::pack::{pack_planes, unpack_planes};
 use super::reshare::Shares;
 use crate::bits;
-use crate::net::{Pair, Party};
+use crate::net::{Party, Side};
+use crate::prg::Stream;
 use crate::ring::Ring;
 
-/// A party's input of `n` elements; `x` is there at the owner.
-pub(super) async fn input<R: Ring>(op: Op<'_, R>, owner: Party, x: Option<Vec<R>>, n: usize) -> Shares<R> {
-    let near = op.after(owner);
-    let mut shares = Pair::new(vec![R::ZERO; n], vec![R::ZERO; n]);
-    match x {
-        Some(mut x) => {
-            let (to, other) = (op.side_of(near), op.side_of(near).other());
-            let mask = op.elements(other, Draw::Input, n);
-            op.each(&mut x, [&mask], |x, [r]| x - r);
-            op.tell([(to, Message::Elements(x.clone()))]).await;
-            (shares[to], shares[other]) = (x, mask);
-        }
-        None if op.world.me == near => {
-            let from = op.side_of(owner);
-            let [rest] = op.hear([(from, Message::elements(n))]).await;
-            shares[from] = rest.into_elements();
-        }
-        None => {
-            op.idle().await;
-            let side = op.side_of(owner);
-            shares[side] = op.elements(side, Draw::Input, n);
+/// What a party has to do for an input.
+pub(super) enum Part {
+    /// It has the values: sends x - r to the side `to`, and has r in common with the other.
+    Owner { to: Side },
+    /// It receives x - r from the side `from`; its other summand is 0.
+    Near { from: Side },
+    /// It has r in common with the owner, on the side `with`; its other summand is 0.
+    Far { with: Side },
+}
+
+impl Part {
+    pub(super) fn of<R: Ring>(op: Op<'_, R>, owner: Party) -> Self {
+        let near = op.after(owner);
+        match op.world.me {
+            me if me == owner => Part::Owner { to: op.side_of(near) },
+            me if me == near => Part::Near { from: op.side_of(owner) },
+            _ => Part::Far { with: op.side_of(owner) },
         }
     }
-    shares
+}
+
+/// The mask of an input, at its owner and at the party that receives nothing.
+pub(super) fn mask<R: Ring>(op: Op<'_, R>, side: Side) -> Stream<'_> {
+    op.stream(side, Draw::Input)
+}
+
+/// Turns the owner's elements `start` and following, x, to x - r, of which it has r in common with the party on `side`. Gives r.
+pub(super) fn masked<R: Ring>(op: Op<'_, R>, side: Side, start: usize, x: &mut [R]) -> Vec<R> {
+    let mut r = op.room(x.len());
+    mask(op, side).fill(&op.world.threads, start as u64, &mut r);
+    op.each(x, [], [&r], |x, [], [r]| x - r);
+    r
+}
+
+/// The round of an input at the party that receives x - r into `room`.
+pub(super) async fn receive<R: Ring>(op: Op<'_, R>, from: Side, room: Vec<R>) -> Vec<R> {
+    let [rest] = op.hear([(from, Message::Elements(room))]).await;
+    rest.into_elements()
 }
 
 /// Opens to one party.
 pub(super) async fn output<R: Ring>(op: Op<'_, R>, receiver: Party, shares: Shares<R>) -> Option<Vec<R>> {
     let (me, near) = (op.world.me, op.after(receiver));
     if me == receiver {
-        let [missing] = op.hear([(op.side_of(near), Message::elements(shares.next.len()))]).await;
+        let room = Message::Elements(op.room(shares.next.len()));
+        let [missing] = op.hear([(op.side_of(near), room)]).await;
         return Some(opened(op, shares, missing.into_elements()));
     }
     let mut shares = shares;
@@ -59,26 +75,24 @@ pub(super) async fn output<R: Ring>(op: Op<'_, R>, receiver: Party, shares: Shar
 }
 
 /// Opens to everybody.
-pub(super) async fn reveal<R: Ring>(op: Op<'_, R>, shares: Shares<R>) -> Vec<R> {
+pub(super) async fn reveal<R: Ring>(op: Op<'_, R>, mut shares: Shares<R>) -> Vec<R> {
     let (to, from) = (op.onward(), op.onward().other());
-    let ours = Message::Elements(shares[from].clone());
-    let [missing] = op.round([(to, ours)], [(from, Message::elements(shares.next.len()))]).await;
-    opened(op, shares, missing.into_elements())
+    let (ours, missing) = op.pass(to, std::mem::take(&mut shares[from]), from).await;
+    shares[from] = ours;
+    opened(op, shares, missing)
 }
 
 /// Opens `n` bits to everybody.
 pub(super) async fn reveal_bits<R: Ring>(op: Op<'_, R>, shares: Shares<u64>, n: usize) -> Vec<u64> {
     let (to, from) = (op.onward(), op.onward().other());
-    let ours = pack_planes(&shares[from], n);
-    let room = Message::bytes(ours.len());
-    let [missing] = op.round([(to, Message::Bytes(ours))], [(from, room)]).await;
-    let mut open = unpack_planes(&missing.into_bytes(), n, 1);
+    let missing = op.pass_bytes(to, pack_planes(&shares[from], n), from).await;
+    let mut open = unpack_planes(&missing, n, 1);
     let src = [&shares.next[..], &shares.prev];
     bits::apply(&op.world.threads, &mut open, src, |x, [y, z]| x ^ y ^ z);
     open
 }
 
 fn opened<R: Ring>(op: Op<'_, R>, shares: Shares<R>, mut missing: Vec<R>) -> Vec<R> {
-    op.each(&mut missing, [&shares.next, &shares.prev], |x, [y, z]| x + y + z);
+    op.each(&mut missing, [], [&shares.next, &shares.prev], |x, [], [y, z]| x + y + z);
     missing
 }

@@ -11,6 +11,10 @@
 //! | `store` | shares, and what a party computes on them alone |
 //! | [`terms`](Terms) | what the parties must have in common |
 //! | `draw`, `pack` | purposes of random streams; values in messages |
+//! | `plan`, `meter` | what every round will move; what every instruction has moved, and how long it took |
+//!
+//! Each family's module says why every message is uniform to its receiver, so that a party's view can be simulated from its own shares and the result; the
+//! tests of `privacy` check it, operation by operation. A party that fails tells the others why and ends ([`run_party`]). Keys are erased when the run ends.
 //!
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
 
@@ -20,6 +24,9 @@ mod engine;
 mod input_output;
 mod meter;
 mod pack;
+mod plan;
+#[cfg(test)]
+mod privacy;
 mod reshare;
 mod select;
 mod store;
@@ -36,6 +43,7 @@ use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Program, Reg, Route};
 
 use self::engine::{Engine, Op, World};
+use self::input_output::Part;
 use self::reshare::{Shares, and_summand};
 use self::select::Selected;
 use self::store::{Slot, Store};
@@ -43,7 +51,7 @@ pub use self::terms::Terms;
 use self::truncate::Operand;
 use super::Backend;
 use crate::bits;
-use crate::machine::memory::row_major;
+use crate::machine::memory::{dense, row_major};
 use crate::machine::{
     Context, Elements, ElementsMut, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run,
 };
@@ -118,7 +126,7 @@ fn run_in<R: Ring>(
     let world = World::new(links.me(), &keys, Seeds::public_key(&keys.public), threads);
     let store = store::new(program, options.memory_limit)?;
     let (mut report, meter) = {
-        let engine = Engine::new(&world, links, program.code.len());
+        let engine = Engine::new(&world, links, program);
         let mut party = Rep3::<R> { world: &world, engine, store };
         // the kernels on shares have the threads
         let options = Options { threads: 1, profile: true, ..options.clone() };
@@ -146,8 +154,8 @@ struct Rep3<'w, R: Ring> {
 /// What an operation gives when it is complete: dense values for registers or the host.
 enum Done<R> {
     Shared(Reg, Shares<R>),
-    /// Additive shares, or the part of a half.
-    Summand(Reg, Vec<R>),
+    /// What stands on one side: the part of a half, additive shares, or one of two shares.
+    Summand(Reg, Side, Vec<R>),
     /// Planes along the first axis.
     Planes(Reg, Vec<Shares<u64>>),
     Bits(Reg, Shares<u64>),
@@ -157,6 +165,12 @@ enum Done<R> {
 }
 
 type Result<T = (), E = RunError> = std::result::Result<T, E>;
+
+/// Whether a register is all of its buffer, in row-major order.
+fn whole<R: Ring>(context: &Context<'_, R>, reg: Reg) -> bool {
+    let buffer = &context.program.buffers[context.program.views[reg.0 as usize].buffer as usize];
+    dense(context.memory.layout(reg)) == Some(0..buffer.len as usize)
+}
 
 /// A register of the program in the store.
 fn slot<'a, R: Ring>(context: &'a Context<'_, R>, reg: Reg) -> Slot<'a> {
@@ -173,9 +187,8 @@ impl<'w, R: Ring> Rep3<'w, R> {
         context: &mut Context<'_, R>,
         operation: impl Future<Output = Vec<Done<R>>> + 'w,
     ) -> Result {
-        self.engine
-            .issue(context.address.instruction, operation)
-            .map_or(Ok(()), |results| self.keep(context, results))
+        let results = self.engine.issue(context.address.instruction, operation).map_err(PartyError::Net)?;
+        results.map_or(Ok(()), |results| self.keep(context, results))
     }
 
     /// Writes results to their registers.
@@ -183,14 +196,11 @@ impl<'w, R: Ring> Rep3<'w, R> {
         let threads = &self.world.threads;
         for result in results {
             match result {
-                Done::Shared(dst, value) => {
-                    for side in Side::BOTH {
-                        store::save(threads, &mut self.store[side].ring, slot(context, dst), &value[side]);
-                    }
+                Done::Shared(dst, Pair { next, prev }) => {
+                    self.keep_summand(context, dst, Side::Next, next);
+                    self.keep_summand(context, dst, Side::Prev, prev);
                 }
-                Done::Summand(dst, value) => {
-                    store::save(threads, &mut self.store.next.ring, slot(context, dst), &value);
-                }
+                Done::Summand(dst, side, value) => self.keep_summand(context, dst, side, value),
                 Done::Bits(dst, value) => {
                     for side in Side::BOTH {
                         let buffers = &mut self.store[side].bits;
@@ -216,6 +226,17 @@ impl<'w, R: Ring> Rep3<'w, R> {
         Ok(())
     }
 
+    /// Writes a summand to its register; a vector that fills the buffer becomes the buffer.
+    fn keep_summand(&mut self, context: &Context<'_, R>, dst: Reg, side: Side, value: Vec<R>) {
+        let (slot, buffers) = (slot(context, dst), &mut self.store[side].ring);
+        if whole(context, dst) {
+            self.world.recycle(std::mem::replace(&mut buffers[slot.buffer], value));
+        } else {
+            store::save(&self.world.threads, buffers, slot, &value);
+            self.world.recycle(value);
+        }
+    }
+
     /// A replicated value.
     fn shared(&self, context: &Context<'_, R>, reg: Reg) -> Shares<R> {
         Pair::from_fn(|side| self.summand_on(context, reg, side))
@@ -228,7 +249,11 @@ impl<'w, R: Ring> Rep3<'w, R> {
 
     fn summand_on(&self, context: &Context<'_, R>, reg: Reg, side: Side) -> Vec<R> {
         let Slot { buffer, layout } = slot(context, reg);
-        store::load::<R, R>(&self.world.threads, View::new(&self.store[side].ring[buffer], layout))
+        let mut copy = self.world.room(layout.len());
+        let dense = row_major(layout);
+        let to = ViewMut::new(&mut copy, &dense);
+        views::copy(&self.world.threads, to, View::new(&self.store[side].ring[buffer], layout));
+        copy
     }
 
     /// Shared bits.
@@ -283,10 +308,76 @@ impl<'w, R: Ring> Rep3<'w, R> {
             let (selected, part) = select::select(op, bit, a, kept, additive).await;
             let selected = match selected {
                 Selected::Shared(value) => Done::Shared(dst, value),
-                Selected::Additive(value) => Done::Summand(dst, value),
+                Selected::Additive(value) => Done::Summand(dst, Side::Next, value),
             };
-            [Some(selected), keep.map(|keep| Done::Summand(keep, part))].into_iter().flatten().collect()
+            [Some(selected), keep.map(|keep| Done::Summand(keep, Side::Next, part))]
+                .into_iter()
+                .flatten()
+                .collect()
         })
+    }
+
+    /// The owner's part of an input: piece by piece, so that the first has left before the last is read.
+    fn own_input(
+        &mut self,
+        context: &mut Context<'_, R>,
+        op: Op<'w, R>,
+        (dst, input): (Reg, u32),
+        to: Side,
+    ) -> Result {
+        let (at, threads) = (context.address.instruction, &self.world.threads);
+        for (start, piece) in store::pieces(context.memory.layout(dst)) {
+            let mut x = take(context, input, start, piece.len())?;
+            let masks = input_output::masked(op, to.other(), start, &mut x);
+            self.engine.transmit(at, to, bytemuck::cast_slice(&x)).map_err(PartyError::Net)?;
+            let slot = Slot { layout: &piece, ..slot(context, dst) };
+            store::save(threads, &mut self.store[to].ring, slot, &x);
+            store::save(threads, &mut self.store[to.other()].ring, slot, &masks);
+            self.world.recycle(masks);
+        }
+        Ok(())
+    }
+
+    /// The part of the neighbour that an owner sends to; a register that fills its buffer is received in place.
+    fn near_input(&mut self, context: &mut Context<'_, R>, op: Op<'w, R>, dst: Reg, from: Side) -> Result {
+        self.fill_pieces(context, dst, from.other(), |_, _, piece| piece.fill(R::ZERO));
+        let room = match whole(context, dst) {
+            true => std::mem::take(&mut self.store[from].ring[slot(context, dst).buffer]),
+            false => op.room(context.memory.layout(dst).len()),
+        };
+        self.issue(context, async move {
+            vec![Done::Summand(dst, from, input_output::receive(op, from, room).await)]
+        })
+    }
+
+    /// This party's shares of an input, from an earlier run: first those in common with the next, then those with the previous.
+    fn given_shares(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32) -> Result {
+        let n = context.memory.layout(dst).len();
+        for (side, first) in [(Side::Next, 0), (Side::Prev, n)] {
+            for (start, piece) in store::pieces(context.memory.layout(dst)) {
+                let x = take(context, input, first + start, piece.len())?;
+                let slot = Slot { layout: &piece, ..slot(context, dst) };
+                store::save(&self.world.threads, &mut self.store[side].ring, slot, &x);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills a summand of a register with what `fill` makes of pieces and their positions.
+    fn fill_pieces(
+        &mut self,
+        context: &Context<'_, R>,
+        dst: Reg,
+        side: Side,
+        fill: impl Fn(&Threads, usize, &mut [R]),
+    ) {
+        for (start, piece) in store::pieces(context.memory.layout(dst)) {
+            let mut values = self.world.room(piece.len());
+            fill(&self.world.threads, start, &mut values);
+            let slot = Slot { layout: &piece, ..slot(context, dst) };
+            store::save(&self.world.threads, &mut self.store[side].ring, slot, &values);
+            self.world.recycle(values);
+        }
     }
 
     /// Moves rows of any kind.
@@ -526,20 +617,30 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     }
 
     fn input(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32, route: Route) -> Result {
-        let n = context.memory.layout(dst).len();
+        let op = self.op(context, route)?;
         match context.program.inputs[input as usize].from {
-            Place::Shares => {
-                let next = take(context, input, 0, n)?;
-                let value = Pair::new(next, take(context, input, n, n)?);
-                self.keep(context, vec![Done::Shared(dst, value)])
-            }
-            Place::Party(owner) => {
-                let (op, owner) = (self.op(context, route)?, party(owner));
-                let x = if owner == self.world.me { Some(take(context, input, 0, n)?) } else { None };
-                self.issue(context, async move {
-                    vec![Done::Shared(dst, input_output::input(op, owner, x, n).await)]
-                })
-            }
+            Place::Shares => self.given_shares(context, dst, input),
+            Place::Party(owner) => match Part::of(op, party(owner)) {
+                Part::Owner { to } => {
+                    self.own_input(context, op, (dst, input), to)?;
+                    self.issue(context, async move {
+                        op.idle().await;
+                        Vec::new()
+                    })
+                }
+                Part::Near { from } => self.near_input(context, op, dst, from),
+                Part::Far { with } => {
+                    let mask = input_output::mask(op, with);
+                    self.fill_pieces(context, dst, with, |threads, start, piece| {
+                        mask.fill(threads, start as u64, piece);
+                    });
+                    self.fill_pieces(context, dst, with.other(), |_, _, piece| piece.fill(R::ZERO));
+                    self.issue(context, async move {
+                        op.idle().await;
+                        Vec::new()
+                    })
+                }
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 //! begins with a byte.
 
 use crate::bits::words;
-use crate::ring::Ring;
+use crate::ring::{Ring, Target};
 
 /// Bytes of `n` values of `bits` bits.
 pub(super) fn packed(n: usize, bits: u32) -> usize {
@@ -11,38 +11,95 @@ pub(super) fn packed(n: usize, bits: u32) -> usize {
 
 /// The lowest `bits` bits of every value.
 pub(super) fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
-    let mut out = vec![0u64; (values.len() * bits as usize).div_ceil(64)];
-    let mut at = 0;
-    for value in values {
-        for (limb, count) in value.limbs().iter().zip(limbs(bits)) {
-            let limb = limb & (u64::MAX >> (64 - count));
-            out[at / 64] |= limb << (at % 64);
-            if at % 64 + count > 64 {
-                out[at / 64 + 1] |= limb >> (64 - at % 64);
-            }
-            at += count;
-        }
+    match bits {
+        8 => pack_bytes::<R, 1>(values),
+        16 => pack_bytes::<R, 2>(values),
+        32 => pack_bytes::<R, 4>(values),
+        64 => pack_bytes::<R, 8>(values),
+        _ if bits == R::BITS => bytemuck::cast_slice(values).to_vec(),
+        _ => pack_bits(values, bits),
     }
-    bytemuck::cast_slice(&out)[..packed(values.len(), bits)].to_vec()
 }
 
-/// The `n` values that [`pack`] packed into so many bytes.
-pub(super) fn unpack<R: Ring>(bytes: &[u8], n: usize, bits: u32) -> Vec<R> {
-    let mut packed = vec![0u64; (n * bits as usize).div_ceil(64)];
-    bytemuck::cast_slice_mut(&mut packed)[..bytes.len()].copy_from_slice(bytes);
-    let mut at = 0;
-    let mut values = vec![R::ZERO; n];
-    for value in &mut values {
-        for (limb, count) in value.limbs_mut().iter_mut().zip(limbs(bits)) {
-            *limb = packed[at / 64] >> (at % 64);
-            if at % 64 + count > 64 {
-                *limb |= packed[at / 64 + 1] << (64 - at % 64);
+/// The values that [`pack`] packed into so many bytes.
+pub(super) fn unpack<R: Ring>(bytes: &[u8], bits: u32, values: &mut [R]) {
+    match bits {
+        8 => unpack_bytes::<R, 1>(bytes, values),
+        16 => unpack_bytes::<R, 2>(bytes, values),
+        32 => unpack_bytes::<R, 4>(bytes, values),
+        64 => unpack_bytes::<R, 8>(bytes, values),
+        _ if bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
+        _ => unpack_bits(bytes, bits, values),
+    }
+}
+
+/// Values of S bytes, at most 8.
+fn pack_bytes<R: Ring, const S: usize>(values: &[R]) -> Vec<u8> {
+    let mut out = vec![0; values.len() * S];
+    Target::best().run(
+        #[inline(always)]
+        || {
+            for (out, value) in out.as_chunks_mut::<S>().0.iter_mut().zip(values) {
+                out.copy_from_slice(&value.limbs()[0].to_le_bytes()[..S]);
             }
-            *limb &= u64::MAX >> (64 - count);
-            at += count;
+        },
+    );
+    out
+}
+
+fn unpack_bytes<R: Ring, const S: usize>(bytes: &[u8], values: &mut [R]) {
+    Target::best().run(
+        #[inline(always)]
+        || {
+            for (bytes, value) in bytes.as_chunks::<S>().0.iter().zip(values) {
+                // the compiler makes one load of this
+                let limb = (0..S).fold(0, |limb, i| limb | u64::from(bytes[i]) << (8 * i));
+                *value = R::from_u64(limb);
+            }
+        },
+    );
+}
+
+/// Values of any number of bits: what does not fill a word yet is carried along.
+fn pack_bits<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
+    let size = packed(values.len(), bits);
+    let mut out = Vec::with_capacity(size + 8);
+    let (mut carried, mut count) = (0u128, 0);
+    for value in values {
+        for (limb, more) in value.limbs().iter().zip(limbs(bits)) {
+            carried |= u128::from(limb & (u64::MAX >> (64 - more))) << count;
+            count += more;
+            if count >= 64 {
+                out.extend_from_slice(&(carried as u64).to_le_bytes());
+                carried >>= 64;
+                count -= 64;
+            }
         }
     }
-    values
+    out.extend_from_slice(&(carried as u64).to_le_bytes());
+    out.truncate(size);
+    out
+}
+
+fn unpack_bits<R: Ring>(bytes: &[u8], bits: u32, values: &mut [R]) {
+    let mut words = bytes.chunks(8).map(|bytes| {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u64::from_le_bytes(word)
+    });
+    let (mut carried, mut count) = (0u128, 0);
+    for value in values {
+        *value = R::ZERO;
+        for (limb, more) in value.limbs_mut().iter_mut().zip(limbs(bits)) {
+            if count < more {
+                carried |= u128::from(words.next().unwrap_or(0)) << count;
+                count += 64;
+            }
+            *limb = carried as u64 & (u64::MAX >> (64 - more));
+            carried >>= more;
+            count -= more;
+        }
+    }
 }
 
 /// How many of `bits` bits each limb holds, lowest first.
@@ -92,7 +149,9 @@ mod tests {
                     assert_eq!(bit, values[i / bits as usize].bit((i % bits as usize) as u32), "{bits}");
                 }
                 let expected: Vec<R> = values.iter().map(|v| v.low_bits(bits)).collect();
-                assert_eq!(unpack::<R>(&bytes, values.len(), bits), expected, "{bits} bits, {n} values");
+                let mut found = vec![R::ONE; values.len()];
+                unpack(&bytes, bits, &mut found);
+                assert_eq!(found, expected, "{bits} bits, {n} values");
             }
         }
     }

@@ -12,7 +12,7 @@ use super::draw::Draw;
 use super::engine::{Message, Op, Role};
 use super::pack::{pack_planes, unpack_planes};
 use crate::bits;
-use crate::net::Pair;
+use crate::net::{Pair, Side};
 use crate::ring::Ring;
 
 /// A replicated value: `[side]` is the summand that this party has in common with that neighbour.
@@ -21,15 +21,13 @@ pub(super) type Shares<T> = Pair<Vec<T>>;
 /// Summands to replicated shares, around the ring.
 pub(super) async fn reshare<R: Ring>(op: Op<'_, R>, mut z: Vec<R>) -> Shares<R> {
     let (to, from) = (op.onward(), op.onward().other());
-    let [plus, minus] = [to, from].map(|side| op.elements(side, Draw::Reshare, z.len()));
-    op.each(&mut z, [&plus, &minus], |z, [plus, minus]| z + plus - minus);
-    let message = Message::Elements(z.clone());
-    let [theirs] = op.round([(to, message)], [(from, Message::elements(z.len()))]).await;
-    let mut shares = Pair::new(z, theirs.into_elements());
-    if to == crate::net::Side::Prev {
-        std::mem::swap(&mut shares.next, &mut shares.prev);
+    let masks = [to, from].map(|side| op.masks(side, Draw::Reshare));
+    op.each(&mut z, masks, [], |z, [plus, minus], []| z + plus - minus);
+    let (ours, theirs) = op.pass(to, z, from).await;
+    match to {
+        Side::Next => Pair::new(ours, theirs),
+        Side::Prev => Pair::new(theirs, ours),
     }
-    shares
 }
 
 /// The same of planes of `n` bits.
@@ -43,14 +41,12 @@ pub(super) async fn reshare_planes<R: Ring>(
     let masks = [to, from].map(|side| op.words(side, draw, z.len()));
     bits::apply(&op.world.threads, &mut z, masks.each_ref().map(|m| &m[..]), |z, [a, b]| z ^ a ^ b);
     let planes = z.len().checked_div(bits::words(n)).unwrap_or(0);
-    let message = pack_planes(&z, n);
-    let room = Message::bytes(message.len());
-    let [theirs] = op.round([(to, Message::Bytes(message))], [(from, room)]).await;
-    let mut shares = Pair::new(z, unpack_planes(&theirs.into_bytes(), n, planes));
-    if to == crate::net::Side::Prev {
-        std::mem::swap(&mut shares.next, &mut shares.prev);
+    let theirs = op.pass_bytes(to, pack_planes(&z, n), from).await;
+    let theirs = unpack_planes(&theirs, n, planes);
+    match to {
+        Side::Next => Pair::new(z, theirs),
+        Side::Prev => Pair::new(theirs, z),
     }
-    shares
 }
 
 /// One party's summand of the conjunction of shared bits.
@@ -63,38 +59,37 @@ pub(super) fn and_summand(x: [u64; 2], y: [u64; 2]) -> u64 {
 pub(super) fn addend<R: Ring>(op: Op<'_, R>, mut shares: Shares<R>) -> Vec<R> {
     match op.role() {
         Role::Corner => {
-            op.each(&mut shares.next, [&shares.prev], |x, [y]| x + y);
+            op.each(&mut shares.next, [], [&shares.prev], |x, [], [y]| x + y);
+            op.recycle(shares.prev);
             shares.next
         }
-        Role::A => std::mem::take(&mut shares[op.side(Role::B)]),
-        Role::B => std::mem::take(&mut shares[op.side(Role::A)]),
+        role @ (Role::A | Role::B) => {
+            op.recycle(std::mem::take(&mut shares[op.side(Role::Corner)]));
+            std::mem::take(&mut shares[op.side(role.partner())])
+        }
     }
 }
 
-/// The addend that this party knows, of an additive value.
-pub(super) async fn to_pair<R: Ring>(op: Op<'_, R>, mut z: Vec<R>) -> Vec<R> {
+/// The addend that this party knows, of an additive value; `plus` is added to the corner's. One round.
+pub(super) async fn to_pair<R: Ring>(op: Op<'_, R>, mut z: Vec<R>, plus: R) -> Vec<R> {
     let n = z.len();
-    let masks = |side| [Draw::PairA, Draw::PairB].map(|draw| op.elements(side, draw, n));
     match op.role() {
         Role::Corner => {
-            let room = [Role::A, Role::B].map(|role| (op.side(role), Message::elements(n)));
+            let room = [Role::A, Role::B].map(|role| (op.side(role), Message::Elements(op.room(n))));
             let [one, two] = op.hear(room).await.map(Message::into_elements);
-            op.each(&mut z, [&one, &two], |z, [one, two]| z + one + two);
+            op.each(&mut z, [], [&one, &two], move |z, [], [one, two]| z + one + two + plus);
+            [one, two].into_iter().for_each(|vec| op.recycle(vec));
             z
         }
-        Role::A => {
-            let [mut own, other] = masks(op.side(Role::B));
-            op.each(&mut z, [&own], |z, [r]| z - r);
-            op.tell([(op.side(Role::Corner), Message::Elements(z))]).await;
-            op.each(&mut own, [&other], |r, [s]| r + s);
-            own
-        }
-        Role::B => {
-            let [other, mut own] = masks(op.side(Role::A));
-            op.each(&mut z, [&own], |z, [r]| z - r);
-            op.tell([(op.side(Role::Corner), Message::Elements(z))]).await;
-            op.each(&mut own, [&other], |r, [s]| r + s);
-            own
+        role @ (Role::A | Role::B) => {
+            let other = op.side(role.partner());
+            let masks = [Draw::PairA, Draw::PairB].map(|draw| op.masks(other, draw));
+            let own = if role == Role::A { masks[0] } else { masks[1] };
+            op.each(&mut z, [own], [], |z, [r], []| z - r);
+            let [sent] = op.tell([(op.side(Role::Corner), Message::Elements(z))]).await;
+            let mut sum = sent.into_elements();
+            op.each(&mut sum, masks, [], |_, [r, s], []| r + s);
+            sum
         }
     }
 }

@@ -33,91 +33,92 @@ pub(super) async fn select<R: Ring>(
 ) -> (Selected<R>, Vec<R>) {
     let n = x.next.len();
     let known = half::<R>(op, bit, n);
+    let corner = op.side(Role::Corner);
     let (part, summand) = match op.role() {
-        Role::Corner => (vec![R::ZERO; n], share_products(op, known, x, kept.is_none()).await),
+        Role::Corner => {
+            share_products(op, &known, &x, kept.is_none()).await;
+            let zeros = || {
+                let mut zeros = op.room(n);
+                zeros.fill(R::ZERO);
+                zeros
+            };
+            (zeros(), if additive { zeros() } else { Vec::new() })
+        }
         Role::A => {
             op.idle().await;
-            let corner = op.side(Role::Corner);
-            let product = op.elements(corner, Draw::Chosen, n);
-            let part = kept.unwrap_or_else(|| op.elements(corner, Draw::Half, n));
-            let mut own = x.next.clone();
-            op.each(&mut own, [&x.prev], |x, [y]| x + y);
-            let summand = summand(op, product, [&known, &part, &x[op.side(Role::B)], &own]);
+            let half = || op.make(n, [op.masks(corner, Draw::Half)], [], |[part], []| part);
+            let part = kept.unwrap_or_else(half);
+            let [b, own] = [&x[op.side(Role::B)], &x[corner]];
+            let summand = op.make(
+                n,
+                [op.masks(corner, Draw::Chosen)],
+                [&known, &part, b, own],
+                |[v], [d, g, b, own]| chosen(v, d, g, b, b + own),
+            );
             (part, summand)
         }
         Role::B => {
-            let corner = op.side(Role::Corner);
-            let room = || (corner, Message::elements(n));
-            let (part, product) = match kept {
-                None => {
-                    let [part, product] = op.hear([room(), room()]).await.map(Message::into_elements);
-                    (part, product)
-                }
+            let room = || (corner, Message::Elements(op.room(n)));
+            let (part, mut product) = match kept {
+                None => op.hear([room(), room()]).await.map(Message::into_elements).into(),
                 Some(part) => {
-                    let [product] = op.hear([room()]).await.map(Message::into_elements);
-                    (part, product)
+                    let [product] = op.hear([room()]).await;
+                    (part, product.into_elements())
                 }
             };
-            let summand = summand(op, product, [&known, &part, &x[op.side(Role::A)], &x[corner]]);
-            (part, summand)
+            let [b, own] = [&x[op.side(Role::A)], &x[corner]];
+            op.each(&mut product, [], [&known, &part, b, own], |v, [], [d, g, b, own]| {
+                chosen(v, d, g, b, own)
+            });
+            (part, product)
         }
     };
+    [known, x.next, x.prev].into_iter().for_each(|vec| op.recycle(vec));
     if additive {
         return (Selected::Additive(summand), part);
     }
-    (Selected::Shared(replicate(op, summand).await), part)
+    (Selected::Shared(replicate(op, summand, n).await), part)
 }
 
-/// The corner's round: shares g (unless that was done before) and g·a. Its summand of the result is 0.
-async fn share_products<R: Ring>(op: Op<'_, R>, g: Vec<R>, x: Shares<R>, with_half: bool) -> Vec<R> {
-    let (to_a, to_b) = (op.side(Role::A), op.side(Role::B));
-    let mut product = op.elements(to_a, Draw::Chosen, g.len());
-    op.each(
-        &mut product,
-        [&g, &x.next, &x.prev],
-        |mask, [g, x, y]| {
-            if g == R::ZERO { -mask } else { x + y - mask }
-        },
-    );
-    let zeros = vec![R::ZERO; g.len()];
-    let mut messages = Vec::with_capacity(2);
-    if with_half {
-        let mut rest = op.elements(to_a, Draw::Half, g.len());
-        op.each(&mut rest, [&g], |mask, [g]| g - mask);
-        messages.push((to_b, Message::Elements(rest)));
-    }
-    messages.push((to_b, Message::Elements(product)));
-    op.tell(messages).await;
-    zeros
-}
-
-/// d·own + (1 - 2d)(product + part·b).
-fn summand<R: Ring>(op: Op<'_, R>, mut product: Vec<R>, [d, part, b, own]: [&Vec<R>; 4]) -> Vec<R> {
-    op.each(&mut product, [d, part, b, own], |product, [d, part, b, own]| {
-        let chosen = product + part * b;
-        if d == R::ZERO { chosen } else { own - chosen }
+/// The corner's round: shares g (unless that was done before) and g·a.
+async fn share_products<R: Ring>(op: Op<'_, R>, g: &[R], x: &Shares<R>, with_half: bool) {
+    let (n, to_a, to_b) = (g.len(), op.side(Role::A), op.side(Role::B));
+    let product = op.make(n, [op.masks(to_a, Draw::Chosen)], [g, &x.next, &x.prev], |[mask], [g, x, y]| {
+        if g == R::ZERO { -mask } else { x + y - mask }
     });
-    product
+    let product = (to_b, Message::Elements(product));
+    if with_half {
+        let half = op.make(n, [op.masks(to_a, Draw::Half)], [g], |[mask], [g]| g - mask);
+        let sent = op.tell([(to_b, Message::Elements(half)), product]).await;
+        sent.into_iter().for_each(|message| op.recycle(message.into_elements()));
+    } else {
+        let [sent] = op.tell([product]).await;
+        op.recycle(sent.into_elements());
+    }
+}
+
+/// d·own + (1 - 2d)(v + g b), of which d is 0 or 1.
+#[inline(always)]
+fn chosen<R: Ring>(v: R, d: R, g: R, b: R, own: R) -> R {
+    let chosen = v + g * b;
+    if d == R::ZERO { chosen } else { own - chosen }
 }
 
 /// Summands at A and B to replicated shares: one round between the two.
-async fn replicate<R: Ring>(op: Op<'_, R>, mut summand: Vec<R>) -> Shares<R> {
-    let n = summand.len();
-    let other = match op.role() {
-        Role::Corner => {
-            op.idle().await;
-            let mask = |side| op.elements(side, Draw::Select, n);
-            return Pair::from_fn(mask);
-        }
-        Role::A => op.side(Role::B),
-        Role::B => op.side(Role::A),
-    };
-    let mask = op.elements(other.other(), Draw::Select, n);
-    op.each(&mut summand, [&mask], |x, [mask]| x - mask);
-    let theirs = op.swap_elements(other, summand.clone()).await;
-    op.each(&mut summand, [&theirs], |x, [y]| x + y);
+async fn replicate<R: Ring>(op: Op<'_, R>, mut summand: Vec<R>, n: usize) -> Shares<R> {
+    let mask = |side| [op.masks(side, Draw::Select)];
+    if op.role() == Role::Corner {
+        op.idle().await;
+        return Pair::from_fn(|side| op.make(n, mask(side), [], |[mask], []| mask));
+    }
+    let (corner, other) = (op.side(Role::Corner), op.side(op.role().partner()));
+    op.each(&mut summand, mask(corner), [], |x, [mask], []| x - mask);
+    let (ours, mut sum) = op.pass(other, summand, other).await;
+    op.each(&mut sum, [], [&ours], |x, [], [y]| x + y);
+    let mut masks = ours;
+    op.each(&mut masks, mask(corner), [], |_, [mask], []| mask);
     match op.role() {
-        Role::Corner | Role::A => shares(op, mask, Vec::new(), summand),
-        Role::B => shares(op, Vec::new(), mask, summand),
+        Role::Corner | Role::A => shares(op, masks, Vec::new(), sum),
+        Role::B => shares(op, Vec::new(), masks, sum),
     }
 }

@@ -8,7 +8,7 @@ use tern_bytecode::{Kind, Program};
 
 use crate::bits;
 use crate::machine::Fault;
-use crate::machine::memory::row_major;
+use crate::machine::memory::{dense, row_major};
 use crate::net::{Pair, Side};
 use crate::par::Threads;
 use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
@@ -133,6 +133,22 @@ pub(super) fn save<R: Ring, T: Lane<R>>(threads: &Threads, buffers: &mut [Vec<T>
     let layout = row_major(dst.layout);
     let to = ViewMut::new(&mut buffers[dst.buffer], dst.layout);
     T::apply(threads, to, [View::new(values, &layout)], |_, [x]| x);
+}
+
+/// Elements that are input at a time.
+const PIECE: usize = 1 << 16;
+
+/// A register in pieces, each with the number of elements before it: many if it is dense, else the whole.
+pub(super) fn pieces(layout: &Layout) -> Vec<(usize, Layout)> {
+    match dense(layout) {
+        Some(range) => (0..range.len())
+            .step_by(PIECE)
+            .map(|start| {
+                (start, Layout::strided(range.start + start, &[(PIECE.min(range.len() - start), 1)]))
+            })
+            .collect(),
+        None => vec![(0, layout.clone())],
+    }
 }
 
 /// dst = f(a), also in place.

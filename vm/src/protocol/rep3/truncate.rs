@@ -12,8 +12,8 @@
 //!
 //! Shares: C and A have u_A + 2^{k-m} ρ, C and B u_B + 2^{k-m} σ, A and B v + 2^{k-m} (f_A + f_B).
 //!
-//! **Probabilistic.** a - 1 in place of a and 1 added at the end give ⌊(x + r)/2^m⌋ with r = 2^m - 1 - ... uniform, as b mod 2^m is uniform. Of a replicated value b may be a
-//! constant (an input's is 0), so a pad from the public seed moves between the addends first. **Nearest.** 2^{m-1} is added to a, and
+//! **Probabilistic.** With a - 1 in place of a, and 1 added at the end, this is ⌊(x + r)/2^m⌋ for r = 2^m - 1 - (b mod 2^m), which is uniform if b mod 2^m is. Of a
+//! replicated value b may be a constant (an input's is 0), so a pad from the public seed moves between the addends first. **Nearest.** 2^{m-1} is added to a, and
 //! the carry out of the low m bits, from the adder, made arithmetic ([`super::word`]), to the result; side by side with the above.
 //!
 //! Range: |x| < 2^{k-2} (nearest: less 2^{m-1}). (Dalskov et al., PoPETs 2020 and USENIX Security 2021.)
@@ -28,7 +28,6 @@ use super::pack::{pack, packed, unpack};
 use super::reshare::{Shares, addend, shares, to_pair};
 use super::word;
 use crate::net::Side;
-use crate::prg::Stream;
 use crate::ring::Ring;
 
 /// A value to truncate.
@@ -41,110 +40,111 @@ pub(super) enum Operand<R> {
 
 /// The value divided by 2^m.
 pub(super) async fn truncate<R: Ring>(op: Op<'_, R>, x: Operand<R>, m: u32, rounding: Rounding) -> Shares<R> {
-    let mut own = match x {
-        Operand::Shared(x) => padded(op, addend(op, x)),
-        Operand::Additive(z) => to_pair(op, z).await,
-    };
     let (offset, back) = (R::power_of_two(R::BITS - 2), R::power_of_two(R::BITS - 2 - m));
     let (before, after) = match rounding {
         Rounding::Probabilistic => (offset - R::ONE, R::ONE - back),
         Rounding::Nearest => (offset + R::power_of_two(m - 1), -back),
     };
-    if op.role() == Role::Corner {
-        op.each(&mut own, [], |a, []| a + before);
-    }
-    let mut result = match rounding {
-        Rounding::Probabilistic => high_parts(op, &own, m).await,
+    let own = match x {
+        Operand::Shared(x) => padded(op, addend(op, x), before),
+        Operand::Additive(z) => to_pair(op, z, before).await,
+    };
+    let result = match rounding {
+        Rounding::Probabilistic => high_parts(op, &own, m, after).await,
         Rounding::Nearest => {
-            let (mut high, carry) = join(high_parts(op, &own, m), carried(op, &own, m)).await;
+            let (mut high, carry) = join(high_parts(op, &own, m, after), carried(op, &own, m)).await;
             for side in Side::BOTH {
-                op.each(&mut high[side], [&carry[side]], |x, [c]| x + c);
+                op.each(&mut high[side], [], [&carry[side]], |x, [], [c]| x + c);
             }
+            op.recycle(carry.next);
+            op.recycle(carry.prev);
             high
         }
     };
-    let between = match op.role() {
-        Role::Corner => None,
-        Role::A => Some(op.side(Role::B)),
-        Role::B => Some(op.side(Role::A)),
-    };
-    if let Some(side) = between {
-        op.each(&mut result[side], [], |x, []| x + after);
-    }
+    op.recycle(own);
     result
 }
 
-/// Moves a pad that everybody knows from one addend to the other.
-fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>) -> Vec<R> {
-    let pad = [op.public_stream(Draw::Pad)];
-    let threads = &op.world.threads;
+/// Moves a pad that everybody knows from one addend to the other; `plus` is added to the corner's.
+fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
+    let pad = [op.public_stream(Draw::Pad).values(R::BITS)];
     match op.role() {
-        Role::Corner => Stream::combine(threads, &mut own, pad, |a, [pad]| a + pad),
-        Role::A | Role::B => Stream::combine(threads, &mut own, pad, |b, [pad]| b - pad),
+        Role::Corner => op.each(&mut own, pad, [], move |a, [pad], []| a + pad + plus),
+        Role::A | Role::B => op.each(&mut own, pad, [], |b, [pad], []| b - pad),
     }
     own
 }
 
-/// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)). Two rounds.
-async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32) -> Shares<R> {
+/// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) + `plus`. Two rounds.
+async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32, plus: R) -> Shares<R> {
     let (n, up) = (own.len(), R::BITS - m);
-    let top = move |x: R| if x.is_negative() { R::ONE } else { R::ZERO };
-    let mut high = own.to_vec(); // u or v
-    op.each(&mut high, [], |x, []| x.shr(m) - top(x).shl(up));
-    let scaled = |share: &mut [R], low: &[R]| op.each(share, [low], |x, [low]| x + low.shl(up));
+    let (high, top, wrap) = (
+        |side| op.masks(side, Draw::High),
+        |side| op.narrow(side, Draw::Top, m),
+        |side| op.narrow(side, Draw::Wrap, m),
+    );
     match op.role() {
         Role::Corner => {
             let (to_a, to_b) = (op.side(Role::A), op.side(Role::B));
-            let mut at_a = op.elements(to_a, Draw::High, n);
-            op.each(&mut high, [&at_a], |u, [mask]| u - mask);
-            let mut bit = op.values(to_a, Draw::Top, m, n);
-            op.each(&mut bit, [own], |mask, [a]| top(a) - mask);
-            let messages = [Message::Elements(high.clone()), Message::Bytes(pack(&bit, m))];
-            op.tell(messages.map(|message| (to_b, message))).await;
+            let u = op.make(n, [high(to_a)], [own], move |[mask], [a]| high_part(a, m) - mask);
+            let bit = op.make(n, [top(to_a)], [own], |[mask], [a]| top_bit(a) - mask);
+            let messages = [Message::Elements(u), Message::Bytes(pack(&bit, m))];
+            op.recycle(bit);
+            let [u, _] = op.tell(messages.map(|message| (to_b, message))).await;
             op.idle().await;
-            scaled(&mut at_a, &op.values(to_a, Draw::Wrap, m, n));
-            scaled(&mut high, &op.values(to_b, Draw::Wrap, m, n));
-            shares(op, at_a, high, Vec::new())
+            let at_a = op.make(n, [high(to_a), wrap(to_a)], [], move |[u, w], []| u + w.shl(up));
+            let mut at_b = u.into_elements();
+            op.each(&mut at_b, [wrap(to_b)], [], move |u, [w], []| u + w.shl(up));
+            shares(op, at_a, at_b, Vec::new())
         }
         Role::A => {
             let corner = op.side(Role::Corner);
             op.idle().await;
-            let bit = op.values(corner, Draw::Top, m, n);
-            let mask = op.values(corner, Draw::Wrap, m, n);
-            let wrap = wrapped(op, Role::B, bit, own, &mask, m).await;
-            scaled(&mut high, &wrap);
-            let mut at_a = op.elements(corner, Draw::High, n);
-            scaled(&mut at_a, &mask);
-            shares(op, at_a, Vec::new(), high)
+            let wrapped = op.make(n, [top(corner), wrap(corner)], [own], |[t, w], [b]| times_top(t, b) - w);
+            let at_a = op.make(n, [high(corner), wrap(corner)], [], move |[u, w], []| u + w.shl(up));
+            shares(op, at_a, Vec::new(), between(op, wrapped, own, m, plus).await)
         }
         Role::B => {
             let corner = op.side(Role::Corner);
-            let room = [Message::elements(n), Message::bytes(packed(n, m))];
+            let room = [Message::Elements(op.room(n)), Message::bytes(packed(n, m))];
             let [at_b, bit] = op.hear(room.map(|room| (corner, room))).await;
-            let bit = unpack(&bit.into_bytes(), n, m);
-            let mask = op.values(corner, Draw::Wrap, m, n);
-            let wrap = wrapped(op, Role::A, bit, own, &mask, m).await;
-            scaled(&mut high, &wrap);
+            let mut wrapped = op.room(n);
+            unpack(&bit.into_bytes(), m, &mut wrapped);
+            op.each(&mut wrapped, [wrap(corner)], [own], |t, [w], [b]| times_top(t, b) - w);
             let mut at_b = at_b.into_elements();
-            scaled(&mut at_b, &mask);
-            shares(op, Vec::new(), at_b, high)
+            op.each(&mut at_b, [wrap(corner)], [], move |u, [w], []| u + w.shl(up));
+            shares(op, Vec::new(), at_b, between(op, wrapped, own, m, plus).await)
         }
     }
 }
 
-/// The masked product of top bits, modulo 2^m, from this party's part of msb(a), b and its mask. One round between A and B.
-async fn wrapped<R: Ring>(
-    op: Op<'_, R>,
-    other: Role,
-    mut bit: Vec<R>,
-    b: &[R],
-    mask: &[R],
-    m: u32,
-) -> Vec<R> {
-    op.each(&mut bit, [b, mask], |t, [b, mask]| if b.is_negative() { t - mask } else { -mask });
-    let theirs = op.swap_bytes(op.side(other), pack(&bit, m)).await;
-    op.each(&mut bit, [&unpack::<R>(&theirs, b.len(), m)], |f, [g]| f + g);
-    bit
+/// The share that A and B have in common, from this party's masked part of the product of top bits. One round.
+async fn between<R: Ring>(op: Op<'_, R>, wrapped: Vec<R>, own: &[R], m: u32, plus: R) -> Vec<R> {
+    let (other, up) = (op.side(op.role().partner()), R::BITS - m);
+    let theirs = op.pass_bytes(other, pack(&wrapped, m), other).await;
+    let mut sum = op.room(own.len());
+    unpack(&theirs, m, &mut sum);
+    op.each(&mut sum, [], [&wrapped, own], move |g, [], [f, b]| high_part(b, m) + (f + g).shl(up) + plus);
+    op.recycle(wrapped);
+    sum
+}
+
+/// (x ≫ m) - 2^{k-m} msb(x): the shift that keeps the sign.
+#[inline(always)]
+fn high_part<R: Ring>(x: R, m: u32) -> R {
+    x.sar(m)
+}
+
+/// msb(x).
+#[inline(always)]
+fn top_bit<R: Ring>(x: R) -> R {
+    x.shr(R::BITS - 1)
+}
+
+/// `t` where msb(b) is set, else 0.
+#[inline(always)]
+fn times_top<R: Ring>(t: R, b: R) -> R {
+    if b.is_negative() { t } else { R::ZERO }
 }
 
 /// The carry out of the low m bits of a + b, as an element.

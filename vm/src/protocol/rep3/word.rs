@@ -11,73 +11,85 @@ use super::engine::{Message, Op, Role};
 use super::pack::{pack, packed, unpack};
 use super::reshare::{Shares, shares};
 use crate::bits::{self, planes};
+use crate::net::Side;
 use crate::ring::Ring;
 
 /// The number of which each of `places` is a bit, lowest first. Two rounds.
 pub(super) async fn word<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {
     let halves = places.into_iter().take(R::BITS as usize).map(|bit| half(op, bit, n));
     let width = |j: usize| R::BITS - j as u32;
+    let mask = |side: Side, j: usize| op.narrow(side, Draw::Place(j as u32), width(j));
     match op.role() {
         Role::Corner => {
             let (to_a, to_b) = (op.side(Role::A), op.side(Role::B));
-            let messages: Vec<_> = halves
-                .enumerate()
-                .map(|(j, g)| {
-                    let mut rest = op.values(to_a, Draw::Place(j as u32), width(j), n);
-                    op.each(&mut rest, [&g], |mask, [g]| g - mask);
-                    (to_b, Message::Bytes(pack(&rest, width(j))))
-                })
-                .collect();
-            op.tell(messages).await;
+            let mut message = Vec::new();
+            for (j, mut g) in halves.enumerate() {
+                op.each(&mut g, [mask(to_a, j)], [], |g, [mask], []| g - mask);
+                message.extend(pack(&g, width(j)));
+                op.recycle(g);
+            }
+            op.tell([(to_b, Message::Bytes(message))]).await;
             op.idle().await;
-            let [at_a, at_b] = [to_a, to_b].map(|side| op.elements(side, Draw::Word, n));
+            let [at_a, at_b] =
+                [to_a, to_b].map(|side| op.make(n, [op.masks(side, Draw::Word)], [], |[mask], []| mask));
             shares(op, at_a, at_b, Vec::new())
         }
         Role::A => {
             let corner = op.side(Role::Corner);
             op.idle().await;
-            let parts = (0..).map(|j| op.values(corner, Draw::Place(j as u32), width(j), n));
-            finish(op, corner_sum(op, halves.zip(parts), n), op.side(Role::B), Draw::Word).await
+            let mut sum = Sum::new(op, n);
+            for (j, d) in halves.enumerate() {
+                let part = op.make(n, [mask(corner, j)], [], |[part], []| part);
+                sum.add(op, j, d, part);
+            }
+            sum.exchange(op, Draw::Word).await
         }
         Role::B => {
-            let corner = op.side(Role::Corner);
             let halves: Vec<_> = halves.collect();
-            let sizes = (0..halves.len()).map(|j| packed(n, width(j)));
-            let [message] = op.hear([(corner, Message::bytes(sizes.clone().sum()))]).await;
+            let size = (0..halves.len()).map(|j| packed(n, width(j))).sum();
+            let [message] = op.hear([(op.side(Role::Corner), Message::bytes(size))]).await;
             let message = message.into_bytes();
-            let mut rest = &message[..];
-            let parts = sizes.enumerate().map(|(j, size)| {
-                let (part, more) = rest.split_at(size);
+            let (mut rest, mut sum) = (&message[..], Sum::new(op, n));
+            for (j, d) in halves.into_iter().enumerate() {
+                let (bytes, more) = rest.split_at(packed(n, width(j)));
                 rest = more;
-                unpack(part, n, width(j))
-            });
-            finish(op, corner_sum(op, halves.into_iter().zip(parts), n), op.side(Role::A), Draw::Word).await
+                let mut part = op.room(n);
+                unpack(bytes, width(j), &mut part);
+                sum.add(op, j, d, part);
+            }
+            sum.exchange(op, Draw::Word).await
         }
     }
 }
 
 /// A bit as a number. Two rounds.
 pub(super) async fn bit_to_element<R: Ring>(op: Op<'_, R>, bit: Shares<u64>, n: usize) -> Shares<R> {
-    let own = half(op, bit, n);
+    let mut own = half(op, bit, n);
     match op.role() {
         Role::Corner => {
             let (to_a, to_b) = (op.side(Role::A), op.side(Role::B));
-            let mut rest = op.elements(to_a, Draw::Convert, n);
-            op.each(&mut rest, [&own], |mask, [g]| g - mask);
-            op.tell([(to_b, Message::Elements(rest))]).await;
+            op.each(&mut own, [op.masks(to_a, Draw::Convert)], [], |g, [mask], []| g - mask);
+            let [sent] = op.tell([(to_b, Message::Elements(own))]).await;
+            op.recycle(sent.into_elements());
             op.idle().await;
-            let [at_a, at_b] = [to_a, to_b].map(|side| op.elements(side, Draw::Product, n));
+            let [at_a, at_b] =
+                [to_a, to_b].map(|side| op.make(n, [op.masks(side, Draw::Product)], [], |[mask], []| mask));
             shares(op, at_a, at_b, Vec::new())
         }
         Role::A => {
             op.idle().await;
-            let part = op.elements(op.side(Role::Corner), Draw::Convert, n);
-            finish(op, corner_sum(op, [(own, part)], n), op.side(Role::B), Draw::Product).await
+            let mask = op.masks(op.side(Role::Corner), Draw::Convert);
+            let part = op.make(n, [mask], [], |[part], []| part);
+            let mut sum = Sum::new(op, n);
+            sum.add(op, 0, own, part);
+            sum.exchange(op, Draw::Product).await
         }
         Role::B => {
-            let [part] = op.hear([(op.side(Role::Corner), Message::elements(n))]).await;
-            let part = part.into_elements();
-            finish(op, corner_sum(op, [(own, part)], n), op.side(Role::A), Draw::Product).await
+            let room = Message::Elements(op.room(n));
+            let [part] = op.hear([(op.side(Role::Corner), room)]).await;
+            let mut sum = Sum::new(op, n);
+            sum.add(op, 0, own, part.into_elements());
+            sum.exchange(op, Draw::Product).await
         }
     }
 }
@@ -90,44 +102,49 @@ pub(super) fn half<R: Ring>(op: Op<'_, R>, mut bit: Shares<u64>, n: usize) -> Ve
             bits::apply(threads, &mut bit.next, [&bit.prev], |x, [y]| x ^ y);
             bit.next
         }
-        Role::A => std::mem::take(&mut bit[op.side(Role::B)]),
-        Role::B => std::mem::take(&mut bit[op.side(Role::A)]),
+        role @ (Role::A | Role::B) => std::mem::take(&mut bit[op.side(role.partner())]),
     };
-    let mut half = vec![R::ZERO; n];
+    let mut half = op.room(n);
     planes::join(threads, &mut half, &known, bits::words(n), 1);
     half
 }
 
-/// What A or B computes from (d_j, its part of g_j): Σ 2^j (1 - 2 d_j) g_j and Σ 2^j d_j.
-fn corner_sum<R: Ring>(
-    op: Op<'_, R>,
-    places: impl IntoIterator<Item = (Vec<R>, Vec<R>)>,
-    n: usize,
-) -> [Vec<R>; 2] {
-    let (mut product, mut known) = (vec![R::ZERO; n], vec![R::ZERO; n]);
-    for (j, (d, part)) in places.into_iter().enumerate() {
-        let j = j as u32;
-        op.each(&mut product, [&d, &part], |sum, [d, part]| {
-            sum + if d == R::ZERO { part } else { -part }.shl(j)
-        });
-        op.each(&mut known, [&d], |sum, [d]| sum + d.shl(j));
-    }
-    [product, known]
+/// What A or B adds up over the places: Σ 2^j (1 - 2 d_j) g_j of its parts of g_j, and Σ 2^j d_j.
+struct Sum<R> {
+    product: Vec<R>,
+    known: Vec<R>,
 }
 
-/// A or B's second round: exchanges the masked parts.
-async fn finish<R: Ring>(
-    op: Op<'_, R>,
-    [mut product, mut known]: [Vec<R>; 2],
-    other: crate::net::Side,
-    draw: Draw,
-) -> Shares<R> {
-    let mask = op.elements(other.other(), draw, product.len());
-    op.each(&mut product, [&mask], |part, [mask]| part - mask);
-    let theirs = op.swap_elements(other, product.clone()).await;
-    op.each(&mut known, [&product, &theirs], |d, [ours, theirs]| d + ours + theirs);
-    match op.role() {
-        Role::Corner | Role::A => shares(op, mask, Vec::new(), known),
-        Role::B => shares(op, Vec::new(), mask, known),
+impl<R: Ring> Sum<R> {
+    fn new(op: Op<'_, R>, n: usize) -> Self {
+        let [mut product, mut known] = [op.room(n), op.room(n)];
+        product.fill(R::ZERO);
+        known.fill(R::ZERO);
+        Self { product, known }
+    }
+
+    fn add(&mut self, op: Op<'_, R>, j: usize, d: Vec<R>, part: Vec<R>) {
+        let j = j as u32;
+        op.each(&mut self.product, [], [&d, &part], move |sum, [], [d, part]| {
+            sum + if d == R::ZERO { part } else { -part }.shl(j)
+        });
+        op.each(&mut self.known, [], [&d], move |sum, [], [d]| sum + d.shl(j));
+        op.recycle(d);
+        op.recycle(part);
+    }
+
+    /// The second round: exchanges the masked parts.
+    async fn exchange(mut self, op: Op<'_, R>, draw: Draw) -> Shares<R> {
+        let (corner, other) = (op.side(Role::Corner), op.side(op.role().partner()));
+        op.each(&mut self.product, [op.masks(corner, draw)], [], |part, [mask], []| part - mask);
+        let (ours, theirs) = op.pass(other, self.product, other).await;
+        op.each(&mut self.known, [], [&ours, &theirs], |d, [], [ours, theirs]| d + ours + theirs);
+        op.recycle(theirs);
+        let mut mask = ours;
+        op.each(&mut mask, [op.masks(corner, draw)], [], |_, [mask], []| mask);
+        match op.role() {
+            Role::Corner | Role::A => shares(op, mask, Vec::new(), self.known),
+            Role::B => shares(op, Vec::new(), mask, self.known),
+        }
     }
 }

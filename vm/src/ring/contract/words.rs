@@ -112,10 +112,10 @@ fn lanes_avx512(a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
         // SAFETY: both loads lie within the 16 words of `b`.
         let b =
             unsafe { [_mm512_loadu_si512(b.as_ptr().cast()), _mm512_loadu_si512(b[8..].as_ptr().cast())] };
-        for (sums, &a) in sums.iter_mut().zip(a) {
-            let a = _mm512_set1_epi64(a as i64);
-            for (sum, &b) in sums.iter_mut().zip(&b) {
-                *sum = _mm512_add_epi64(*sum, _mm512_mullo_epi64(a, b));
+        for i in 0..8 {
+            let a = _mm512_set1_epi64(a[i] as i64);
+            for j in 0..2 {
+                sums[i][j] = _mm512_add_epi64(sums[i][j], _mm512_mullo_epi64(a, b[j]));
             }
         }
     }
