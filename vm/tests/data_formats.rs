@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use tern_vm::data::{
-    Array, DataError, Dtype, Source, Values, read, read_bytes, write_npy, write_npz, write_safetensors,
+    Array, DataError, Dtype, Element, InputSpec, Options, Source, Values, load_bytes, read, read_bytes,
+    write_npy, write_npz, write_safetensors,
 };
 
 fn parse(bytes: &[u8]) -> Result<Array, DataError> {
@@ -241,6 +242,16 @@ fn the_digits_of_the_repository() {
         assert_eq!(pixels.iter().max(), Some(&16));
         assert_eq!(count(&tensor(&format!("{part}_y"))), counts);
     }
+    let bytes = std::fs::read(&path).unwrap();
+    let (element, options) = (Element::Fix, Options::default());
+    let test_x = InputSpec { name: "test_x".into(), shape: vec![297, 8, 8], element, party: 0, options };
+    assert_eq!(load_bytes(&test_x, &bytes, &Source::parse("digits.npz")).unwrap().len(), 297 * 64);
+    let train_z = InputSpec { name: "train_z".into(), ..test_x };
+    let error = load_bytes(&train_z, &bytes, &Source::parse("digits.npz")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "it is not clear which tensor train_z is: digits.npz holds train_x, train_y, test_x, test_y, train_z is declared fix[297, 8, 8]"
+    );
 }
 
 #[test]

@@ -191,6 +191,6 @@ fn values(cases: &mut Cases) {
 fn without_an_input_the_file_has_its_own_name() {
     let error = tern_vm::data::read(&Source::from(Path::new("/nowhere/x.npy")), "x").unwrap_err();
     assert_eq!(error.message().title, "there is no file for x.npy");
-    assert_eq!(error.to_string(), "there is no file for x.npy; /nowhere/x.npy does not exist");
+    assert_eq!(error.to_string(), "there is no file for x.npy: /nowhere/x.npy does not exist");
     assert!(error.input.is_none());
 }

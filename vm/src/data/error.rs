@@ -90,7 +90,7 @@ pub struct Message {
 impl Message {
     /// The title and the notes without line breaks.
     pub fn one_line(&self) -> String {
-        let notes = self.notes.iter().map(|note| format!("; {note}"));
+        let notes = self.notes.iter().map(|note| format!(": {note}"));
         std::iter::once(self.title.clone()).chain(notes).collect()
     }
 }

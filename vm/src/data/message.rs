@@ -21,7 +21,7 @@ impl Problem {
             Problem::TooLong { .. } => format!("the file for {what} is longer than it says"),
             Problem::Absurd { .. } => format!("the file for {what} claims an impossible size"),
             Problem::NoMember { wanted: Some(name), .. } => format!("no tensor {name} for {what}"),
-            Problem::NoMember { wanted: None, .. } => format!("which tensor is {what}?"),
+            Problem::NoMember { wanted: None, .. } => format!("it is not clear which tensor {what} is"),
             Problem::NotAContainer { .. } => format!("the file for {what} holds a single tensor"),
             Problem::NotANumber { line, .. } => format!("a cell of {what} is not a number, line {line}"),
             Problem::Ragged { line, .. } => format!("the rows of {what} differ in length, line {line}"),

@@ -50,7 +50,7 @@ pub use error::{DataError, Message, Problem};
 pub use npy::write_npy;
 pub use npz::write_npz;
 pub use open::{read, read_bytes};
-pub use prepare::{Prepared, load, prepare};
+pub use prepare::{Prepared, load, load_bytes, prepare};
 pub use safetensors::write_safetensors;
 pub use spec::{Element, InputSpec, Options, Ratio, Source};
 pub use write::write_atomically;

@@ -25,8 +25,11 @@ pub fn read(source: &Source, name: &str) -> Result<Array, DataError> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], source: &Source, name: &str) -> Result<Array, DataError> {
-    let member = source.member.as_deref();
-    read_any(Cursor::new(bytes), bytes.len() as u64, member, name).map_err(|problem| problem.at(None, source))
+    read_slice(bytes, source, name).map_err(|problem| problem.at(None, source))
+}
+
+pub(super) fn read_slice(bytes: &[u8], source: &Source, name: &str) -> Result<Array, Problem> {
+    read_any(Cursor::new(bytes), bytes.len() as u64, source.member.as_deref(), name)
 }
 
 pub(super) fn read_file(source: &Source, name: &str) -> Result<Array, Problem> {

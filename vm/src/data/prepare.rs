@@ -45,6 +45,16 @@ pub fn load(spec: &InputSpec, source: &Source) -> Result<Prepared, DataError> {
     prepare(spec, array, source)
 }
 
+/// The same for a file whose bytes are in memory already; the source is for messages and names the tensor.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(spec: &InputSpec, bytes: &[u8], source: &Source) -> Result<Prepared, DataError> {
+    let array =
+        open::read_slice(bytes, source, &spec.name).map_err(|problem| problem.at(Some(spec), source))?;
+    prepare(spec, array, source)
+}
+
 /// Checks that a tensor fits the declaration of an input. The source is for messages only.
 ///
 /// Files and declarations are compared by rows, the first axis counting them: a file with more rows gives its first ones,
