@@ -70,12 +70,16 @@ pub(crate) fn compile_command(
 
 /// A program from a `.mpc` (compiled now) or a `.tbc` file. `None` if there were errors, which have been shown.
 pub(crate) fn load(source: &SourceArgs) -> anyhow::Result<Option<Loaded>> {
-    if source.program.extension().is_some_and(|e| e == "tbc") {
+    if is_bytecode(&source.program) {
         return load_bytecode(source).map(Some);
     }
     let compilation = compile(source, Entry::Main, None)?;
     show(&compilation.diagnostics, &compilation.sources);
     Ok(compilation.program.map(|program| Loaded { program, sources: compilation.sources }))
+}
+
+fn is_bytecode(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "tbc")
 }
 
 fn load_bytecode(source: &SourceArgs) -> anyhow::Result<Loaded> {
@@ -103,6 +107,9 @@ pub(crate) fn compile(
     print_after: Option<&str>,
 ) -> anyhow::Result<Compilation> {
     let path = &source.program;
+    if is_bytecode(path) {
+        bail!("{} is bytecode; this needs the program's source (.mpc)", path.display());
+    }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let resolve = |name: &str| {

@@ -24,7 +24,7 @@ pub(crate) fn run(set: &DataSet) -> anyhow::Result<ExitCode> {
         DataSet::Mnist { from, to } => {
             let summary = mnist::prepare(&mnist::MNIST, from.as_deref(), to, &mnist::Bar::default())?;
             for (file, outcome) in &summary.files {
-                println!("{file}: {outcome:?}");
+                println!("{file}: {outcome}");
             }
             println!("use it with --data {}", summary.folder.display());
         }

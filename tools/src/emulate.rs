@@ -64,7 +64,8 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     if args.profile {
         profile(program, &report);
     }
-    Ok(ExitCode::SUCCESS)
+    let held = report.ranges.as_ref().is_none_or(|ranges| ranges.first.is_none());
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The file of a run's metrics, in the directory of its outputs.

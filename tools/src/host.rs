@@ -218,16 +218,20 @@ fn load(
         None if program.header.name == "digits" && data.is_none() => {
             let source =
                 Source { path: PathBuf::from("the embedded digits"), member: Some(input.name.clone()) };
-            let array = data::read_bytes(DIGITS, &source, &input.name).map_err(message)?;
-            data::prepare(&spec, array, &source).map_err(message)?
+            data::load_bytes(&spec, DIGITS, &source).map_err(message)?
         }
-        None => bail!(
-            "{} has no data\n   expected {} from {}\n   = help: --input {}=FILE",
-            input.name,
-            spec.type_text(),
-            tern_bytecode::disasm::place(input.from),
-            input.name
-        ),
+        None => {
+            let (name, from) = (&input.name, tern_bytecode::disasm::place(input.from));
+            let looked = data.map(|data| {
+                let fact = if data.exists() { "has no file of that name" } else { "does not exist" };
+                format!("{} {fact}, ", data.display())
+            });
+            bail!(
+                "error[D001]: there is no file for {name}\n   {}{name} is declared {} from {from}\n   = help: --input {name}=FILE",
+                looked.unwrap_or_default(),
+                spec.type_text(),
+            )
+        }
     };
     prepared.encode(input.frac, program.header.total).map_err(message)
 }

@@ -162,7 +162,9 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let text = format!("{error:#}");
+            // messages about data have their code
+            eprintln!("{}{text}", if text.starts_with("error[") { "" } else { "error: " });
             ExitCode::FAILURE
         }
     }

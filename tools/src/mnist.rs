@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -86,6 +86,16 @@ pub enum Outcome {
     Copied(PathBuf),
     /// It came from this address.
     Downloaded(String),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Kept => write!(f, "already there"),
+            Outcome::Copied(file) => write!(f, "taken from {}", file.display()),
+            Outcome::Downloaded(address) => write!(f, "downloaded from {address}"),
+        }
+    }
 }
 
 /// Who is told how it goes.

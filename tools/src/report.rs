@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use tern_bytecode::report::report;
+use tern_compiler::schedule::show;
 use tern_vm::net::NetworkModel;
 
 use crate::compile::load;
@@ -42,7 +43,13 @@ pub(crate) fn inspect(source: &SourceArgs, view: View) -> anyhow::Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     let Some(loaded) = load(source)? else { return Ok(ExitCode::FAILURE) };
-    print!("{}", tern_bytecode::disasm::disassemble(&loaded.program));
+    let program = &loaded.program;
+    let text = match view {
+        View::Bytecode | View::Ir => tern_bytecode::disasm::disassemble(program),
+        View::Schedule => show::text(program),
+        View::Dot => show::dot(program),
+    };
+    print!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
+use tern_compiler::diagnostics::Diagnostic;
 use tern_compiler::{ASSERT, Entry, tests_of};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
 
@@ -13,7 +15,6 @@ use crate::compile::{compile, show};
 #[derive(Default)]
 struct Assertions {
     failed: Vec<String>,
-    checked: usize,
 }
 
 impl Host for Assertions {
@@ -27,9 +28,10 @@ impl Host for Assertions {
 
     fn metric(&mut self, name: &str, values: &[f64], _: &[Trip]) {
         if let Some(text) = name.strip_prefix(ASSERT) {
-            self.checked += 1;
-            if values.iter().any(|v| *v != 0.0) {
-                self.failed.push(format!("{text}  ({} elements fail)", values.iter().sum::<f64>()));
+            let failed: f64 = values.iter().sum();
+            if failed != 0.0 {
+                let plural = if failed == 1.0 { " fails" } else { "s fail" };
+                self.failed.push(format!("{text}  ({failed} element{plural})"));
             }
         }
     }
@@ -40,34 +42,49 @@ impl Host for Assertions {
 }
 
 pub(crate) fn test(source: &SourceArgs, filter: Option<&str>) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(&source.program)?;
+    let path = &source.program;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let names = tests_of(&text);
     let chosen: Vec<(usize, &String)> =
         names.iter().enumerate().filter(|(_, n)| filter.is_none_or(|f| n.contains(f))).collect();
-    let mut failed = 0;
+    if chosen.is_empty() {
+        return none(source, filter);
+    }
+    let (mut failed, mut shown) = (0, Vec::new());
     for (i, name) in &chosen {
-        let compilation = compile(source, Entry::Test(*i), None)?;
-        show(&compilation.diagnostics, &compilation.sources);
-        let outcome = match compilation.program {
-            None => vec!["does not compile".to_string()],
-            Some(program) => {
-                let mut host = Assertions::default();
-                match tern_vm::emulate(
-                    &program,
-                    &mut host,
-                    &tern_vm::Options { seed: Some(1), ..Default::default() },
-                ) {
-                    Ok(_) => host.failed,
-                    Err(error) => vec![error.to_string()],
-                }
-            }
-        };
-        println!("test {name} ... {}", if outcome.is_empty() { "ok" } else { "FAILED" });
-        for line in &outcome {
+        let complaints = run(source, *i, &mut shown)?;
+        println!("test {name} ... {}", if complaints.is_empty() { "ok" } else { "FAILED" });
+        for line in &complaints {
             println!("    {line}");
         }
-        failed += usize::from(!outcome.is_empty());
+        failed += usize::from(!complaints.is_empty());
     }
     println!("{} passed, {failed} failed", chosen.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs a test block; gives what is wrong. Messages that several tests have are shown once.
+fn run(source: &SourceArgs, test: usize, shown: &mut Vec<Diagnostic>) -> anyhow::Result<Vec<String>> {
+    let mut compilation = compile(source, Entry::Test(test), None)?;
+    compilation.diagnostics.retain(|message| !shown.contains(message));
+    show(&compilation.diagnostics, &compilation.sources);
+    shown.append(&mut compilation.diagnostics);
+    let Some(program) = compilation.program else { return Ok(vec!["does not compile".into()]) };
+    let mut host = Assertions::default();
+    let options = tern_vm::Options { seed: Some(1), ..Default::default() };
+    match tern_vm::emulate(&program, &mut host, &options) {
+        Ok(_) => Ok(host.failed),
+        Err(error) => Ok(vec![error.to_string()]),
+    }
+}
+
+/// No test was found: perhaps because the file is not in order.
+fn none(source: &SourceArgs, filter: Option<&str>) -> anyhow::Result<ExitCode> {
+    let compilation = compile(source, Entry::Test(usize::MAX), None)?;
+    show(&compilation.diagnostics, &compilation.sources);
+    let path = source.program.display();
+    match filter {
+        Some(filter) => bail!("{path} has no test whose name contains {filter}"),
+        None => bail!("{path} has no tests; they look like this:  test \"a name\" {{ assert 1 + 1 == 2 }}"),
+    }
 }

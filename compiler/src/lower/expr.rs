@@ -261,12 +261,8 @@ impl<'a> Lowerer<'a> {
                     let allowed = choices.len() == 1 || choices.iter().any(|c| same_constant(c, &value));
                     if !allowed {
                         let list: Vec<String> = choices.iter().map(plain_text).collect();
-                        return self.error(
-                            Code::A001,
-                            c.value.span,
-                            format!("{name} is one of {}, not {}", list.join(", "), value.describe()),
-                            "declared here",
-                        );
+                        let text = format!("{name} is one of {}, not {}", list.join(", "), value.describe());
+                        return self.wrong_argument(c, text);
                     }
                     value
                 }
@@ -277,17 +273,19 @@ impl<'a> Lowerer<'a> {
                         Value::Const(k) if k.elem == Elem::Int => "a whole number",
                         _ => "a number",
                     };
-                    return self.error(
-                        Code::A001,
-                        c.value.span,
-                        format!("{name} is {kind}, not \"{text}\""),
-                        "declared here",
-                    );
+                    return self.wrong_argument(c, format!("{name} is {kind}, not \"{text}\""));
                 }
             },
         };
         self.args.push((name.clone(), plain_text(&value)));
         value
+    }
+
+    fn wrong_argument(&mut self, c: &'a ast::Const, text: String) -> Value {
+        let error =
+            Diagnostic::error(Code::A001, text).at(c.value.span, "declared here").note(self.list_args());
+        self.report(error);
+        Value::Error
     }
 
     // ---- lists

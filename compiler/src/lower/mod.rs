@@ -205,29 +205,32 @@ impl<'a> Lowerer<'a> {
 
     /// Every argument that was given must exist.
     fn check_args(&mut self) {
-        let known: Vec<&str> = self.modules.list[0]
-            .ast
-            .items
-            .iter()
-            .filter_map(|i| if let ast::Item::Const(c) = i { Some(c) } else { None })
-            .filter(|c| expr::arg_call(&c.value).is_some())
-            .map(|c| c.name.name.as_str())
-            .collect();
+        let known = self.known_args();
         for name in self.options.args.keys() {
             if !known.contains(&name.as_str()) {
-                let mut error = Diagnostic::error(
-                    Code::A002,
-                    format!("{} has no argument {name}", self.modules.list[0].name),
-                );
-                error = match known.as_slice() {
-                    [] => error.note("it has no arguments"),
-                    _ => error.note(format!("its arguments are {}", known.join(", "))),
-                };
+                let text = format!("{} has no argument {name}", self.modules.list[0].name);
+                let mut error = Diagnostic::error(Code::A002, text).note(self.list_args());
                 if let Some(near) = names::closest(name, known.iter().copied()) {
                     error = error.help(format!("--arg {near}=…"));
                 }
                 self.report(error);
             }
+        }
+    }
+
+    /// The names of the program's arguments.
+    fn known_args(&self) -> Vec<&'a str> {
+        let items = self.modules.list[0].ast.items.iter();
+        let constants = items.filter_map(|i| if let ast::Item::Const(c) = i { Some(c) } else { None });
+        let args = constants.filter(|c| expr::arg_call(&c.value).is_some());
+        args.map(|c| c.name.name.as_str()).collect()
+    }
+
+    fn list_args(&self) -> String {
+        let program = &self.modules.list[0].name;
+        match self.known_args().as_slice() {
+            [] => format!("{program} has no arguments"),
+            known => format!("the arguments of {program} are {}", known.join(", ")),
         }
     }
 

@@ -37,7 +37,9 @@ pub fn text(program: &Program) -> String {
 }
 
 fn piece_text(out: &mut String, program: &Program, piece: &Piece) -> std::fmt::Result {
-    writeln!(out, "from {}, {}: {} rounds", piece.start, piece.inside, piece.receives.len())?;
+    let rounds = piece.receives.len();
+    let plural = if rounds == 1 { "" } else { "s" };
+    writeln!(out, "from {}, {}: {rounds} round{plural}", piece.start, piece.inside)?;
     for round in 0..=piece.receives.len() {
         match piece.receives.get(round) {
             Some(at) => writeln!(out, "  round {round}, for {}", line(program, *at))?,
@@ -78,8 +80,8 @@ fn piece_dot(out: &mut String, program: &Program, piece: &Piece) -> std::fmt::Re
         for (at, _) in piece.instrs.iter().filter(|(_, p)| p.round == round) {
             let instr = &program.code[*at];
             let style = if cost::rounds(program, instr) > 0 { ", style=filled" } else { "" };
-            let text = label(program, instr);
-            writeln!(out, "    i{at} [label=\"{at} {text}\\n{}\"{style}];", line(program, *at))?;
+            let (text, place) = (quoted(&label(program, instr)), quoted(&line(program, *at)));
+            writeln!(out, "    i{at} [label=\"{at} {text}\\n{place}\"{style}];")?;
             write!(rank, " i{at};")?;
         }
         if !rank.is_empty() {
@@ -134,6 +136,11 @@ impl Piece {
     fn new(start: usize, around: &[String]) -> Piece {
         Piece { start, inside: around.join(" / "), instrs: Vec::new(), receives: Vec::new() }
     }
+}
+
+/// Text between quotation marks in DOT.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn label(program: &Program, instr: &Instr) -> String {
