@@ -73,7 +73,7 @@ fn arguments() {
     shell.refuses("check nowhere.mpc");
     shell.refuses("cost small.mpc --network fast");
     shell.refuses("explain X999");
-    shell.refuses("teach small.mpc");
+    shell.refuses("quux small.mpc");
     expect_file!["golden/arguments.txt"].assert_eq(&shell.transcript);
 }
 
