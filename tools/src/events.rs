@@ -55,6 +55,11 @@ impl Events {
         Events { audience, bar, log, last: BTreeMap::new(), shown: None }
     }
 
+    /// Whether this process is a party of a local run.
+    pub(crate) fn are_for_leader(&self) -> bool {
+        self.audience == Audience::Leader
+    }
+
     /// Emits an event; `text` is what a person sees.
     pub(crate) fn emit(&mut self, event: &Value, text: Option<&str>) {
         let line = match self.audience {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -111,6 +113,8 @@ pub(crate) struct FileHost<'a> {
     me: Option<Party>,
     inputs: Inputs,
     outputs: BTreeMap<String, Vec<(String, Array)>>,
+    /// Whether the run is to end.
+    stop: Arc<AtomicBool>,
     pub(crate) events: &'a mut Events,
 }
 
@@ -132,7 +136,12 @@ impl<'a> FileHost<'a> {
         inputs: Inputs,
         events: &'a mut Events,
     ) -> FileHost<'a> {
-        FileHost { program, me, inputs, outputs: BTreeMap::new(), events }
+        FileHost { program, me, inputs, outputs: BTreeMap::new(), stop: Arc::default(), events }
+    }
+
+    /// Ends the run at the next iteration after `stop` has become true.
+    pub(crate) fn until(self, stop: Arc<AtomicBool>) -> FileHost<'a> {
+        FileHost { stop, ..self }
     }
 
     /// Writes every output as an npz file of its name.
@@ -320,7 +329,10 @@ impl Host for FileHost<'_> {
 
     fn tick(&mut self, loops: &[Trip]) -> ControlFlow<()> {
         self.events.tick(loops);
-        ControlFlow::Continue(())
+        match self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use tern_bytecode::Program;
 use tern_vm::machine::place;
 use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Side, Traffic, connect_at};
@@ -57,8 +62,9 @@ impl Part<'_> {
         let Part { program, setup, .. } = self;
         let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
         events.met();
+        let stop = stop_signal(events)?;
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
-        let mut host = FileHost::new(program, Some(setup.me), inputs, events);
+        let mut host = FileHost::new(program, Some(setup.me), inputs, events).until(stop);
         let report = run_party(program, &mut links, &mut host, &options)?;
         host.write_outputs(self.out)?;
         Ok(share(setup.me, program, &report, links.traffic()))
@@ -73,6 +79,21 @@ impl Part<'_> {
         connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
         Ok(())
     }
+}
+
+/// Becomes true with the first Ctrl-C or request to terminate, so that the others can be told; the second ends the process. Parties of a local run
+/// end with their leader instead.
+fn stop_signal(events: &Events) -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    if !events.are_for_leader() {
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: what the first signal sets is looked at before it is set.
+            flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())
+                .and_then(|_| flag::register(signal, stop.clone()))
+                .context("cannot listen for signals")?;
+        }
+    }
+    Ok(stop)
 }
 
 fn share(me: Party, program: &Program, report: &Report, traffic: Traffic) -> Share {
