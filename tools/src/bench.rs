@@ -41,7 +41,7 @@ struct Operation {
     name: &'static str,
     expression: &'static str,
     rounding: RoundingArg,
-    /// Of which one run of `TIMES` takes longer than anyone wants to wait with all elements: a tenth is enough.
+    /// Of which a run takes longer than anyone wants to wait with all elements: a tenth is enough.
     heavy: bool,
     /// Bits per element at f = 16 and f = 32: the paper's Table 1 (f = 32 only), and its system as it is today.
     paper: Option<u32>,
@@ -50,8 +50,9 @@ struct Operation {
     system_time: Option<f64>,
 }
 
-/// Repetitions within a run.
-const TIMES: usize = 8;
+/// Repetitions within a run, and of heavy operations: enough for the steady state.
+const TIMES: usize = 64;
+const HEAVY_TIMES: usize = 16;
 /// Sides of the matrix product.
 const SIDES: [usize; 3] = [128, 784, 128];
 const MATRIX: &str = "matrix product 128×784×128";
@@ -106,6 +107,12 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation { system_time: Some(44e6), ..operation(MATRIX, "a @ z") },
 ];
+
+impl Operation {
+    fn times(&self) -> usize {
+        if self.heavy { HEAVY_TIMES } else { TIMES }
+    }
+}
 
 /// What was measured.
 struct Figures {
@@ -201,7 +208,7 @@ fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<
         MATRIX => SIDES[0] * SIDES[2],
         _ => elements,
     };
-    let mut figures = on_line(&shares, line, count);
+    let mut figures = on_line(&shares, line, operation.times(), count);
     if operation.name == MATRIX {
         figures.nanoseconds *= count as f64;
     }
@@ -211,6 +218,7 @@ fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<
 /// The program, and the line on which the operation stands.
 fn source(operation: &Operation, elements: usize) -> (String, u32) {
     let [n, inner, m] = SIDES;
+    let times = operation.times();
     let expression = operation.expression;
     let (inputs, assignment) = match operation.name {
         // The result takes the place of a part of the factor; entries are small so that it stays so.
@@ -232,7 +240,7 @@ const N = {elements}
 {inputs}
 fn main() {{
     var z = x
-    for i in 0..{TIMES} {{
+    for i in 0..{times} {{
         {assignment}
     }}
     output z = z to party 2
@@ -256,7 +264,7 @@ fn write_inputs(program: &Program, directory: &Path) -> anyhow::Result<PathBuf> 
 }
 
 /// What a source line took, per element.
-fn on_line(shares: &[Share], line: u32, elements: usize) -> Figures {
+fn on_line(shares: &[Share], line: u32, times: usize, elements: usize) -> Figures {
     let lines = |share: &Share| {
         let lines = share.by_line.iter().filter(|part| part.line == line && part.file == "bench.mpc");
         lines.fold((0, 0, 0.0), |(bits, rounds, seconds), part| {
@@ -266,10 +274,10 @@ fn on_line(shares: &[Share], line: u32, elements: usize) -> Figures {
     let parts: Vec<(u64, u64, f64)> = shares.iter().map(lines).collect();
     let bits: u64 = parts.iter().map(|part| part.0).sum();
     let seconds = parts.iter().map(|part| part.2).fold(0.0, f64::max);
-    let count = (TIMES * elements) as f64;
+    let count = (times * elements) as f64;
     Figures {
         bits: bits as f64 / count,
-        rounds: parts.first().map_or(0, |part| part.1) as f64 / TIMES as f64,
+        rounds: parts.first().map_or(0, |part| part.1) as f64 / times as f64,
         nanoseconds: 1e9 * seconds / count,
     }
 }
