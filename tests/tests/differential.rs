@@ -1,25 +1,17 @@
 //! Random programs on shares: under nearest truncation and one seed, three parties and the emulator agree bit for bit, and the links carry what the cost model
 //! says. Programs whose values leave their ranges, which the emulator finds, are discarded and counted.
 
-use std::collections::HashMap;
-use std::thread;
 use std::time::Duration;
 
-use tern_bytecode::Program;
-use tern_bytecode::report::report;
 use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
 use tern_compiler::ir::interpret::Setting;
 use tern_compiler::ir::{self, Element, Op, Output, Place};
 use tern_compiler::passes;
 use tern_tests::losses::{Tail, random_loss};
+use tern_tests::parties::{emulated, shared};
 use tern_tests::random::{Flavour, generate, setting};
-use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
-use tern_vm::net::{Links, Party, Side, memory};
-use tern_vm::{Host, Options, Report, emulate, run_party};
-
-/// Longer than any round takes on a busy machine.
-const STALL: Duration = Duration::from_secs(60);
+use tern_tests::run::Values;
 
 /// Programs that must agree.
 const WANTED: usize = 500;
@@ -37,12 +29,13 @@ fn parties_and_emulator_agree() {
             Ok(code) => code,
             Err(errors) => panic!("{errors:?}\n{name}"),
         };
-        let Some(expected) = emulated(&code, &setting, seed) else {
+        let inputs: Values = setting.inputs.into_iter().map(|(name, tensor)| (name, tensor.data)).collect();
+        let Some(expected) = emulated(&code, &inputs, seed) else {
             discarded += 1;
             assert!(discarded < 4 * WANTED, "nearly all programs leave their ranges");
             continue;
         };
-        let found = shared(&code, &setting, seed, &name);
+        let found = shared(&code, &inputs, seed, &name);
         assert_eq!(found, expected, "{name}");
         agreed += 1;
         loops += usize::from(has_loop(&program.body));
@@ -124,82 +117,4 @@ fn with_output(mut program: ir::Program, value: ir::ValueId) -> ir::Program {
 fn has_loop(block: &ir::Block) -> bool {
     let inside = |inst: &ir::Inst| matches!(inst.op, Op::For { .. }) || inst.regions.iter().any(has_loop);
     block.insts.iter().any(inside)
-}
-
-/// What a run shows: outputs, and metrics as bits, which compare exactly.
-#[derive(Debug, Default, PartialEq)]
-struct Seen {
-    outputs: HashMap<usize, Vec<u64>>,
-    metrics: Vec<(String, Vec<u64>)>,
-}
-
-/// The emulator's results; none if a value leaves its range or the program fails.
-fn emulated(program: &Program, setting: &Setting, seed: u64) -> Option<Seen> {
-    let mut host = Tensors { program, setting, seen: Seen::default() };
-    let options = Options { seed: Some(seed), ranges: true, ..Options::default() };
-    let report = emulate(program, &mut host, &options).ok()?;
-    report.ranges.is_some_and(|ranges| ranges.first.is_none()).then_some(host.seen)
-}
-
-/// The results of three parties in three threads, all outputs together.
-fn shared(program: &Program, setting: &Setting, seed: u64, name: &str) -> Seen {
-    let options = Options { seed: Some(seed), ..Options::default() };
-    let runs: Vec<Seen> = thread::scope(|scope| {
-        let party = |mut links: Links| {
-            let options = &options;
-            scope.spawn(move || {
-                let mut host = Tensors { program, setting, seen: Seen::default() };
-                let run = run_party(program, &mut links, &mut host, options);
-                let run = run.unwrap_or_else(|error| panic!("{}: {error}\n{name}", links.me()));
-                check_traffic(program, &links, &run, name);
-                host.seen
-            })
-        };
-        let parties = memory::triangle(STALL).map(party);
-        parties.map(|party| party.join().expect("a party's thread")).into()
-    });
-    assert!(runs.iter().all(|run| run.metrics == runs[0].metrics), "{name}");
-    let metrics = runs[0].metrics.clone();
-    Seen { outputs: runs.into_iter().flat_map(|run| run.outputs).collect(), metrics }
-}
-
-/// What the links counted is what the cost model says, before the run and after it.
-fn check_traffic(program: &Program, links: &Links, run: &Report, name: &str) {
-    let (announced, counted, me) = (report(program), links.traffic(), links.me());
-    assert!(counted.rounds == announced.rounds || announced.at_most, "rounds\n{name}");
-    for side in Side::BOTH {
-        let other: Party = me.at(side);
-        let bits = announced.bits_by_link[me.index()][other.index()];
-        assert!(8 * counted.sent[side] == bits || announced.at_most, "{me} to {other}\n{name}");
-        assert_eq!(counted.sent[side], run.links[me.index()][other.index()], "{me} to {other}\n{name}");
-    }
-}
-
-/// Surroundings with tensors in memory.
-struct Tensors<'a> {
-    program: &'a Program,
-    setting: &'a Setting,
-    seen: Seen,
-}
-
-impl Host for Tensors<'_> {
-    fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
-        let declared = &self.program.inputs[input];
-        let values = &self.setting.inputs[&declared.name].data[start as usize..];
-        for (limbs, value) in elements.words.chunks_exact_mut(elements.limbs).zip(values) {
-            let number = (value * 2f64.powi(declared.frac as i32)) as i64;
-            limbs.fill((number >> 63) as u64);
-            limbs[0] = number as u64;
-        }
-        Ok(())
-    }
-
-    fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
-        self.seen.outputs.insert(output, elements.words.to_vec());
-        Ok(())
-    }
-
-    fn metric(&mut self, name: &str, values: &[f64], _: &[Trip]) {
-        self.seen.metrics.push((name.to_string(), values.iter().map(|value| value.to_bits()).collect()));
-    }
 }

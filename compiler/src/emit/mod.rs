@@ -1,7 +1,8 @@
 //! From the IR to bytecode.
 //!
 //! 1. [`select`]: values become views on stores, operations instructions ([`code`]).
-//! 2. [`hoist`]: what does not change leaves its loop. [`forward`]: parts of larger tensors are computed in place.
+//! 2. [`hoist`]: what does not change leaves its loop. [`forward`]: parts of larger tensors are computed in place. [`split`]: large operations
+//!    become parts for different links.
 //! 3. [`crate::schedule`]: blocks become rounds, the code a list ([`linear`]).
 //! 4. [`memory`]: stores share buffers.
 //! 5. [`write`](mod@write): registers and buffers are numbered.
@@ -15,6 +16,7 @@ pub mod linear;
 pub mod memory;
 pub mod pool;
 pub mod select;
+pub mod split;
 pub mod view;
 pub mod write;
 
@@ -38,6 +40,7 @@ fn lower(ir: &ir::Program, sources: &SourceMap) -> Result<Program, EmitError> {
     let mut code = select::select(ir, sources)?;
     hoist::hoist(&mut code);
     forward::forward(&mut code);
+    split::split(&mut code);
     let linear = schedule::schedule(&code);
     let memory = memory::plan(&code, &linear);
     let program = write::write(code, &linear, memory);

@@ -17,8 +17,8 @@ pub struct Candidate<'a> {
     pub instr: &'a mut Instr,
 }
 
-/// Routes that later operations must take: by the store of a selection's half.
-pub type Kept = HashMap<u32, Route>;
+/// Routes that later operations must take: by the store of a selection's half, and where in it the half begins.
+pub type Kept = HashMap<(u32, u64), Route>;
 
 /// Sets the routes of the operations of one run of rounds; `total` is what the block's links carry.
 pub fn assign(program: &Program, mut candidates: Vec<Candidate<'_>>, total: &mut Links, kept: &mut Kept) {
@@ -81,14 +81,15 @@ fn traffic(program: &Program, instr: &Instr, route: Route) -> Traffic {
     cost::traffic(program, &instr)
 }
 
-/// The store of the half that a selection keeps or uses.
-fn kept_half(program: &Program, instr: &Instr) -> Option<u32> {
+/// The place of the half that a selection keeps or uses.
+fn kept_half(program: &Program, instr: &Instr) -> Option<(u32, u64)> {
     let half = match *instr {
         Instr::Select { keep, .. } => keep?,
         Instr::SelectAgain { half, .. } => half,
         _ => return None,
     };
-    Some(program.views[half.0 as usize].buffer)
+    let view = &program.views[half.0 as usize];
+    Some((view.buffer, view.offset))
 }
 
 fn route_mut(instr: &mut Instr) -> Option<&mut Route> {
