@@ -15,7 +15,7 @@ use tern_vm::net::TIMEOUT;
 
 use crate::compile::{compile_text, show};
 use crate::events::{Audience, Events};
-use crate::host::Files;
+use crate::host::{Files, Outputs};
 use crate::run::{Job, Share};
 use crate::{RoundingArg, SourceArgs};
 
@@ -197,7 +197,7 @@ fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<
     let job = Job {
         program: &program,
         files: &files,
-        out: directory.path(),
+        outputs: &Outputs::to_directory(directory.path().to_path_buf()),
         seed: None,
         threads: 1,
         network: None,

@@ -1,7 +1,7 @@
 //! `tern emulate`.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -14,7 +14,7 @@ use tern_vm::machine::Report;
 use crate::SourceArgs;
 use crate::compile::load;
 use crate::events::{Audience, Events, peak_memory};
-use crate::host::{FileHost, Files, read_inputs};
+use crate::host::{FileHost, Files, Outputs, read_inputs};
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
@@ -23,9 +23,8 @@ pub(crate) struct EmulateArgs {
     source: SourceArgs,
     #[command(flatten)]
     files: Files,
-    /// Where outputs and metrics go: NAME.npz, metrics.jsonl.
-    #[arg(long, visible_alias = "output", default_value = "tern-out")]
-    out: PathBuf,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Fix all randomness.
     #[arg(long)]
     seed: Option<u64>,
@@ -46,7 +45,7 @@ pub(crate) struct EmulateArgs {
 pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
     let program = &loaded.program;
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
     events.emit(&start(program, args.seed), None);
     let mut host = FileHost::new(program, None, read_inputs(program, &args.files, None)?, &mut events);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -59,7 +58,7 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     };
     let report = tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
     host.events.finish();
-    host.write_outputs(&args.out)?;
+    host.write_outputs(&args.outputs)?;
     finish(&mut host, &report);
     if args.profile {
         profile(program, &report);

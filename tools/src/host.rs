@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tern_bytecode::Program;
@@ -42,6 +42,43 @@ pub(crate) struct Files {
     data: Option<PathBuf>,
 }
 
+/// Where results go.
+#[derive(Args, Clone, Serialize, Deserialize)]
+pub(crate) struct Outputs {
+    /// Where outputs and metrics go: NAME.npz, metrics.jsonl.
+    #[arg(long, visible_alias = "output", default_value = "tern-out")]
+    pub(crate) out: PathBuf,
+    /// The format of outputs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// A file of named tensors.
+#[derive(Clone, Copy, Default, ValueEnum, Serialize, Deserialize)]
+pub(crate) enum Format {
+    /// NumPy's archive.
+    #[default]
+    Npz,
+    /// The format of many model hubs.
+    Safetensors,
+}
+
+impl Format {
+    fn suffix(self) -> &'static str {
+        match self {
+            Format::Npz => "npz",
+            Format::Safetensors => "safetensors",
+        }
+    }
+}
+
+impl Outputs {
+    /// Everything to one directory.
+    pub(crate) fn to_directory(out: PathBuf) -> Outputs {
+        Outputs { out, format: Format::default() }
+    }
+}
+
 impl Files {
     /// All inputs by their names in a directory.
     pub(crate) fn of_directory(data: PathBuf) -> Files {
@@ -54,7 +91,7 @@ impl Files {
         for text in &self.inputs {
             let Some((name, file)) = text.split_once('=') else { bail!("--input {text}: write NAME=FILE") };
             let Some(input) = program.inputs.iter().find(|i| i.name == name) else {
-                let known: Vec<&str> = program.inputs.iter().map(|i| i.name.as_str()).collect();
+                let known: Vec<&str> = by_name(program).into_iter().map(|(name, _)| name).collect();
                 bail!(
                     "the program has no input {name}; it uses {}",
                     if known.is_empty() { "none".into() } else { known.join(", ") }
@@ -112,6 +149,7 @@ pub(crate) struct FileHost<'a> {
     /// Who this is, unless it is the emulator.
     me: Option<Party>,
     inputs: Inputs,
+    /// The tensors of each output by the name of its file, without suffix.
     outputs: BTreeMap<String, Vec<(String, Array)>>,
     /// Whether the run is to end.
     stop: Arc<AtomicBool>,
@@ -144,14 +182,17 @@ impl<'a> FileHost<'a> {
         FileHost { stop, ..self }
     }
 
-    /// Writes every output as an npz file of its name.
-    pub(crate) fn write_outputs(&mut self, directory: &Path) -> anyhow::Result<()> {
+    /// Writes every output as a file of its name.
+    pub(crate) fn write_outputs(&mut self, outputs: &Outputs) -> anyhow::Result<()> {
+        let directory = &outputs.out;
         for (name, arrays) in std::mem::take(&mut self.outputs) {
             std::fs::create_dir_all(directory)
                 .with_context(|| format!("cannot create {}", directory.display()))?;
-            let path = directory.join(format!("{name}.npz"));
-            data::write_atomically(&path, |file| {
-                data::write_npz(file, arrays.iter().map(|(n, a)| (n.as_str(), a)))
+            let path = directory.join(format!("{name}.{}", outputs.format.suffix()));
+            let tensors = arrays.iter().map(|(n, a)| (n.as_str(), a));
+            data::write_atomically(&path, |file| match outputs.format {
+                Format::Npz => data::write_npz(file, tensors),
+                Format::Safetensors => data::write_safetensors(file, tensors),
             })
             .with_context(|| format!("cannot write {}", path.display()))?;
             let event = json!({"event": "output", "name": name, "file": path.display().to_string()});
@@ -167,42 +208,118 @@ impl<'a> FileHost<'a> {
 /// An [`InputError`], or file names that make no sense.
 pub(crate) fn read_inputs(program: &Program, files: &Files, only: Option<Party>) -> anyhow::Result<Inputs> {
     let named = files.named(program, only)?;
-    let mut inputs = Vec::new();
+    let mut inputs: Inputs = program.inputs.iter().map(|_| None).collect();
     let mut failed = InputError { names: Vec::new(), problems: Vec::new() };
-    for input in &program.inputs {
-        if only.is_some_and(|me| !provides(me, input)) {
-            inputs.push(None);
+    for (name, fields) in by_name(program) {
+        let first = &program.inputs[fields[0]];
+        if only.is_some_and(|me| !provides(me, first)) {
             continue;
         }
-        let file = named.get(input.name.as_str()).copied();
-        let provided = if only.is_some() && input.from == Place::Shares {
-            load_shares(program, input, file).map(Provided::Shares)
-        } else {
-            load(program, input, file, files.data.as_deref()).map(|encoded| Provided::Clear(encoded.into()))
+        let wanted = Wanted { program, name, fields: &fields };
+        let file = named.get(name).copied();
+        let provided = match first.from {
+            Place::Shares if only.is_some() => wanted.shares(file),
+            Place::Shares | Place::Party(_) => wanted.load(file, files.data.as_deref()),
         };
         match provided {
-            Ok(provided) => inputs.push(Some(provided)),
+            Ok(provided) => fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data)),
             Err(error) => {
-                failed.names.push(input.name.clone());
+                failed.names.push(name.to_string());
                 failed.problems.push(format!("{error:#}"));
-                inputs.push(None);
             }
         }
     }
     if failed.names.is_empty() { Ok(inputs) } else { Err(failed.into()) }
 }
 
-fn load(
-    program: &Program,
-    input: &Input,
-    file: Option<&str>,
-    data: Option<&Path>,
-) -> anyhow::Result<Encoded> {
-    let party = match input.from {
-        Place::Party(i) => usize::from(i),
-        Place::Shares => 0,
-    };
-    let spec = InputSpec {
+/// The inputs that one declaration has made, by its name and in the order of the program: a model has one per field.
+fn by_name(program: &Program) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (i, input) in program.inputs.iter().enumerate() {
+        match groups.iter_mut().find(|(name, _)| *name == input.name) {
+            Some((_, fields)) => fields.push(i),
+            None => groups.push((&input.name, vec![i])),
+        }
+    }
+    groups
+}
+
+/// A declared input.
+struct Wanted<'a> {
+    program: &'a Program,
+    name: &'a str,
+    /// Its places among the program's inputs.
+    fields: &'a [usize],
+}
+
+impl Wanted<'_> {
+    /// Its data in the clear.
+    fn load(&self, file: Option<&str>, data: Option<&Path>) -> anyhow::Result<Vec<Provided>> {
+        let specs: Vec<InputSpec> = self.inputs().map(spec).collect();
+        let source = match file {
+            Some(file) => Some(Source::parse(file)),
+            None => data.and_then(|directory| find(directory, self.name)),
+        };
+        let prepared = match (source, self.is_model()) {
+            (Some(source), true) => data::load_model(self.name, &specs, &source).map_err(message)?,
+            (Some(source), false) => vec![data::load(&specs[0], &source).map_err(message)?],
+            (None, false) if self.program.header.name == "digits" && data.is_none() => {
+                let path = PathBuf::from("the embedded digits");
+                let source = Source { path, member: Some(self.name.to_string()) };
+                vec![data::load_bytes(&specs[0], DIGITS, &source).map_err(message)?]
+            }
+            (None, _) => bail!(self.no_file(&specs[0], data)),
+        };
+        let encode = |(input, prepared): (&Input, data::Prepared)| {
+            let encoded = prepared.encode(input.frac, self.program.header.total).map_err(message)?;
+            Ok(Provided::Clear(encoded.into()))
+        };
+        self.inputs().zip(prepared).map(encode).collect()
+    }
+
+    /// A party's shares of it.
+    fn shares(&self, file: Option<&str>) -> anyhow::Result<Vec<Provided>> {
+        let name = self.name;
+        let Some(file) = file else {
+            bail!("{name} has no shares\n   = help: --input {name}={name}.shares-I.npz")
+        };
+        let limbs = (self.program.header.ring / 64) as usize;
+        let specs: Vec<InputSpec> = self.inputs().map(|input| shares::spec(spec(input), limbs)).collect();
+        let source = Source::parse(file);
+        let arrays = match self.is_model() {
+            true => data::read_model(name, &specs, &source).map_err(message)?,
+            false => vec![data::read(&source, name).map_err(message)?],
+        };
+        let words = |(spec, array)| shares::words(spec, array, &source).map(Provided::Shares);
+        specs.iter().zip(arrays).map(words).collect()
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.fields.iter().map(|i| &self.program.inputs[*i])
+    }
+
+    fn is_model(&self) -> bool {
+        self.inputs().any(|input| !input.field.is_empty())
+    }
+
+    fn no_file(&self, spec: &InputSpec, data: Option<&Path>) -> String {
+        let (name, from) =
+            (self.name, tern_bytecode::disasm::place(self.program.inputs[self.fields[0]].from));
+        let looked = data.map(|data| {
+            let fact = if data.exists() { "has no file of that name" } else { "does not exist" };
+            format!("{} {fact}, ", data.display())
+        });
+        let declared = if self.is_model() { "a model".to_string() } else { spec.type_text() };
+        format!(
+            "error[D001]: there is no file for {name}\n   {}{name} is declared {declared} from {from}\n   = help: --input {name}=FILE",
+            looked.unwrap_or_default(),
+        )
+    }
+}
+
+/// An input as the readers of files know it; a field of a model by the field's name.
+fn spec(input: &Input) -> InputSpec {
+    InputSpec {
         name: if input.field.is_empty() { input.name.clone() } else { input.field.clone() },
         shape: input.shape.iter().map(|s| *s as usize).collect(),
         element: match input.element {
@@ -210,56 +327,16 @@ fn load(
             Element::Int => data::Element::Int,
             Element::Bool => data::Element::Bool,
         },
-        party,
+        party: match input.from {
+            Place::Party(i) => usize::from(i),
+            Place::Shares => 0,
+        },
         options: data::Options {
             one_hot: input.prepare.one_hot,
             scale: input.prepare.scale.and_then(|(n, d)| Ratio::new(n.into(), d.into())),
             standardise: input.prepare.standardise,
             range: input.prepare.range,
         },
-    };
-    let source = match file {
-        Some(file) => Some(member(Source::parse(file), input)),
-        None => data.and_then(|directory| find(directory, &input.name)),
-    };
-    let prepared = match source {
-        Some(source) => data::load(&spec, &source).map_err(message)?,
-        None if program.header.name == "digits" && data.is_none() => {
-            let source =
-                Source { path: PathBuf::from("the embedded digits"), member: Some(input.name.clone()) };
-            data::load_bytes(&spec, DIGITS, &source).map_err(message)?
-        }
-        None => {
-            let (name, from) = (&input.name, tern_bytecode::disasm::place(input.from));
-            let looked = data.map(|data| {
-                let fact = if data.exists() { "has no file of that name" } else { "does not exist" };
-                format!("{} {fact}, ", data.display())
-            });
-            bail!(
-                "error[D001]: there is no file for {name}\n   {}{name} is declared {} from {from}\n   = help: --input {name}=FILE",
-                looked.unwrap_or_default(),
-                spec.type_text(),
-            )
-        }
-    };
-    prepared.encode(input.frac, program.header.total).map_err(message)
-}
-
-fn load_shares(program: &Program, input: &Input, file: Option<&str>) -> anyhow::Result<Vec<u64>> {
-    match file {
-        Some(file) => shares::read(program, input, &member(Source::parse(file), input)),
-        None => {
-            bail!("{name} has no shares\n   = help: --input {name}={name}.shares-I.npz", name = input.name)
-        }
-    }
-}
-
-/// A field of a model is the tensor of its name in the file.
-fn member(source: Source, input: &Input) -> Source {
-    if input.field.is_empty() || source.member.is_some() {
-        source
-    } else {
-        Source { member: Some(input.field.clone()), ..source }
     }
 }
 
@@ -274,7 +351,8 @@ fn find(directory: &Path, name: &str) -> Option<Source> {
     }
     let original = MNIST.iter().find(|(n, _)| *n == name).map(|(_, file)| *file);
     let stems = [Some(name), original];
-    let suffixes = ["", ".npy", ".npz", ".csv", ".idx", ".gz", ".npy.gz", ".csv.gz", ".idx.gz"];
+    let suffixes =
+        ["", ".npy", ".npz", ".safetensors", ".csv", ".idx", ".gz", ".npy.gz", ".csv.gz", ".idx.gz"];
     let mut candidates = stems
         .into_iter()
         .flatten()

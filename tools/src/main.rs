@@ -3,10 +3,12 @@
 mod bench;
 mod compile;
 mod data;
+mod doc;
 mod emulate;
 mod events;
 mod host;
 mod keys;
+mod plot;
 mod report;
 mod run;
 mod shares;
@@ -76,6 +78,8 @@ enum Command {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Draw the metrics of runs: loss and accuracy per epoch, as SVG.
+    Plot(plot::PlotArgs),
     /// A party of a local run, told what to do by the process that started it.
     #[command(hide = true)]
     LocalParty,
@@ -98,6 +102,11 @@ enum Command {
     Data {
         #[command(subcommand)]
         set: data::DataSet,
+    },
+    /// Print the reference of the library, or of your own modules, from their comments.
+    Doc {
+        /// Modules (.mpc); without any, the library.
+        files: Vec<PathBuf>,
     },
     /// Explain the code of a message, such as S001.
     Explain {
@@ -158,10 +167,12 @@ fn main() -> ExitCode {
         Command::Keygen(args) => keys::keygen(&args),
         Command::Ping(args) => keys::ping(&args),
         Command::Bench { what } => bench::bench(&what),
+        Command::Plot(args) => plot::plot(&args),
         Command::LocalParty => run::local_party(),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),
         Command::Data { set } => data::run(&set),
+        Command::Doc { files } => doc::doc(&files),
         Command::Explain { code } => report::explain(&code),
     };
     match result {

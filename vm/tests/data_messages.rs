@@ -7,7 +7,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use tern_vm::data::{
-    Array, Code, DataError, Element, InputSpec, Options, Ratio, Source, load, write_npy, write_npz,
+    Array, Code, DataError, Element, InputSpec, Options, Ratio, Source, load, load_model, write_npy,
+    write_npz, write_safetensors,
 };
 
 /// The messages so far, and the codes that they have shown.
@@ -26,9 +27,21 @@ impl Cases {
         self.check_path(spec, name);
     }
 
+    fn check_model(&mut self, fields: &[InputSpec], name: &str, bytes: &[u8]) {
+        let file = name.split(".npz:").next().unwrap();
+        fs::write(self.folder.path().join(file), bytes).unwrap();
+        let source = Source::parse(&format!("{}/{name}", self.folder.path().display()));
+        let error = load_model("weights", fields, &source).expect_err("every case here is an error");
+        self.note(name, &error);
+    }
+
     fn check_path(&mut self, spec: &InputSpec, name: &str) {
         let text = format!("{}/{name}", self.folder.path().display());
         let error = failure(spec, &Source::parse(&text));
+        self.note(name, &error);
+    }
+
+    fn note(&mut self, name: &str, error: &DataError) {
         self.seen.insert(error.code());
         let folder = format!("{}/", self.folder.path().display());
         let message = error.message().to_string().replace(&folder, "");
@@ -77,6 +90,7 @@ fn every_code_has_a_message_here() {
     tables(&mut cases);
     shapes_and_types(&mut cases);
     values(&mut cases);
+    models(&mut cases);
     expect_file!["data_messages.txt"].assert_eq(&cases.messages);
     let missing: Vec<_> = Code::ALL.iter().filter(|&code| !cases.seen.contains(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -185,6 +199,47 @@ fn values(cases: &mut Cases) {
     let shape = huge.windows(4).position(|part| part == b"(8,)").unwrap();
     huge[shape + 1] = b'1';
     cases.check(&fix("train_x", &[1]), "huge.npy", &huge);
+}
+
+/// One of each kind of difference, in npz and in safetensors.
+fn models(cases: &mut Cases) {
+    let fields =
+        [fix("l1.weight", &[3, 2]), fix("l1.bias", &[3]), fix("l2.weight", &[1, 3]), fix("l2.bias", &[])];
+    let zeros = |shape: &[usize]| Array::new(shape, vec![0.0; shape.iter().product()]);
+    let tensors = [
+        ("l1.weight", zeros(&[2, 3])),
+        ("l2.weight", zeros(&[2, 3])),
+        ("l1.bias", zeros(&[3])),
+        ("fc", zeros(&[])),
+    ];
+    let each = || tensors.iter().map(|(name, array)| (*name, array));
+    let mut npz = std::io::Cursor::new(Vec::new());
+    write_npz(&mut npz, each()).unwrap();
+    let mut safetensors = Vec::new();
+    write_safetensors(&mut safetensors, each()).unwrap();
+    cases.check_model(&fields, "weights.npz", &npz.into_inner());
+    cases.check_model(&fields, "weights.safetensors", &safetensors);
+    cases.check_model(&fields, "weights.npy", &floats(&[1], &[1.0]));
+    cases.check_model(&fields, "weights.npz:l1.bias", b"");
+}
+
+#[test]
+fn a_model_is_read_in_the_order_of_its_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let arrays = [("b", Array::new([2], vec![1.0f32, 2.0])), ("a.w", Array::new([1, 2], vec![3i64, -4]))];
+    let fields = [fix("a.w", &[1, 2]), fix("b", &[2])];
+    for (name, safetensors) in [("w.npz", false), ("w.safetensors", true), ("misleading.npz", true)] {
+        let path = folder.path().join(name);
+        let each = arrays.iter().map(|(name, array)| (*name, array));
+        let mut file = fs::File::create(&path).unwrap();
+        if safetensors { write_safetensors(&mut file, each) } else { write_npz(&mut file, each) }.unwrap();
+        let model = load_model("w", &fields, &Source::from(path.as_path())).unwrap();
+        let mut values = Vec::new();
+        for tensor in &model {
+            tensor.fill_real(0..tensor.len(), |_, value| values.push(value));
+        }
+        assert_eq!(values, [3.0, -4.0, 1.0, 2.0], "{name}");
+    }
 }
 
 #[test]

@@ -6,7 +6,6 @@
 //! leader lives: a party whose input ends, ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, 
 use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
 use crate::events::{Audience, Events};
-use crate::host::Files;
+use crate::host::{Files, Outputs};
 
 /// When one party has failed, how long the others have to say why they fail too.
 const GRACE: Duration = Duration::from_secs(3);
@@ -33,7 +32,7 @@ struct Assignment {
     party: Party,
     program_bytes: usize,
     files: Files,
-    out: PathBuf,
+    outputs: Outputs,
     seed: Option<u64>,
     threads: usize,
     network: Option<NetworkModel>,
@@ -58,7 +57,7 @@ pub(crate) struct Job<'a> {
     pub(crate) program: &'a Program,
     pub(crate) files: &'a Files,
     /// Where outputs go.
-    pub(crate) out: &'a Path,
+    pub(crate) outputs: &'a Outputs,
     pub(crate) seed: Option<u64>,
     /// Threads of each party.
     pub(crate) threads: usize,
@@ -110,7 +109,7 @@ impl Leader {
                 party,
                 program_bytes: program.len(),
                 files: job.files.of(job.program, party)?,
-                out: job.out.to_path_buf(),
+                outputs: job.outputs.clone(),
                 seed: job.seed,
                 threads: job.threads,
                 network: job.network,
@@ -295,7 +294,7 @@ fn take_part(events: &mut Events) -> anyhow::Result<Share> {
         endpoint: (me != Party::P0).then_some(endpoint),
         seed: assignment.seed,
         threads: assignment.threads,
-        out: &assignment.out,
+        outputs: &assignment.outputs,
     };
     match part.inputs() {
         Ok(inputs) => part.play(inputs, events),

@@ -22,7 +22,7 @@ use crate::SourceArgs;
 use crate::compile::{Loaded, load};
 use crate::emulate::{open_log, start};
 use crate::events::{Audience, Events};
-use crate::host::Files;
+use crate::host::{Files, Outputs};
 
 pub(crate) use local::{Job, local_party};
 use measured::Measured;
@@ -35,9 +35,8 @@ pub(crate) struct RunArgs {
     source: SourceArgs,
     #[command(flatten)]
     files: Files,
-    /// Where outputs and metrics go: NAME.npz, metrics.jsonl.
-    #[arg(long, visible_alias = "output", default_value = "tern-out")]
-    out: PathBuf,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Fix all randomness, the same at all parties. For tests: nothing stays secret.
     #[arg(long)]
     seed: Option<u64>,
@@ -107,12 +106,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 /// Three local processes.
 fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
     events.emit(&start(&loaded.program, args.seed), None);
     let job = Job {
         program: &loaded.program,
         files: &args.files,
-        out: &args.out,
+        outputs: &args.outputs,
         seed: args.seed,
         threads: args.threads.unwrap_or_else(|| (cores() / 3).max(1)),
         network: args.network,
@@ -126,7 +125,7 @@ fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
 
 /// One of three real parties.
 fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.out)?));
+    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
     let part = party::Part {
         program: &loaded.program,
         files: &args.files,
@@ -134,7 +133,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         endpoint: party::listen(&seat.hosts, seat.me)?,
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
-        out: &args.out,
+        outputs: &args.outputs,
     };
     events.emit(&start(&loaded.program, args.seed), None);
     let inputs = match part.inputs() {

@@ -1,7 +1,6 @@
 //! One party's part of a run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +14,7 @@ use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
 
 use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
-use crate::host::{FileHost, Files, InputError, Inputs, read_inputs};
+use crate::host::{FileHost, Files, InputError, Inputs, Outputs, read_inputs};
 
 /// What a party does, and where.
 pub(super) struct Part<'a> {
@@ -28,7 +27,7 @@ pub(super) struct Part<'a> {
     pub(super) seed: Option<u64>,
     pub(super) threads: usize,
     /// Where its outputs go.
-    pub(super) out: &'a Path,
+    pub(super) outputs: &'a Outputs,
 }
 
 /// Whose fault it is that a run has failed, as far as this party knows.
@@ -66,7 +65,7 @@ impl Part<'_> {
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
         let mut host = FileHost::new(program, Some(setup.me), inputs, events).until(stop);
         let report = run_party(program, &mut links, &mut host, &options)?;
-        host.write_outputs(self.out)?;
+        host.write_outputs(self.outputs)?;
         Ok(share(setup.me, program, &report, links.traffic()))
     }
 

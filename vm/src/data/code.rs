@@ -84,6 +84,9 @@ codes! {
     D017 = "a value that is too large",
     /// `scale` and `standardise` are for `fix`, `one_hot` is for an input with an axis of classes.
     D018 = "an option that means nothing here",
+    /// The file of a model holds one tensor per field, called as the field is: `l1.weight`, `l1.bias`. Names and layouts are those of a
+    /// PyTorch state dictionary. Every field has exactly its declared shape, and there are no other tensors in the file.
+    D019 = "tensors that are not those of a model",
 }
 
 impl Code {

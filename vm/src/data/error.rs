@@ -4,6 +4,7 @@
 
 use super::code::Code;
 use super::message::Hints;
+use super::model::Mismatch;
 use super::spec::{InputSpec, Source};
 use std::fmt;
 use std::io;
@@ -72,6 +73,10 @@ pub enum Problem {
     Overflow { index: Vec<usize>, value: String, frac: u32, bits: u32 },
     /// An option that means nothing for this input.
     Option { option: &'static str, reason: &'static str },
+    /// The tensors of a file are not those of a model.
+    Model { input: String, mismatches: Vec<Mismatch> },
+    /// A single tensor where a model is expected.
+    OneOfModel { input: String, member: String },
 }
 
 /// An error in the form of the compiler's messages, to be rendered like them.
@@ -127,7 +132,8 @@ impl DataError {
             Some(input) => input.name.clone(),
             None => short_name(&self.file.path),
         };
-        let mut notes = vec![format!("{} {}", self.file, self.problem.fact())];
+        let facts = self.problem.facts();
+        let mut notes: Vec<String> = facts.iter().map(|fact| format!("{} {fact}", self.file)).collect();
         if let Some(input) = &self.input {
             notes[0].push_str(&format!(
                 ", {} is declared {}{}",
@@ -169,6 +175,7 @@ impl Problem {
             Problem::OutOfRange { .. } => Code::D016,
             Problem::Overflow { .. } | Problem::TooLarge { .. } => Code::D017,
             Problem::Option { .. } => Code::D018,
+            Problem::Model { .. } | Problem::OneOfModel { .. } => Code::D019,
         }
     }
 }

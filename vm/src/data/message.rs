@@ -2,6 +2,7 @@
 
 use super::array::shape_text;
 use super::error::Problem;
+use super::model::Mismatch;
 use super::spec::{InputSpec, Options};
 use std::path::Path;
 
@@ -47,11 +48,20 @@ impl Problem {
                 format!("{what}{} is {value}, too large for the precision", shape_text(index))
             }
             Problem::Option { option, .. } => format!("{option} means nothing for {what}"),
+            Problem::Model { input, .. } => format!("the tensors of {input} do not fit"),
+            Problem::OneOfModel { input, .. } => format!("{input} is a model, not a single tensor"),
         }
     }
 
-    /// What is so about the file; its name comes before this.
-    pub(super) fn fact(&self) -> String {
+    /// What is so about the file; its name comes before each of these, of which there is at least one.
+    pub(super) fn facts(&self) -> Vec<String> {
+        if let Problem::Model { mismatches, .. } = self {
+            return mismatches.iter().map(Mismatch::to_string).collect();
+        }
+        vec![self.fact()]
+    }
+
+    fn fact(&self) -> String {
         match self {
             Problem::Missing => "does not exist".into(),
             Problem::Unreadable(error) => format!("cannot be read: {error}"),
@@ -97,6 +107,8 @@ impl Problem {
                 format!("has {value}{}{becomes}, not within {low}..{high}", place(index))
             }
             Problem::Option { reason, .. } => format!("is not used: {reason}"),
+            Problem::Model { mismatches, .. } => plural(mismatches.len(), "difference"),
+            Problem::OneOfModel { .. } => "names one tensor of the file".into(),
         }
     }
 
@@ -137,6 +149,10 @@ impl Problem {
             Problem::OutOfRange { .. } => one("correct the file, or the range in the declaration"),
             Problem::Overflow { frac, bits, .. } => hints.precision(*frac, *bits),
             Problem::Option { option, .. } => vec![format!("leave `{option}` out")],
+            Problem::Model { .. } => one(
+                "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]",
+            ),
+            Problem::OneOfModel { input, .. } => vec![format!("--input {input}={}", hints.path.display())],
         }
     }
 }

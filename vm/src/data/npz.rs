@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::error::Problem;
-use super::open::choose;
+use super::open::Wanted;
 use super::stream::Stream;
 use super::{npy, write_npy};
 use std::collections::BTreeSet;
@@ -10,26 +10,34 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Reads one tensor of an archive, as [`choose`] says which.
+/// Reads tensors of an archive, as `wanted` says which.
 pub(super) fn read(
     file: impl Read + Seek,
     length: u64,
-    member: Option<&str>,
-    name: &str,
-) -> Result<Array, Problem> {
-    let malformed =
-        |error: &dyn std::fmt::Display| Problem::Malformed { format: "zip", reason: error.to_string() };
+    wanted: Wanted<'_>,
+) -> Result<Vec<(String, Array)>, Problem> {
     let mut archive = ZipArchive::new(file).map_err(|error| malformed(&error))?;
     let files: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
     let tensors: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(".npy")).collect();
-    let tensor = choose(&tensors, member, name)?;
-    let entry = archive.by_name(&format!("{tensor}.npy")).map_err(|error| malformed(&error))?;
+    wanted
+        .of(&tensors)?
+        .into_iter()
+        .map(|name| Ok((name.into(), member(&mut archive, length, name)?)))
+        .collect()
+}
+
+fn member(archive: &mut ZipArchive<impl Read + Seek>, length: u64, name: &str) -> Result<Array, Problem> {
+    let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| malformed(&error))?;
     let compressed = entry.compressed_size().min(length);
     let (head, stream) = Stream::packed(entry, "zip", compressed).peek(6)?;
     if !npy::is_npy(&head) {
-        return Err(malformed(&format!("{tensor}.npy in it is no npy file")));
+        return Err(malformed(&format!("{name}.npy in it is no npy file")));
     }
     npy::read(stream)
+}
+
+fn malformed(error: &dyn std::fmt::Display) -> Problem {
+    Problem::Malformed { format: "zip", reason: error.to_string() }
 }
 
 /// Writes named tensors to one file, as `numpy.savez` does.

@@ -3,7 +3,7 @@
 use super::array::{Array, Dtype, Values};
 use super::error::Problem;
 use super::npy::write_elements;
-use super::open::choose;
+use super::open::Wanted;
 use super::stream::{Layout, Stream};
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype as Type, SafeTensors, serialize};
@@ -19,8 +19,8 @@ pub(super) fn is_safetensors(head: &[u8]) -> bool {
     length.is_some_and(|length| length <= LONGEST_HEADER) && head.get(8) == Some(&b'{')
 }
 
-/// Reads one tensor, as [`choose`] says which.
-pub(super) fn read(mut stream: Stream<'_>, member: Option<&str>, name: &str) -> Result<Array, Problem> {
+/// Reads tensors, as `wanted` says which.
+pub(super) fn read(mut stream: Stream<'_>, wanted: Wanted<'_>) -> Result<Vec<(String, Array)>, Problem> {
     let malformed = |error: &dyn std::fmt::Display| Problem::Malformed {
         format: "safetensors",
         reason: format!("its header is wrong: {error}"),
@@ -29,7 +29,14 @@ pub(super) fn read(mut stream: Stream<'_>, member: Option<&str>, name: &str) -> 
     let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(&error))?;
     let mut names = file.names();
     names.sort_unstable();
-    let tensor = file.tensor(choose(&names, member, name)?).map_err(|error| malformed(&error))?;
+    let one = |name: &str| {
+        let tensor = file.tensor(name).map_err(|error| malformed(&error))?;
+        Ok((name.to_string(), array(&tensor)?))
+    };
+    wanted.of(&names)?.into_iter().map(one).collect()
+}
+
+fn array(tensor: &TensorView<'_>) -> Result<Array, Problem> {
     let layout = Layout {
         format: "safetensors",
         dtype: dtype(tensor.dtype())?,

@@ -1,0 +1,57 @@
+"""The networks of programs/ in PyTorch, their parameters called as the fields of the models there are, and their data."""
+import gzip
+import json
+import pathlib
+from collections import OrderedDict
+
+import numpy
+import torch
+from torch.nn import Flatten, Linear, ReLU, Sequential
+
+NETWORKS = {
+    "digits": lambda: layers(flat=Flatten(), l1=Linear(64, 64), r1=ReLU(), l2=Linear(64, 10)),
+    "mnist_a": lambda: layers(
+        flat=Flatten(), l1=Linear(784, 128), r1=ReLU(), l2=Linear(128, 128), r2=ReLU(), l3=Linear(128, 10)
+    ),
+}
+
+
+def layers(**named):
+    """What is only computed is named too, but has no parameters."""
+    return Sequential(OrderedDict(named))
+
+
+def load(path):
+    """The tensors of an npz or safetensors file by name."""
+    if not str(path).endswith(".safetensors"):
+        return dict(numpy.load(path))
+    raw = pathlib.Path(path).read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = {key: value for key, value in json.loads(raw[8:start]).items() if key != "__metadata__"}
+    types = {"F64": "<f8", "F32": "<f4", "I64": "<i8"}
+
+    def tensor(about):
+        first, end = about["data_offsets"]
+        return numpy.frombuffer(raw[start + first : start + end], types[about["dtype"]]).reshape(about["shape"]).copy()
+
+    return {key: tensor(about) for key, about in header.items()}
+
+
+def data(folder, part):
+    """Images [n, 1, height, width] between 0 and 1, and labels: the digits of this repository, or MNIST. Part is "train" or "test"."""
+    digits = pathlib.Path(folder, "digits.npz")
+    if digits.exists():
+        arrays = numpy.load(digits)
+        images, labels, side, white = arrays[f"{part}_x"], arrays[f"{part}_y"], 8, 16
+    else:
+        name = "t10k" if part == "test" else part
+        images, labels, side, white = idx(folder, f"{name}-images-idx3-ubyte"), idx(folder, f"{name}-labels-idx1-ubyte"), 28, 256
+    pixels = torch.from_numpy(images.reshape(-1, 1, side, side).astype("f4") / white)
+    return pixels, torch.from_numpy(labels.reshape(-1).astype("i8"))
+
+
+def idx(folder, name):
+    """A file of MNIST, gzipped or not."""
+    path = pathlib.Path(folder, name)
+    raw = path.read_bytes() if path.exists() else gzip.open(f"{path}.gz").read()
+    return numpy.frombuffer(raw, "u1", offset=4 + 4 * raw[3])

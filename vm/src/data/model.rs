@@ -1,0 +1,95 @@
+//! A model in a file: one named tensor per field, as PyTorch's state dictionaries have them.
+
+use super::array::Array;
+use super::error::{DataError, Problem};
+use super::open::read_tensors;
+use super::prepare::{Prepared, prepare};
+use super::spec::{InputSpec, Source};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A tensor that is on one side only, or differs on both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The program declares it, the file lacks it.
+    Missing {
+        /// The field.
+        name: String,
+        /// Its type: `fix[10, 128]`.
+        declared: String,
+    },
+    /// The file holds a tensor of another shape.
+    Misshapen {
+        /// The field.
+        name: String,
+        /// Its type.
+        declared: String,
+        /// What the file has.
+        found: String,
+    },
+    /// The file holds it, the program does not use it.
+    Extra {
+        /// The tensor.
+        name: String,
+        /// What the file has.
+        found: String,
+    },
+}
+
+impl fmt::Display for Mismatch {
+    /// What is so about the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mismatch::Missing { name, declared } => write!(f, "lacks {name}, declared {declared}"),
+            Mismatch::Misshapen { name, declared, found } => {
+                write!(f, "holds {name} {found}, declared {declared}")
+            }
+            Mismatch::Extra { name, found } => {
+                write!(f, "holds {name} {found}, which the program does not use")
+            }
+        }
+    }
+}
+
+/// Reads the tensors of a model's fields, whose names are those of `fields`, in that order. Unlike rows of data, they must have exactly the
+/// declared shapes, and the file no others.
+///
+/// # Errors
+/// Whatever is wrong with the file; D019 for tensors that are missing, left over or misshapen, all of them at once.
+pub fn read_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, DataError> {
+    read(input, fields, source).map_err(|problem| problem.at(None, source))
+}
+
+/// The same, checked as [`prepare`] checks tensors.
+///
+/// # Errors
+/// As [`read_model`] and [`prepare`].
+pub fn load_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Prepared>, DataError> {
+    let arrays = read_model(input, fields, source)?;
+    let one = |(field, array): (&InputSpec, Array)| {
+        prepare(field, array, &Source { member: Some(field.name.clone()), ..source.clone() })
+    };
+    fields.iter().zip(arrays).map(one).collect()
+}
+
+fn read(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
+    if let Some(member) = &source.member {
+        return Err(Problem::OneOfModel { input: input.into(), member: member.clone() });
+    }
+    let expected = fields.first().map_or(input, |field| &field.name);
+    let mut tensors: BTreeMap<String, Array> = read_tensors(&source.path, expected)?.into_iter().collect();
+    let (mut arrays, mut mismatches) = (Vec::new(), Vec::new());
+    for field in fields {
+        let (name, declared) = (field.name.clone(), field.type_text());
+        match tensors.remove(&name) {
+            Some(array) if array.shape() == field.shape => arrays.push(array),
+            Some(array) => {
+                mismatches.push(Mismatch::Misshapen { name, declared, found: array.to_string() });
+            }
+            None => mismatches.push(Mismatch::Missing { name, declared }),
+        }
+    }
+    let extra = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
+    mismatches.extend(extra);
+    if mismatches.is_empty() { Ok(arrays) } else { Err(Problem::Model { input: input.into(), mismatches }) }
+}
