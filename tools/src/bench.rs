@@ -37,17 +37,17 @@ pub(crate) enum Bench {
 
 /// An operation: an expression in `z`, which becomes its next value, and `y`; both are fix[N], about 1. That each needs the last one's result keeps
 /// the compiler from doing several at once.
-struct Operation {
-    name: &'static str,
-    expression: &'static str,
-    rounding: RoundingArg,
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) expression: &'static str,
+    pub(crate) rounding: RoundingArg,
     /// Of which a run takes longer than anyone wants to wait with all elements: a tenth is enough.
-    heavy: bool,
+    pub(crate) heavy: bool,
     /// Bits per element at f = 16 and f = 32: the paper's Table 1 (f = 32 only), and its system as it is today.
-    paper: Option<u32>,
-    system: Option<[u32; 2]>,
+    pub(crate) paper: Option<u32>,
+    pub(crate) system: Option<[u32; 2]>,
     /// Nanoseconds per element of its system as it is today, at f = 16 with one thread.
-    system_time: Option<f64>,
+    pub(crate) system_time: Option<f64>,
 }
 
 /// Repetitions within a run, and of heavy operations: enough for the steady state.
@@ -57,7 +57,7 @@ const HEAVY_TIMES: usize = 16;
 const SIDES: [usize; 3] = [128, 784, 128];
 const MATRIX: &str = "matrix product 128×784×128";
 
-const fn operation(name: &'static str, expression: &'static str) -> Operation {
+pub(crate) const fn operation(name: &'static str, expression: &'static str) -> Operation {
     Operation {
         name,
         expression,
@@ -96,7 +96,7 @@ const OPERATIONS: &[Operation] = &[
         ..operation("comparison", "fix(z < 0.5)")
     },
     Operation { system: Some([733, 1499]), system_time: Some(264.0), ..operation("ReLU", "relu(z)") },
-    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "z / y") },
+    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "y / z") },
     Operation { heavy: true, system: Some([10424, 37379]), ..operation("exponential", "exp(-z)") },
     Operation { heavy: true, system: Some([6608, 13430]), ..operation("inverse square root", "inv_sqrt(z)") },
     Operation { heavy: true, system: Some([36452, 129552]), ..operation("square root", "sqrt(z)") },
@@ -115,13 +115,13 @@ impl Operation {
 }
 
 /// What was measured.
-struct Figures {
+pub(crate) struct Figures {
     /// Per element.
-    bits: f64,
+    pub(crate) bits: f64,
     /// Per execution.
-    rounds: f64,
+    pub(crate) rounds: f64,
     /// Per element.
-    nanoseconds: f64,
+    pub(crate) nanoseconds: f64,
 }
 
 /// `tern bench`.
@@ -179,7 +179,7 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs an operation in three processes.
-fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<Figures> {
+pub(crate) fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<Figures> {
     let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
     let (text, line) = source(operation, elements);
     let args = SourceArgs {
@@ -235,7 +235,7 @@ fn source(operation: &Operation, elements: usize) -> (String, u32) {
     };
     let text = format!(
         "use nn::relu
-use math::inv_sqrt
+use math::{{inv_sqrt, sigmoid}}
 const N = {elements}
 {inputs}
 fn main() {{

@@ -85,6 +85,16 @@ impl Files {
         Files { inputs: Vec::new(), data: Some(data) }
     }
 
+    /// The files that provide a program's inputs, as far as there are any.
+    pub(crate) fn used(&self, program: &Program) -> anyhow::Result<Vec<PathBuf>> {
+        let named = self.named(program, None)?;
+        let source = |(name, _): (&str, _)| match named.get(name) {
+            Some(file) => Some(Source::parse(file)),
+            None => self.data.as_deref().and_then(|directory| find(directory, name)),
+        };
+        Ok(by_name(program).into_iter().filter_map(source).map(|source| source.path).collect())
+    }
+
     /// The files by input, of inputs that the program has; `only` says whose.
     fn named(&self, program: &Program, only: Option<Party>) -> anyhow::Result<BTreeMap<&str, &str>> {
         let mut files = BTreeMap::new();

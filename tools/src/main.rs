@@ -10,6 +10,7 @@ mod host;
 mod keys;
 mod plot;
 mod report;
+mod reproduce;
 mod run;
 mod shares;
 mod tests;
@@ -72,6 +73,8 @@ enum Command {
     Keygen(keys::KeygenArgs),
     /// See whether the other parties can be reached and are who they should be; all three run this at the same time.
     Ping(run::PartyArgs),
+    /// Run the experiments of the paper, and set ours beside its figures: CSV, a text table, plots.
+    Reproduce(reproduce::ReproduceArgs),
     /// Measure this machine.
     Bench {
         /// What to measure.
@@ -168,6 +171,7 @@ fn main() -> ExitCode {
         Command::Ping(args) => keys::ping(&args),
         Command::Bench { what } => bench::bench(&what),
         Command::Plot(args) => plot::plot(&args),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::LocalParty => run::local_party(),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),

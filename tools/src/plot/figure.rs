@@ -36,6 +36,11 @@ impl Look {
         Look { color: i % COLORS.len(), dashed: (i / COLORS.len()) % 2 == 1 }
     }
 
+    /// The same colour with dashes.
+    pub(crate) fn dashed(self) -> Look {
+        Look { dashed: true, ..self }
+    }
+
     fn style(self) -> ShapeStyle {
         COLORS[self.color].stroke_width(2)
     }

@@ -1,0 +1,178 @@
+//! `tern reproduce`: the experiments of Keller and Sun, *Secure Quantized Training for Deep Learning* (ICML 2022), with ours beside them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `kept` | results of finished work in directories, which are found again |
+//! | `training` | a network trained in the emulator |
+//! | `secure` | a few batches in three processes |
+//! | `table1` | single operations: bits, rounds, errors |
+//! | `table2` | networks: time, traffic, accuracy |
+//! | `figures` | curves of training |
+//! | `table` | tables as text and as CSV |
+
+mod figures;
+mod kept;
+mod secure;
+mod table;
+mod table1;
+mod table2;
+mod training;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+
+use table::Table;
+
+/// What to reproduce, and how much of it.
+#[derive(Args, Clone)]
+pub(crate) struct ReproduceArgs {
+    /// Which part of the paper.
+    what: Part,
+    /// Epochs of every training, instead of the paper's. 0 leaves training out.
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// Samples to train with, of 60,000; of table1, elements of each operation.
+    #[arg(long)]
+    samples: Option<u32>,
+    /// Batches that are run securely for table2. 0 leaves that out.
+    #[arg(long, default_value_t = 4)]
+    batches: u32,
+    /// Only rows or curves whose name contains this. May be given several times.
+    #[arg(long)]
+    only: Vec<String>,
+    /// The network of figures 2 and 3.
+    #[arg(long, default_value = "a")]
+    network: String,
+    /// Fraction bits, of figures 3 and 4.
+    #[arg(long, default_value_t = 16)]
+    fixed: u32,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds; accuracies of table2 are the means.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    seeds: u64,
+    /// Threads of the emulator; by default all cores.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Run nothing: show what has been run, also of runs that are not finished.
+    #[arg(long)]
+    kept: bool,
+    /// MNIST; by default data/mnist or ../shared/data/mnist.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where the programs are.
+    #[arg(long, default_value = "programs")]
+    programs: PathBuf,
+    /// Where results go, and those of finished runs are kept.
+    #[arg(long, default_value = "reproduction")]
+    out: PathBuf,
+}
+
+/// A part of the paper.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Bits, rounds and errors of single operations.
+    Table1,
+    /// Networks A to D: secure time and traffic, accuracy.
+    Table2,
+    /// A network with f = 16, 32, 64 and both roundings.
+    Figure2,
+    /// A network with several optimizers and rates.
+    Figure3,
+    /// Networks A to D.
+    Figure4,
+}
+
+/// `tern reproduce`.
+pub(crate) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
+    match args.what {
+        Part::Table1 => table1::table1(args)?,
+        Part::Table2 => table2::table2(args)?,
+        Part::Figure2 => figures::figure2(args)?,
+        Part::Figure3 => figures::figure3(args)?,
+        Part::Figure4 => figures::figure4(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl ReproduceArgs {
+    /// Whether a row or curve is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Where MNIST is.
+    fn mnist(&self) -> anyhow::Result<PathBuf> {
+        let given = self.data.clone().into_iter();
+        let usual = ["data/mnist", "../shared/data/mnist"].map(PathBuf::from);
+        let candidates: Vec<PathBuf> = match &self.data {
+            Some(_) => given.collect(),
+            None => usual.into(),
+        };
+        match candidates.iter().find(|path| path.is_dir()) {
+            Some(path) => Ok(path.clone()),
+            None => bail!(
+                "MNIST is not in {}; `tern data mnist` prepares it, --data DIR says where it is",
+                candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+            ),
+        }
+    }
+
+    /// Writes a table as text and as CSV, and shows it.
+    fn publish(&self, name: &str, table: &Table) -> anyhow::Result<()> {
+        let text = table.to_text();
+        write(&self.out.join(format!("{name}.txt")), &text)?;
+        write(&self.out.join(format!("{name}.csv")), &table.to_csv())?;
+        println!("\n{text}");
+        for suffix in ["txt", "csv"] {
+            println!("{}", self.out.join(format!("{name}.{suffix}")).display());
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    tern_vm::data::write_atomically(path, |file| std::io::Write::write_all(file, text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A network of the paper, and what is known about it.
+struct Network {
+    /// As the programs are called: `mnist_a`.
+    letter: &'static str,
+    /// Epochs of Table 2.
+    epochs: u32,
+    /// Table 2, at f = 16 and 32: seconds per epoch on three machines of 36 cores, and the accuracy in percent.
+    paper: [(f64, f64); 2],
+    /// Accuracy in percent of one run in single precision, PyTorch, SGD with rate 0.01 and momentum 0.9, after 1, 5, 10 and 15 epochs.
+    float: [f64; 4],
+}
+
+/// The epochs of [`Network::float`].
+const MILESTONES: [usize; 4] = [1, 5, 10, 15];
+
+const NETWORKS: [Network; 4] = [
+    Network { letter: "a", epochs: 15, paper: [(31.0, 97.9), (50.0, 97.7)], float: [93.1, 96.6, 97.4, 97.6] },
+    Network {
+        letter: "b",
+        epochs: 15,
+        paper: [(144.0, 93.6), (249.0, 94.7)],
+        float: [97.0, 98.7, 98.8, 99.1],
+    },
+    Network {
+        letter: "c",
+        epochs: 5,
+        paper: [(344.0, 94.9), (643.0, 93.8)],
+        float: [97.2, 98.8, 99.0, 99.2],
+    },
+    Network { letter: "d", epochs: 15, paper: [(41.0, 96.8), (68.0, 96.8)], float: [94.4, 97.3, 97.8, 98.1] },
+];
+
+/// Samples of MNIST, and the size of a batch.
+const MNIST: u32 = 60_000;
+const BATCH: u32 = 128;

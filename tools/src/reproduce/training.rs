@@ -1,0 +1,151 @@
+//! A network trained in the emulator: what it reports per epoch, and its weights.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tern_bytecode::Program;
+
+use super::kept::Kept;
+use super::{BATCH, MNIST, Network, ReproduceArgs};
+use crate::compile::load;
+use crate::emulate::{describe, open_log};
+use crate::events::{Audience, Events};
+use crate::host::{FileHost, Files, Outputs, read_inputs};
+use crate::plot::metrics::{Metrics, read};
+use crate::{RoundingArg, SourceArgs};
+
+/// How a network is trained.
+#[derive(Clone)]
+pub(super) struct Training {
+    /// For people: `mnist_a, f = 16`.
+    pub(super) name: String,
+    /// The network's letter.
+    pub(super) network: String,
+    pub(super) fixed: u32,
+    pub(super) rounding: RoundingArg,
+    pub(super) optimizer: &'static str,
+    pub(super) rate: &'static str,
+    pub(super) epochs: u32,
+    pub(super) seed: u64,
+}
+
+/// What a training has reported.
+pub(super) struct Report {
+    pub(super) metrics: Metrics,
+    /// Whether it came to its end.
+    pub(super) finished: bool,
+}
+
+/// What is kept of a finished training, beside its metrics and weights.
+#[derive(Serialize, Deserialize)]
+struct Done {
+    name: String,
+    seconds: f64,
+}
+
+impl Training {
+    /// As in the paper's tables.
+    pub(super) fn of(network: &Network, fixed: u32, epochs: u32, seed: u64) -> Training {
+        Training {
+            name: format!("{}, f = {fixed}", network.letter.to_uppercase()),
+            network: network.letter.into(),
+            fixed,
+            rounding: RoundingArg::Probabilistic,
+            optimizer: "sgd",
+            rate: "0.01",
+            epochs,
+            seed,
+        }
+    }
+
+    /// Trains, unless that has been done before; `None` with a line that says why if it cannot be done, or is not to be.
+    pub(super) fn report(&self, args: &ReproduceArgs) -> anyhow::Result<Option<Report>> {
+        let samples = args.samples.unwrap_or(MNIST);
+        let own = [
+            format!("EPOCHS={}", self.epochs),
+            format!("N={samples}"),
+            format!("TEST={}", samples.min(10_000)),
+            format!("OPTIMIZER={}", self.optimizer),
+            format!("RATE={}", self.rate),
+        ];
+        let Some(program) = program(&self.name, &self.source(args, own.into()))? else {
+            return Ok(None);
+        };
+        let files = Files::of_directory(args.mnist()?);
+        let kept = Kept::new(&args.out, &self.directory(), &program, &files.used(&program)?, self.seed)?;
+        let finished = kept.result::<Done>().is_some();
+        let log = kept.path("metrics.jsonl");
+        if args.kept && !finished {
+            println!("{}: not finished", self.name);
+            let metrics = if log.exists() { read(&log)? } else { Metrics::new() };
+            return Ok(Some(Report { metrics, finished }));
+        }
+        if !finished {
+            self.train(args, &program, &files, &kept)?;
+        }
+        Ok(Some(Report { metrics: read(&log)?, finished: true }))
+    }
+
+    fn train(
+        &self,
+        args: &ReproduceArgs,
+        program: &Program,
+        files: &Files,
+        kept: &Kept,
+    ) -> anyhow::Result<()> {
+        println!("{}: training in the emulator, {} epochs", self.name, self.epochs);
+        let directory = kept.path("");
+        let mut events = Events::new(Audience::Person, Some(open_log(&directory)?));
+        let mut host = FileHost::new(program, None, read_inputs(program, files, None)?, &mut events);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let options = tern_vm::Options {
+            seed: Some(self.seed),
+            threads: args.threads.unwrap_or(cores),
+            ..tern_vm::Options::default()
+        };
+        let started = Instant::now();
+        tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
+        host.events.finish();
+        host.write_outputs(&Outputs::to_directory(directory))?;
+        kept.finish(&Done { name: self.name.clone(), seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// The program with these arguments and those of the paper.
+    pub(super) fn source(&self, args: &ReproduceArgs, own: Vec<String>) -> SourceArgs {
+        SourceArgs {
+            program: args.programs.join(format!("mnist_{}.mpc", self.network)),
+            args: own.into_iter().chain([format!("BATCH={BATCH}")]).collect(),
+            fixed: Some(self.fixed.to_string()),
+            ring: None,
+            rounding: Some(self.rounding),
+        }
+    }
+
+    /// The beginning of the name of its directory.
+    pub(super) fn directory(&self) -> String {
+        let Training { network, fixed, optimizer, rate, seed, .. } = self;
+        let rounding = match self.rounding {
+            RoundingArg::Probabilistic => "probabilistic",
+            RoundingArg::Nearest => "nearest",
+        };
+        format!("mnist_{network}-f{fixed}-{rounding}-{optimizer}-{rate}-seed{seed}")
+    }
+}
+
+/// Compiles; `None` with a line that says why if there is no such program, or it has errors, which have been shown.
+pub(super) fn program(name: &str, source: &SourceArgs) -> anyhow::Result<Option<Program>> {
+    let path: &PathBuf = &source.program;
+    if !path.is_file() {
+        println!(
+            "{name} is left out: there is no {}; --programs says where the programs are",
+            path.display()
+        );
+        return Ok(None);
+    }
+    let loaded = load(source)?;
+    if loaded.is_none() {
+        println!("{name} is left out: {} does not compile with {}", path.display(), source.args.join(" "));
+    }
+    Ok(loaded.map(|loaded| loaded.program))
+}
