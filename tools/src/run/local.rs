@@ -194,10 +194,15 @@ impl Leader {
         let Some(least) = self.failures.iter().map(|(blame, ..)| *blame).min() else {
             return if shares.len() == 3 { Ok(shares) } else { Err(anyhow!("the local parties are gone")) };
         };
-        let causes = self.failures.iter().filter(|(blame, ..)| *blame == least);
-        let lines = causes.map(|(_, party, message)| format!("party {party}: {message}"));
-        // All that failed on their own are named; of those who saw another fail, the first.
-        let lines: Vec<String> = if least == Blame::Own { lines.collect() } else { lines.take(1).collect() };
+        let mut causes: Vec<_> = self.failures.iter().filter(|(blame, ..)| *blame == least).collect();
+        match least {
+            // All that failed on their own are named, in their order whoever wrote first.
+            Blame::Own => causes.sort_by_key(|(_, party, _)| *party),
+            // Of those who saw another fail, the first.
+            Blame::Other | Blame::Told => causes.truncate(1),
+        }
+        let lines: Vec<String> =
+            causes.iter().map(|(_, party, message)| format!("party {party}: {message}")).collect();
         Err(anyhow!("{}", lines.join("\n")))
     }
 }
