@@ -35,7 +35,7 @@ pub(crate) enum Bench {
     },
 }
 
-/// An operation: an expression in `z`, which becomes its next value, and `y`; both are fix[N], about 1. That each needs the last one's result keeps
+/// An operation: an expression in `z`, which becomes its next value, and `y`; both are `fix[N]`, about 1. That each needs the last one's result keeps
 /// the compiler from doing several at once.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
