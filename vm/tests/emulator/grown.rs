@@ -75,7 +75,9 @@ fn draw(p: &Program, numbers: &mut dyn Iterator<Item = u64>) -> Instr {
     let which = number(numbers) as usize;
     let mut shape = None;
     let mut chosen = Vec::new();
-    for operand in instruction(which, &mut std::iter::repeat(0)).operands() {
+    let drawn = instruction(which, &mut std::iter::repeat(0));
+    let (bits, mut places) = (matches!(drawn, Instr::Bits { .. }), 0);
+    for operand in drawn.operands() {
         match operand.value {
             OperandValue::Reg(_, _, kinds) => {
                 if operand.name == "keep" {
@@ -90,6 +92,15 @@ fn draw(p: &Program, numbers: &mut dyn Iterator<Item = u64>) -> Instr {
                 let register = any[number(numbers) as usize % any.len()];
                 shape.get_or_insert_with(|| p.views[register].shape());
                 chosen.push(register as u64);
+                if bits && operand.name == "dst" {
+                    // the operand has all axes but that of the places
+                    shape = shape.map(|shape| shape.iter().skip(1).copied().collect());
+                    places = p.views[register].shape().first().map_or(0, |n| u64::from(*n));
+                }
+            }
+            OperandValue::Imm(_) if bits && operand.name == "low" => chosen.push(number(numbers) % 8),
+            OperandValue::Imm(_) if bits && operand.name == "high" => {
+                chosen.extend(chosen.last().map(|low| low + places));
             }
             OperandValue::Imm(_) if operand.name == "axes" => chosen.extend(numbers.take(4)),
             OperandValue::Imm(_) => chosen.push(number(numbers)),
