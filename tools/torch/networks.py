@@ -6,14 +6,29 @@ from collections import OrderedDict
 
 import numpy
 import torch
-from torch.nn import Flatten, Linear, ReLU, Sequential
+from torch.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 
 NETWORKS = {
     "digits": lambda: layers(flat=Flatten(), l1=Linear(64, 64), r1=ReLU(), l2=Linear(64, 10)),
     "mnist_a": lambda: layers(
         flat=Flatten(), l1=Linear(784, 128), r1=ReLU(), l2=Linear(128, 128), r2=ReLU(), l3=Linear(128, 10)
     ),
+    "mnist_b": lambda: convolutions(16, 16, 256, 100),
+    "mnist_c": lambda: convolutions(20, 50, 800, 500),
+    "mnist_d": lambda: layers(
+        conv=Conv2d(1, 5, 5, stride=2, padding=2), r1=ReLU(),
+        flat=Flatten(), fc1=Linear(980, 100), r2=ReLU(), fc2=Linear(100, 10),
+    ),
 }
+
+
+def convolutions(first, second, flat, dense):
+    """Two convolutions with pooling, and two dense layers."""
+    return layers(
+        conv1=Conv2d(1, first, 5), r1=ReLU(), p1=MaxPool2d(2),
+        conv2=Conv2d(first, second, 5), r2=ReLU(), p2=MaxPool2d(2),
+        flat=Flatten(), fc1=Linear(flat, dense), r3=ReLU(), fc2=Linear(dense, 10),
+    )
 
 
 def layers(**named):

@@ -29,7 +29,7 @@ pub(super) fn figure2(args: &ReproduceArgs) -> anyhow::Result<()> {
                 RoundingArg::Nearest => ("nearest", Look::of(i).dashed()),
             };
             let training = Training {
-                name: format!("f = {fixed}, {name}"),
+                name: format!("f={fixed} {name}"),
                 rounding,
                 ..Training::of(network, fixed, args.epochs.unwrap_or(EPOCHS), args.seed)
             };
@@ -104,7 +104,7 @@ fn figure(args: &ReproduceArgs, name: &str, title: &str, planned: &[Planned]) ->
         let (loss, accuracy) = (values("loss"), values("accuracy"));
         for epoch in 0..loss.len().max(accuracy.len()) {
             let cell = |values: &[f64]| number(values.get(epoch).copied(), 6);
-            points += &format!("\"{}\",{},{},{}\n", training.name, epoch + 1, cell(loss), cell(accuracy));
+            points += &format!("{},{},{},{}\n", training.name, epoch + 1, cell(loss), cell(accuracy));
         }
         table.row(cells(training, loss, accuracy, *network, report.finished));
         curves.push(Curve { name: training.name.clone(), look: *look, metrics: report.metrics });

@@ -22,25 +22,25 @@ pub(super) struct PerBatch {
     pub(super) rounds: f64,
 }
 
+/// Every sample is used so often: lines that are executed once per batch are told from others by that, however few batches there are.
+const EPOCHS: u32 = 2;
+
 /// Measures a network; `None` if that cannot be done, or is not to be, with a line that says so.
 ///
-/// Two runs on the same few samples differ in one epoch: the difference is so many batches and nothing else.
+/// What counts are the source lines that every batch executes, so that the input of data and the start are left out.
 pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Result<Option<PerBatch>> {
-    let compiled = |epochs: u32| {
-        let own = [
-            format!("EPOCHS={epochs}"),
-            format!("N={}", args.batches * BATCH),
-            "TEST=0".into(),
-            "LOSS=false".into(),
-            format!("OPTIMIZER={}", training.optimizer),
-            format!("RATE={}", training.rate),
-        ];
-        program(&training.name, &training.source(args, own.into()))
-    };
-    let Some(long) = compiled(2)? else { return Ok(None) };
+    let own = [
+        format!("EPOCHS={EPOCHS}"),
+        format!("N={}", args.batches.saturating_mul(BATCH)),
+        "TEST=0".into(),
+        "LOSS=false".into(),
+        format!("OPTIMIZER={}", training.optimizer),
+        format!("RATE={}", training.rate),
+    ];
+    let Some(program) = program(&training.name, &training.source(args, own.into()))? else { return Ok(None) };
     let files = Files::of_directory(args.mnist()?);
     let name = format!("secure-{}", training.directory());
-    let kept = Kept::new(&args.out, &name, &long, &files.used(&long)?, training.seed)?;
+    let kept = Kept::new(&args.out, &name, &program, &files.used(&program)?, training.seed)?;
     if let Some(known) = kept.result() {
         return Ok(Some(known));
     }
@@ -48,22 +48,15 @@ pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Re
         println!("{}: not run securely", training.name);
         return Ok(None);
     }
-    let Some(short) = compiled(1)? else { return Ok(None) };
-    println!("{}: {} batches in three processes", training.name, args.batches);
+    let batches = u64::from(EPOCHS) * u64::from(args.batches);
+    println!("{}: {batches} batches in three processes", training.name);
     let outputs = Outputs::to_directory(kept.path(""));
-    let (one, two) = (run(&short, &files, &outputs)?, run(&long, &files, &outputs)?);
-    let batches = f64::from(args.batches);
-    let measured = PerBatch {
-        seconds: (two.seconds - one.seconds) / batches,
-        bits: (two.bits - one.bits) / batches,
-        rounds: (two.rounds - one.rounds) / batches,
-    };
+    let measured = measure(&program, &files, &outputs, batches)?;
     kept.finish(&measured)?;
     Ok(Some(measured))
 }
 
-/// What a whole run takes.
-fn run(program: &Program, files: &Files, outputs: &Outputs) -> anyhow::Result<PerBatch> {
+fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) -> anyhow::Result<PerBatch> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let job = Job {
         program,
@@ -75,10 +68,16 @@ fn run(program: &Program, files: &Files, outputs: &Outputs) -> anyhow::Result<Pe
         timeout: TIMEOUT.max(Duration::from_secs(120)),
     };
     let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
-    let most = |of: fn(&Share) -> f64| shares.iter().map(of).fold(0.0, f64::max);
+    let lines = |share: &Share| {
+        let each = share.by_line.iter().filter(|line| line.executions >= batches);
+        each.fold((0.0, 0, 0), |(seconds, bits, rounds), line| {
+            (seconds + line.compute + line.waited, bits + line.bits, rounds + line.rounds)
+        })
+    };
+    let parts: Vec<(f64, u64, u64)> = shares.iter().map(lines).collect();
     Ok(PerBatch {
-        seconds: most(|share| share.seconds),
-        bits: shares.iter().flat_map(|share| share.sent).sum::<u64>() as f64,
-        rounds: most(|share| share.rounds as f64),
+        seconds: parts.iter().map(|part| part.0).fold(0.0, f64::max) / batches as f64,
+        bits: parts.iter().map(|part| part.1).sum::<u64>() as f64 / batches as f64,
+        rounds: parts.first().map_or(0, |part| part.2) as f64 / batches as f64,
     })
 }

@@ -1,5 +1,6 @@
 //! Table 1: single operations, what they cost and how exact they are.
 
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
@@ -51,6 +52,23 @@ enum Span {
     Log(f64, f64),
 }
 
+impl Accuracy {
+    fn arguments(&self) -> String {
+        match (self.exact, self.expression.contains('y')) {
+            (None, _) => String::new(),
+            (Some(_), false) => format!("x in {}", self.x),
+            (Some(_), true) => format!("x in {}; y in {}", self.x, self.y),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Span::Even(low, high) | Span::Log(low, high)) = self;
+        write!(f, "{low}..{high}")
+    }
+}
+
 /// What was measured.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Figures {
@@ -73,6 +91,7 @@ pub(super) fn table1(args: &ReproduceArgs) -> anyhow::Result<()> {
         "paper bits",
         "system bits",
         "system rounds",
+        "arguments of errors",
     ];
     let mut table = Table::new(
         "Operations, per element, modulo 2^(4f), three processes on this machine with a thread each",
@@ -80,7 +99,7 @@ pub(super) fn table1(args: &ReproduceArgs) -> anyhow::Result<()> {
     );
     for fixed in [16, 32] {
         for row in rows() {
-            let name = format!("{}, f = {fixed}", row.operation.name);
+            let name = format!("{} f={fixed}", row.operation.name);
             if !args.wants(&name) {
                 continue;
             }
@@ -110,7 +129,7 @@ fn rows() -> Vec<Row> {
         ..operation(name, expression)
     };
     let (unit, few) = (Span::Even(-1.0, 1.0), Span::Even(-30.0, 30.0));
-    let wide = Span::Log(1.0 / 256.0, 1000.0);
+    let wide = Span::Log(0.01, 1000.0);
     let truncation = |name, paper| Operation { paper: Some(paper), ..operation(name, "z * 0.9") };
     let division = |name, paper, system| heavy(name, "y / z", Some(paper), system);
     let exponential = |name, paper, system| heavy(name, "exp(-z)", Some(paper), system);
@@ -136,7 +155,7 @@ fn rows() -> Vec<Row> {
         row(nearest(truncation("nearest truncation", 4462)), None, "x * y", few, few, |x, y| x * y),
         row(comparison, None, "fix(x < y)", unit, unit, |x, y| f64::from(u8::from(x < y))),
         row(division("division", 29_866, Some([7252, 16522])), Some(58), "x / y", few, ratio, divide),
-        row(nearest(division("division, nearest", 57_798, None)), None, "x / y", few, ratio, divide),
+        row(nearest(division("division (nearest)", 57_798, None)), None, "x / y", few, ratio, divide),
         row(
             exponential("exponentiation", 77_684, Some([10424, 37379])),
             Some(28),
@@ -146,7 +165,7 @@ fn rows() -> Vec<Row> {
             |x, _| x.exp(),
         ),
         row(
-            nearest(exponential("exponentiation, nearest", 171_638, None)),
+            nearest(exponential("exponentiation (nearest)", 171_638, None)),
             None,
             "exp(x)",
             Span::Even(-8.0, 4.0),
@@ -162,7 +181,7 @@ fn rows() -> Vec<Row> {
             |x, _| 1.0 / x.sqrt(),
         ),
         row(
-            nearest(inverse_root("inverse square root, nearest", 27_699, None)),
+            nearest(inverse_root("inverse square root (nearest)", 27_699, None)),
             None,
             "inv_sqrt(x)",
             wide,
@@ -214,7 +233,7 @@ fn rows() -> Vec<Row> {
 fn figures(args: &ReproduceArgs, row: &Row, fixed: u32) -> anyhow::Result<Option<Figures>> {
     let elements = args.samples.unwrap_or(ELEMENTS).max(1) as usize;
     let program = accuracy_program(row, fixed, elements)?;
-    let name = format!("table1-f{fixed}-{}", row.operation.name.replace([' ', ','], "-"));
+    let name = format!("table1-f{fixed}-{}", row.operation.name.replace(' ', "-"));
     let kept = Kept::new(&args.out, &name, &program, &[], args.seed)?;
     if let Some(known) = kept.result() {
         return Ok(Some(known));
@@ -222,7 +241,7 @@ fn figures(args: &ReproduceArgs, row: &Row, fixed: u32) -> anyhow::Result<Option
     if args.kept {
         return Ok(None);
     }
-    println!("{}, f = {fixed}", row.operation.name);
+    println!("{} f={fixed}", row.operation.name);
     let cost = measure(&row.operation, fixed, elements)?;
     let errors = match row.accuracy.exact {
         Some(exact) => Some(errors(args, &program, &row.accuracy, fixed, exact)?),
@@ -335,6 +354,7 @@ fn cells(row: &Row, fixed: u32, figures: &Figures) -> Vec<String> {
         at_32(row.operation.paper),
         number(row.operation.system.map(|system| f64::from(system[column])), 0),
         at_32(row.system_rounds),
+        row.accuracy.arguments(),
     ]
 }
 

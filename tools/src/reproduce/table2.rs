@@ -5,8 +5,8 @@ use super::table::{Table, number};
 use super::training::Training;
 use super::{BATCH, MILESTONES, MNIST, NETWORKS, Network, ReproduceArgs};
 
-/// Batches of an epoch: the last one is a full one too.
-const BATCHES: f64 = (MNIST / BATCH) as f64;
+/// Batches of an epoch; the last one is filled up.
+const BATCHES: f64 = MNIST.div_ceil(BATCH) as f64;
 
 /// A row.
 struct Row {
@@ -44,7 +44,7 @@ pub(super) fn table2(args: &ReproduceArgs) -> anyhow::Result<()> {
         }
     }
     table.note(format!(
-        "Seconds, traffic on all links and rounds are measured: three processes on this machine over TLS, {} batches; an epoch is {BATCHES} of them.",
+        "Seconds, traffic on all links and rounds are measured: three processes on this machine over TLS, {} batches twice; an epoch is {BATCHES} of them.",
         args.batches
     ));
     table.note("Accuracy is that of the emulator, which computes what the three parties compute. float: one run of PyTorch in single precision after as many epochs.");

@@ -18,7 +18,7 @@ use crate::{RoundingArg, SourceArgs};
 /// How a network is trained.
 #[derive(Clone)]
 pub(super) struct Training {
-    /// For people: `mnist_a, f = 16`.
+    /// For people: `A f=16`.
     pub(super) name: String,
     /// The network's letter.
     pub(super) network: String,
@@ -48,7 +48,7 @@ impl Training {
     /// As in the paper's tables.
     pub(super) fn of(network: &Network, fixed: u32, epochs: u32, seed: u64) -> Training {
         Training {
-            name: format!("{}, f = {fixed}", network.letter.to_uppercase()),
+            name: format!("{} f={fixed}", network.letter.to_uppercase()),
             network: network.letter.into(),
             fixed,
             rounding: RoundingArg::Probabilistic,

@@ -6,6 +6,7 @@ mod messages;
 mod mnist;
 mod plot;
 mod report;
+mod reproduce;
 mod shell;
 mod test_blocks;
 mod torch;

@@ -1,0 +1,166 @@
+//! The experiments of the paper, made short: made-up images, few of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tern_vm::data::{Array, write_npy};
+
+use crate::shell::{Shell, repository};
+
+/// A folder with 256 images that look like nothing.
+fn shell() -> Shell {
+    let shell = Shell::new();
+    shell.make_folder("mnist");
+    let save = |name: &str, shape: &[usize], values: Vec<u8>| {
+        let mut bytes = Vec::new();
+        write_npy(&mut bytes, &Array::new(shape, values)).unwrap();
+        shell.write(&format!("mnist/{name}.npy"), bytes);
+    };
+    for part in ["train", "test"] {
+        save(&format!("{part}_x"), &[256, 28, 28], (0..256 * 784).map(|i| (i * i % 251) as u8).collect());
+        save(&format!("{part}_y"), &[256], (0..256).map(|i| (i * i % 10) as u8).collect());
+    }
+    shell
+}
+
+fn reproduce(what: &str, options: &str) -> String {
+    let programs = repository("programs");
+    format!("reproduce {what} --programs {programs} --data mnist --samples 256 --threads 1 {options}")
+}
+
+/// The directories of runs.
+fn runs(shell: &Shell) -> Vec<PathBuf> {
+    let entries = fs::read_dir(shell.path("reproduction/runs")).unwrap();
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    runs.sort();
+    runs
+}
+
+fn csv(shell: &Shell, name: &str) -> Vec<Vec<String>> {
+    let text = String::from_utf8(shell.read(&format!("reproduction/{name}.csv"))).unwrap();
+    text.lines().map(|line| line.split(',').map(str::to_string).collect()).collect()
+}
+
+#[test]
+fn operations_with_their_costs_and_errors() {
+    let mut shell = Shell::new();
+    let command = "reproduce table1 --samples 640 --only comparison --only division";
+    let first = shell.succeeds(command);
+    assert!(first.contains("comparison f=16\n") && first.contains("division (nearest) f=32\n"), "{first}");
+    let again = shell.succeeds(command);
+    assert!(!again.contains("comparison f=16\n"), "finished runs are run again:\n{again}");
+    let table = |text: &str| text[text.find("Operations").unwrap()..].to_string();
+    assert_eq!(table(&first), table(&again));
+    let rows = csv(&shell, "table1");
+    assert_eq!(rows.len(), 1 + 6);
+    let column = |name: &str| rows[0].iter().position(|head| head == name).unwrap();
+    let comparison = rows.iter().find(|row| row[0] == "comparison" && row[1] == "32").unwrap();
+    // protocols of a comparison with an arithmetic result, see the cost model
+    assert_eq!(comparison[column("bits")], "719");
+    assert_eq!(comparison[column("largest error")], "0");
+    assert_eq!(comparison[column("paper bits")], "1369");
+    for division in rows.iter().filter(|row| row[0] == "division") {
+        let error: f64 = division[column("largest error")].parse().unwrap();
+        let unit = if division[1] == "16" { 2f64.powi(-16) } else { 2f64.powi(-32) };
+        // quotients are up to 60, and 2^-(f - 4) exact
+        assert!(error > 0.0 && error < 60.0 * 16.0 * unit + 16.0 * unit, "{division:?}");
+    }
+}
+
+#[test]
+fn a_figure_with_its_points_and_what_is_kept_of_it() {
+    let mut shell = shell();
+    let command = reproduce("figure2", "--epochs 2");
+    let first = shell.succeeds(&command);
+    assert_eq!(first.matches("training in the emulator, 2 epochs").count(), 6, "{first}");
+    let svg = String::from_utf8(shell.read("reproduction/figure2.svg")).unwrap();
+    for name in ["f=16 probabilistic", "f=64 nearest", "loss", "accuracy"] {
+        assert!(svg.contains(name), "{name}");
+    }
+    assert_eq!(svg.matches("<circle").count(), 6 * (2 + 2 + 1), "two epochs of two metrics, and the legend");
+    assert_eq!(csv(&shell, "figure2").len(), 1 + 6);
+    let points = shell.read("reproduction/figure2-points.csv");
+    assert_eq!(points.iter().filter(|byte| **byte == b'\n').count(), 1 + 6 * 2);
+    assert!(
+        runs(&shell).iter().all(|run| run.join("weights.npz").exists() && run.join("done.json").exists())
+    );
+    // one that was interrupted is run again, and gives the same
+    fs::remove_file(runs(&shell)[0].join("done.json")).unwrap();
+    let again = shell.succeeds(&command);
+    assert_eq!(again.matches("training in the emulator").count(), 1, "{again}");
+    assert_eq!(shell.read("reproduction/figure2-points.csv"), points);
+    // another length is another run
+    let other = shell.succeeds(&reproduce("figure2", "--epochs 1 --only f=16"));
+    assert_eq!(other.matches("training in the emulator, 1 epochs").count(), 2, "{other}");
+}
+
+#[test]
+fn networks_whose_programs_are_missing_are_left_out() {
+    let mut shell = shell();
+    shell.make_folder("own");
+    fs::copy(repository("programs/mnist_a.mpc"), shell.path("own/mnist_a.mpc")).unwrap();
+    shell.write("own/mnist_c.mpc", "fn main() {\n    nonsense\n}\n");
+    let options = "--data mnist --programs own --samples 256 --epochs 1 --batches 1 --seeds 2 --threads 1";
+    let out = shell.succeeds(&format!("reproduce table2 {options}"));
+    for left_out in [
+        "B f=16 is left out: there is no own/mnist_b.mpc",
+        "C f=32 is left out: own/mnist_c.mpc does not compile",
+    ] {
+        assert!(out.contains(left_out), "{left_out}:\n{out}");
+    }
+    let rows = csv(&shell, "table2");
+    assert_eq!(rows.len(), 1 + 2, "{rows:?}");
+    let column = |name: &str| rows[0].iter().position(|head| head == name).unwrap();
+    for (row, paper) in rows[1..].iter().zip(["97.9", "97.7"]) {
+        let number = |name: &str| row[column(name)].parse::<f64>().unwrap();
+        assert!(number("s/batch") > 0.0 && number("MB/batch") > 1.0);
+        // as tern cost says of a batch without the loss
+        assert!((20.0..=130.0).contains(&number("rounds/batch")), "{row:?}");
+        assert!((0.0..=100.0).contains(&number("accuracy %")));
+        assert_eq!(row[column("epochs")], "1 (mean of 2)");
+        assert_eq!(row[column("paper %")], paper);
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_is_shown_as_far_as_it_came() {
+    let mut shell = shell();
+    let command = reproduce("figure4", "--only A --epochs 100000");
+    let mut process = Command::new(env!("CARGO_BIN_EXE_tern"));
+    process.args(command.split_whitespace()).current_dir(shell.path("")).stdout(Stdio::null());
+    let mut process = process.spawn().unwrap();
+    let has_epoch = |run: &Path| {
+        fs::read_to_string(run.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= 4)
+    };
+    let started = Instant::now();
+    let runs_of = |shell: &Shell| match shell.path("reproduction/runs").is_dir() {
+        true => runs(shell),
+        false => Vec::new(),
+    };
+    while !runs_of(&shell).iter().any(|run| has_epoch(run)) {
+        assert!(started.elapsed() < Duration::from_secs(60), "no epoch within a minute");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let out = shell.succeeds(&format!("{command} --kept"));
+    assert!(out.contains("network A: not finished"), "{out}");
+    let rows = csv(&shell, "figure4");
+    let epochs: u32 = rows[1][1].strip_suffix(" of 100000").expect("unfinished").parse().unwrap();
+    assert!(epochs >= 1);
+    assert!(shell.path("reproduction/figure4.svg").exists());
+}
+
+#[test]
+fn what_cannot_be_reproduced() {
+    let mut shell = shell();
+    shell.refuses("reproduce table3");
+    shell.refuses("reproduce figure2 --network e");
+    shell.refuses(&format!("reproduce figure4 --programs {} --data nowhere", repository("programs")));
+    let nothing = shell.succeeds("reproduce figure4 --data mnist");
+    assert_eq!(nothing.matches("is left out: there is no programs/mnist_").count(), 4, "{nothing}");
+    let nothing = shell.succeeds(&reproduce("table1", "--kept --only sigmoid"));
+    assert!(nothing.contains("sigmoid f=16: not run"), "{nothing}");
+}
