@@ -13,11 +13,12 @@ use tern_compiler::Entry;
 use tern_vm::data::{Array, write_npy};
 use tern_vm::net::TIMEOUT;
 
+use crate::SourceArgs;
 use crate::compile::{compile_text, show};
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
+use crate::operations::{MATRIX, OPERATIONS, Operation, SIDES};
 use crate::run::{Job, Share};
-use crate::{RoundingArg, SourceArgs};
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -35,85 +36,9 @@ pub(crate) enum Bench {
     },
 }
 
-/// An operation: an expression in `z`, which becomes its next value, and `y`; both are `fix[N]`, about 1. That each needs the last one's result keeps
-/// the compiler from doing several at once.
-pub(crate) struct Operation {
-    pub(crate) name: &'static str,
-    pub(crate) expression: &'static str,
-    pub(crate) rounding: RoundingArg,
-    /// Of which a run takes longer than anyone wants to wait with all elements: a tenth is enough.
-    pub(crate) heavy: bool,
-    /// Bits per element at f = 16 and f = 32: the paper's Table 1 (f = 32 only), and its system as it is today.
-    pub(crate) paper: Option<u32>,
-    pub(crate) system: Option<[u32; 2]>,
-    /// Nanoseconds per element of its system as it is today, at f = 16 with one thread.
-    pub(crate) system_time: Option<f64>,
-}
-
 /// Repetitions within a run, and of heavy operations: enough for the steady state.
 const TIMES: usize = 64;
 const HEAVY_TIMES: usize = 16;
-/// Sides of the matrix product.
-const SIDES: [usize; 3] = [128, 784, 128];
-const MATRIX: &str = "matrix product 128×784×128";
-
-pub(crate) const fn operation(name: &'static str, expression: &'static str) -> Operation {
-    Operation {
-        name,
-        expression,
-        rounding: RoundingArg::Probabilistic,
-        heavy: false,
-        paper: None,
-        system: None,
-        system_time: None,
-    }
-}
-
-/// The figures of the paper are those of Table 1 in Keller and Sun, Secure Quantized Training for Deep Learning (ICML 2022).
-const OPERATIONS: &[Operation] = &[
-    operation("reveal", "reveal(z)"),
-    Operation { paper: Some(1536), ..operation("truncation", "z * 0.9") },
-    Operation {
-        paper: Some(1920),
-        system: Some([448, 896]),
-        system_time: Some(105.0),
-        ..operation("product, truncation", "z * y")
-    },
-    Operation {
-        rounding: RoundingArg::Nearest,
-        paper: Some(4462),
-        ..operation("nearest truncation", "z * 0.9")
-    },
-    Operation {
-        rounding: RoundingArg::Nearest,
-        system: Some([1523, 3058]),
-        ..operation("product, nearest truncation", "z * y")
-    },
-    Operation {
-        paper: Some(1369),
-        system: Some([541, 1115]),
-        system_time: Some(138.0),
-        ..operation("comparison", "fix(z < 0.5)")
-    },
-    Operation { system: Some([733, 1499]), system_time: Some(264.0), ..operation("ReLU", "relu(z)") },
-    Operation { heavy: true, system: Some([7252, 16522]), ..operation("division", "y / z") },
-    Operation { heavy: true, system: Some([10424, 37379]), ..operation("exponential", "exp(-z)") },
-    Operation { heavy: true, system: Some([6608, 13430]), ..operation("inverse square root", "inv_sqrt(z)") },
-    Operation { heavy: true, system: Some([36452, 129552]), ..operation("square root", "sqrt(z)") },
-    Operation { heavy: true, system: Some([32643, 122024]), ..operation("logarithm", "log2(1 + z)") },
-    Operation {
-        system: Some([1208, 1910]),
-        ..operation("random fraction", "z + random::uniform(0, 1, shape=[N])")
-    },
-    Operation { system_time: Some(44e6), ..operation(MATRIX, "a @ z") },
-];
-
-impl Operation {
-    fn times(&self) -> usize {
-        if self.heavy { HEAVY_TIMES } else { TIMES }
-    }
-}
-
 /// What was measured.
 pub(crate) struct Figures {
     /// Per element.
@@ -138,7 +63,9 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
         let wanted =
             OPERATIONS.iter().filter(|o| filter.as_ref().is_none_or(|filter| o.name.contains(filter)));
         for operation in wanted {
-            let figures = measure(operation, frac, *elements).with_context(|| operation.name)?;
+            let measured =
+                Measurement::new(operation, frac, *elements).and_then(|measurement| measurement.run());
+            let figures = measured.with_context(|| operation.name)?;
             let paper = operation.paper.filter(|_| frac == 32);
             let system = operation.system.map(|system| system[column]);
             let system_time = operation.system_time.filter(|_| frac == 16);
@@ -178,47 +105,72 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs an operation in three processes.
-pub(crate) fn measure(operation: &Operation, frac: u32, elements: usize) -> anyhow::Result<Figures> {
-    let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
-    let (text, line) = source(operation, elements);
-    let args = SourceArgs {
-        program: PathBuf::from("bench.mpc"),
-        args: Vec::new(),
-        fixed: Some(frac.to_string()),
-        ring: None,
-        rounding: Some(operation.rounding),
-    };
-    let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
-    show(&compilation.diagnostics, &compilation.sources);
-    let program = compilation.program.context("it does not compile")?;
-    let directory = tempfile::tempdir()?;
-    let files = Files::of_directory(write_inputs(&program, directory.path())?);
-    let job = Job {
-        program: &program,
-        files: &files,
-        outputs: &Outputs::to_directory(directory.path().to_path_buf()),
-        seed: None,
-        threads: 1,
-        network: None,
-        timeout: TIMEOUT.max(Duration::from_secs(120)),
-    };
-    let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
-    let count = match operation.name {
-        MATRIX => SIDES[0] * SIDES[2],
-        _ => elements,
-    };
-    let mut figures = on_line(&shares, line, operation.times(), count);
-    if operation.name == MATRIX {
-        figures.nanoseconds *= count as f64;
+/// An operation that is to be measured.
+pub(crate) struct Measurement<'a> {
+    operation: &'a Operation,
+    /// The operation again and again.
+    pub(crate) program: Program,
+    /// The source line on which it stands.
+    line: u32,
+    elements: usize,
+}
+
+impl<'a> Measurement<'a> {
+    /// Compiles the operation with `frac` fraction bits on so many elements, a tenth of them if it is heavy.
+    pub(crate) fn new(
+        operation: &'a Operation,
+        frac: u32,
+        elements: usize,
+    ) -> anyhow::Result<Measurement<'a>> {
+        let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
+        let (text, line) = source(operation, elements);
+        let args = SourceArgs {
+            program: PathBuf::from("bench.mpc"),
+            args: Vec::new(),
+            fixed: Some(frac.to_string()),
+            ring: None,
+            rounding: Some(operation.rounding),
+        };
+        let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
+        show(&compilation.diagnostics, &compilation.sources);
+        let program = compilation.program.context("it does not compile")?;
+        Ok(Measurement { operation, program, line, elements })
     }
-    Ok(figures)
+
+    /// Runs it in three processes.
+    pub(crate) fn run(&self) -> anyhow::Result<Figures> {
+        let directory = tempfile::tempdir()?;
+        let files = Files::of_directory(write_inputs(&self.program, directory.path())?);
+        let job = Job {
+            program: &self.program,
+            files: &files,
+            outputs: &Outputs::to_directory(directory.path().to_path_buf()),
+            seed: None,
+            threads: 1,
+            network: None,
+            timeout: TIMEOUT.max(Duration::from_secs(120)),
+        };
+        let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
+        let count = match self.operation.name {
+            MATRIX => SIDES[0] * SIDES[2],
+            _ => self.elements,
+        };
+        let mut figures = on_line(&shares, self.line, times(self.operation), count);
+        if self.operation.name == MATRIX {
+            figures.nanoseconds *= count as f64;
+        }
+        Ok(figures)
+    }
+}
+
+fn times(operation: &Operation) -> usize {
+    if operation.heavy { HEAVY_TIMES } else { TIMES }
 }
 
 /// The program, and the line on which the operation stands.
 fn source(operation: &Operation, elements: usize) -> (String, u32) {
     let [n, inner, m] = SIDES;
-    let times = operation.times();
+    let times = times(operation);
     let expression = operation.expression;
     let (inputs, assignment) = match operation.name {
         // The result takes the place of a part of the factor; entries are small so that it stays so.

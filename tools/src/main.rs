@@ -8,6 +8,7 @@ mod emulate;
 mod events;
 mod host;
 mod keys;
+mod operations;
 mod plot;
 mod report;
 mod reproduce;

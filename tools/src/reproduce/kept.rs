@@ -13,20 +13,22 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The directory in `out` of running a program on these data files with a seed, the name being for people. A program that computes the same has
-    /// the same directory, wherever its lines stand.
+    /// The directory in `out` of running programs on these data files with a seed, the name being for people. A program with the same code has the same
+    /// directory, wherever its lines stand in the source.
     ///
     /// # Errors
     /// Data that cannot be read.
     pub(super) fn new(
         out: &Path,
         name: &str,
-        program: &Program,
+        programs: &[&Program],
         data: &[PathBuf],
         seed: u64,
     ) -> anyhow::Result<Kept> {
         let mut hash = Sha256::new();
-        hash.update(identity(program));
+        for program in programs {
+            hash.update(identity(program));
+        }
         hash.update(seed.to_le_bytes());
         for path in data {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -40,7 +40,7 @@ pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Re
     let Some(program) = program(&training.name, &training.source(args, own.into()))? else { return Ok(None) };
     let files = Files::of_directory(args.mnist()?);
     let name = format!("secure-{}", training.directory());
-    let kept = Kept::new(&args.out, &name, &program, &files.used(&program)?, training.seed)?;
+    let kept = Kept::new(&args.out, &name, &[&program], &files.used(&program)?, training.seed)?;
     if let Some(known) = kept.result() {
         return Ok(Some(known));
     }

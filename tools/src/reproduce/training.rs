@@ -73,7 +73,7 @@ impl Training {
             return Ok(None);
         };
         let files = Files::of_directory(args.mnist()?);
-        let kept = Kept::new(&args.out, &self.directory(), &program, &files.used(&program)?, self.seed)?;
+        let kept = Kept::new(&args.out, &self.directory(), &[&program], &files.used(&program)?, self.seed)?;
         let finished = kept.result::<Done>().is_some();
         let log = kept.path("metrics.jsonl");
         if args.kept && !finished {
