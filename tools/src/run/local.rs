@@ -207,16 +207,11 @@ impl Leader {
     }
 }
 
-/// The allocator's delay, in milliseconds, before it returns pages to the system. Operations on large tensors take longer than its usual 10, and with
-/// convolutions a quarter of the time went into getting pages back.
-const KEEP_PAGES: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "1000");
-
 impl LocalParty {
     fn start(party: Party, news: Sender<(usize, News)>) -> anyhow::Result<LocalParty> {
         let program = std::env::current_exe().context("where this program is")?;
         let mut process = Command::new(program)
             .arg("local-party")
-            .env(KEEP_PAGES.0, std::env::var(KEEP_PAGES.0).unwrap_or_else(|_| KEEP_PAGES.1.into()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
