@@ -16,6 +16,8 @@ use std::path::Path;
 pub struct DataError {
     /// The input it was for, if it was for one.
     pub input: Option<Box<InputSpec>>,
+    /// The input whose field that is, if it was for a model.
+    pub model: Option<String>,
     /// The file.
     pub file: Box<Source>,
     /// What is wrong with it.
@@ -74,9 +76,9 @@ pub enum Problem {
     /// An option that means nothing for this input.
     Option { option: &'static str, reason: &'static str },
     /// The tensors of a file are not those of a model.
-    Model { input: String, mismatches: Vec<Mismatch> },
+    Model { mismatches: Vec<Mismatch> },
     /// A single tensor where a model is expected.
-    OneOfModel { input: String, member: String },
+    OneOfModel,
 }
 
 /// An error in the form of the compiler's messages, to be rendered like them.
@@ -122,15 +124,18 @@ impl DataError {
 
     /// Ways out.
     pub fn help(&self) -> Vec<String> {
-        let hints = Hints { path: &self.file.path, input: self.input.as_deref() };
+        // A field has no declaration of its own that could be changed.
+        let input = self.input.as_deref().filter(|_| self.model.is_none());
+        let hints = Hints { path: &self.file.path, input, model: self.model.as_deref() };
         self.problem.helps(&hints)
     }
 
     /// Everything there is to say.
     pub fn message(&self) -> Message {
-        let what = match &self.input {
-            Some(input) => input.name.clone(),
-            None => short_name(&self.file.path),
+        let what = match (&self.input, &self.model) {
+            (Some(input), _) => input.name.clone(),
+            (None, Some(model)) => model.clone(),
+            (None, None) => short_name(&self.file.path),
         };
         let facts = self.problem.facts();
         let mut notes: Vec<String> = facts.iter().map(|fact| format!("{} {fact}", self.file)).collect();
@@ -150,6 +155,7 @@ impl Problem {
     pub(super) fn at(self, input: Option<&InputSpec>, file: &Source) -> DataError {
         DataError {
             input: input.cloned().map(Box::new),
+            model: None,
             file: Box::new(file.clone()),
             problem: Box::new(self),
         }
@@ -175,7 +181,7 @@ impl Problem {
             Problem::OutOfRange { .. } => Code::D016,
             Problem::Overflow { .. } | Problem::TooLarge { .. } => Code::D017,
             Problem::Option { .. } => Code::D018,
-            Problem::Model { .. } | Problem::OneOfModel { .. } => Code::D019,
+            Problem::Model { .. } | Problem::OneOfModel => Code::D019,
         }
     }
 }

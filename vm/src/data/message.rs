@@ -48,8 +48,8 @@ impl Problem {
                 format!("{what}{} is {value}, too large for the precision", shape_text(index))
             }
             Problem::Option { option, .. } => format!("{option} means nothing for {what}"),
-            Problem::Model { input, .. } => format!("the tensors of {input} do not fit"),
-            Problem::OneOfModel { input, .. } => format!("{input} is a model, not a single tensor"),
+            Problem::Model { .. } => format!("the tensors of {what} do not fit"),
+            Problem::OneOfModel => format!("{what} is a model, not a single tensor"),
         }
     }
 
@@ -108,7 +108,7 @@ impl Problem {
             }
             Problem::Option { reason, .. } => format!("is not used: {reason}"),
             Problem::Model { mismatches, .. } => plural(mismatches.len(), "difference"),
-            Problem::OneOfModel { .. } => "names one tensor of the file".into(),
+            Problem::OneOfModel => "names one tensor of the file".into(),
         }
     }
 
@@ -127,6 +127,9 @@ impl Problem {
             | Problem::TooLong { .. } => hints.fetch_again(),
             Problem::NoMember { present, .. } => {
                 present.iter().take(1).map(|name| hints.choose(name)).collect()
+            }
+            Problem::NotAContainer { .. } if hints.model.is_some() => {
+                one("a model is an npz or safetensors file with a tensor for every field")
             }
             Problem::NotAContainer { .. } => hints.input_argument(&hints.path.display().to_string()),
             Problem::NotANumber { cell, .. } => match cell.replacen(',', ".", 1) {
@@ -152,7 +155,7 @@ impl Problem {
             Problem::Model { .. } => one(
                 "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]",
             ),
-            Problem::OneOfModel { input, .. } => vec![format!("--input {input}={}", hints.path.display())],
+            Problem::OneOfModel => hints.input_argument(&hints.path.display().to_string()),
         }
     }
 }
@@ -163,8 +166,10 @@ const FORMATS: &str = "npy, npz, csv, idx and safetensors are known, also gzippe
 pub(super) struct Hints<'a> {
     /// The file.
     pub(super) path: &'a Path,
-    /// The input it is for.
+    /// The input it is for, unless that is a model.
     pub(super) input: Option<&'a InputSpec>,
+    /// The model it is for.
+    pub(super) model: Option<&'a str>,
 }
 
 impl Hints<'_> {
@@ -193,7 +198,8 @@ impl Hints<'_> {
     }
 
     fn input_argument(&self, file: &str) -> Vec<String> {
-        self.input.map(|input| format!("--input {}={file}", input.name)).into_iter().collect()
+        let name = self.input.map(|input| input.name.as_str()).or(self.model);
+        name.map(|name| format!("--input {name}={file}")).into_iter().collect()
     }
 
     fn choose(&self, member: &str) -> String {

@@ -3,7 +3,7 @@
 use super::array::Array;
 use super::error::{DataError, Problem};
 use super::open::read_tensors;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, prepare_part};
 use super::spec::{InputSpec, Source};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,26 +57,28 @@ impl fmt::Display for Mismatch {
 /// # Errors
 /// Whatever is wrong with the file; D019 for tensors that are missing, left over or misshapen, all of them at once.
 pub fn read_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, DataError> {
-    read(input, fields, source).map_err(|problem| problem.at(None, source))
+    let of_model = |error: DataError| DataError { model: Some(input.to_string()), ..error };
+    read(fields, source).map_err(|problem| of_model(problem.at(None, source)))
 }
 
-/// The same, checked as [`prepare`] checks tensors.
+/// The same, checked as [`prepare`](super::prepare()) checks tensors.
 ///
 /// # Errors
-/// As [`read_model`] and [`prepare`].
+/// As [`read_model`] and [`prepare`](super::prepare()).
 pub fn load_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Prepared>, DataError> {
     let arrays = read_model(input, fields, source)?;
     let one = |(field, array): (&InputSpec, Array)| {
-        prepare(field, array, &Source { member: Some(field.name.clone()), ..source.clone() })
+        let source = Source { member: Some(field.name.clone()), ..source.clone() };
+        prepare_part(field, array, &source, Some(input))
     };
     fields.iter().zip(arrays).map(one).collect()
 }
 
-fn read(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
-    if let Some(member) = &source.member {
-        return Err(Problem::OneOfModel { input: input.into(), member: member.clone() });
+fn read(fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
+    if source.member.is_some() {
+        return Err(Problem::OneOfModel);
     }
-    let expected = fields.first().map_or(input, |field| &field.name);
+    let expected = fields.first().map_or("", |field| &field.name);
     let mut tensors: BTreeMap<String, Array> = read_tensors(&source.path, expected)?.into_iter().collect();
     let (mut arrays, mut mismatches) = (Vec::new(), Vec::new());
     for field in fields {
@@ -91,5 +93,5 @@ fn read(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>
     }
     let extra = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
     mismatches.extend(extra);
-    if mismatches.is_empty() { Ok(arrays) } else { Err(Problem::Model { input: input.into(), mismatches }) }
+    if mismatches.is_empty() { Ok(arrays) } else { Err(Problem::Model { mismatches }) }
 }

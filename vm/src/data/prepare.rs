@@ -21,6 +21,8 @@ pub struct Prepared {
 pub(super) struct Origin {
     pub(super) spec: InputSpec,
     pub(super) file: Source,
+    /// The input whose field this is, if it is one.
+    model: Option<String>,
     /// The shape that the file has, which is what the user knows.
     shape: Vec<usize>,
 }
@@ -63,9 +65,20 @@ pub fn load_bytes(spec: &InputSpec, bytes: &[u8], source: &Source) -> Result<Pre
 /// # Errors
 /// Everything from D003 to D006, and from D014 on.
 pub fn prepare(spec: &InputSpec, array: Array, source: &Source) -> Result<Prepared, DataError> {
-    let shape = array.shape().to_vec();
-    let content = check(spec, array).map_err(|problem| problem.at(Some(spec), source))?;
-    let prepared = Prepared { origin: Origin { spec: spec.clone(), file: source.clone(), shape }, content };
+    prepare_part(spec, array, source, None)
+}
+
+/// The same for a field of a model.
+pub(super) fn prepare_part(
+    spec: &InputSpec,
+    array: Array,
+    source: &Source,
+    model: Option<&str>,
+) -> Result<Prepared, DataError> {
+    let (shape, model) = (array.shape().to_vec(), model.map(str::to_string));
+    let origin = Origin { spec: spec.clone(), file: source.clone(), model, shape };
+    let content = check(spec, array).map_err(|problem| origin.blame(problem))?;
+    let prepared = Prepared { origin, content };
     prepared.check_range()?;
     Ok(prepared)
 }
@@ -141,7 +154,7 @@ impl Prepared {
 
 impl Origin {
     pub(super) fn blame(&self, problem: Problem) -> DataError {
-        problem.at(Some(&self.spec), &self.file)
+        DataError { model: self.model.clone(), ..problem.at(Some(&self.spec), &self.file) }
     }
 }
 
