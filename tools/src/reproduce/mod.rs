@@ -37,6 +37,9 @@ pub(crate) struct ReproduceArgs {
     /// Samples to train with, of 60,000; of table1, elements of each operation.
     #[arg(long)]
     samples: Option<u32>,
+    /// Samples to test with, of 10,000.
+    #[arg(long, default_value_t = 10_000)]
+    test: u32,
     /// Batches that are run securely for table2. 0 leaves that out.
     #[arg(long, default_value_t = 4)]
     batches: u32,

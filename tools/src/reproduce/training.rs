@@ -65,7 +65,7 @@ impl Training {
         let own = [
             format!("EPOCHS={}", self.epochs),
             format!("N={samples}"),
-            format!("TEST={}", samples.min(10_000)),
+            format!("TEST={}", args.test),
             format!("OPTIMIZER={}", self.optimizer),
             format!("RATE={}", self.rate),
         ];

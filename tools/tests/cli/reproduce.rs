@@ -27,7 +27,9 @@ fn shell() -> Shell {
 
 fn reproduce(what: &str, options: &str) -> String {
     let programs = repository("programs");
-    format!("reproduce {what} --programs {programs} --data mnist --samples 256 --threads 1 {options}")
+    format!(
+        "reproduce {what} --programs {programs} --data mnist --samples 256 --test 256 --threads 1 {options}"
+    )
 }
 
 /// The directories of runs.
@@ -102,7 +104,8 @@ fn networks_whose_programs_are_missing_are_left_out() {
     shell.make_folder("own");
     fs::copy(repository("programs/mnist_a.mpc"), shell.path("own/mnist_a.mpc")).unwrap();
     shell.write("own/mnist_c.mpc", "fn main() {\n    nonsense\n}\n");
-    let options = "--data mnist --programs own --samples 256 --epochs 1 --batches 1 --seeds 2 --threads 1";
+    let options =
+        "--data mnist --programs own --samples 256 --test 256 --epochs 1 --batches 1 --seeds 2 --threads 1";
     let out = shell.succeeds(&format!("reproduce table2 {options}"));
     for left_out in [
         "B f=16 is left out: there is no own/mnist_b.mpc",
