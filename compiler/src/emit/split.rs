@@ -107,7 +107,7 @@ fn cut(code: &Code, instr: &Instr) -> Option<Cut> {
     else {
         return None;
     };
-    let bytes = cost::traffic(&code.program, instr).iter().map(cost::total).sum::<u64>();
+    let bytes = cost::bytes(&cost::traffic(&code.program, instr));
     let written: Vec<&View> =
         instr.registers().filter(|(_, role)| *role != Role::Read).map(|(reg, _)| code.view(reg)).collect();
     let shape = view::shape(code.view(dst));

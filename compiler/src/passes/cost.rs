@@ -89,7 +89,7 @@ fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
     };
     let program = sample(settings, [result, operand, operand]);
     let traffic = cost::traffic(&program, &instr);
-    Cost { bytes: traffic.iter().map(cost::total).sum(), rounds: traffic.len() as u32 }
+    Cost { bytes: cost::bytes(&traffic), rounds: traffic.len() as u32 }
 }
 
 /// A program with registers of these types.

@@ -22,7 +22,7 @@ pub type Kept = HashMap<(u32, u64), Route>;
 
 /// Sets the routes of the operations of one run of rounds; `total` is what the block's links carry.
 pub fn assign(program: &Program, mut candidates: Vec<Candidate<'_>>, total: &mut Links, kept: &mut Kept) {
-    let size = |c: &Candidate<'_>| cost::traffic(program, c.instr).iter().map(cost::total).sum::<u64>();
+    let size = |c: &Candidate<'_>| cost::bytes(&cost::traffic(program, c.instr));
     candidates.sort_by_cached_key(|c| (c.round, Reverse(size(c))));
     let mut rounds: Vec<Links> = Vec::new();
     for candidate in candidates {

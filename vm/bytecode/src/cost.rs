@@ -35,6 +35,11 @@ pub fn total(links: &Links) -> u64 {
     links.iter().flatten().fold(0, |sum, bytes| sum.saturating_add(*bytes))
 }
 
+/// Sum over all rounds and links.
+pub fn bytes(traffic: &Traffic) -> u64 {
+    traffic.iter().map(total).fold(0, u64::saturating_add)
+}
+
 /// The traffic of one execution of `instr`.
 pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
     let model = Model { program, k: u64::from(program.header.ring) };

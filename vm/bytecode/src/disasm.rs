@@ -94,7 +94,7 @@ fn line(out: &mut String, program: &Program, at: usize, instr: &Instr, depth: us
             OperandValue::Imm(value) => text.push_str(value),
         }
     }
-    let bytes: u64 = cost::traffic(program, instr).iter().map(cost::total).sum();
+    let bytes = cost::bytes(&cost::traffic(program, instr));
     let traffic = if bytes > 0 { format!("  {} bits", bytes.saturating_mul(8)) } else { String::new() };
     writeln!(out, "{at:5}  {text:<52} ; {:<18} {}{traffic}", source(program, at), shapes.join(" "))
 }

@@ -325,7 +325,7 @@ impl Walk<'_> {
         }
         let mut traffic = cost::traffic(self.program, instr);
         if !traffic.is_empty() {
-            let bytes = traffic.iter().map(cost::total).fold(0, u64::saturating_add);
+            let bytes = cost::bytes(&traffic);
             let block = self.block();
             traffic.iter().for_each(|links| cost::add(&mut block.links, links, 1));
             let spent = block.line(line);

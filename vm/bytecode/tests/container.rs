@@ -7,7 +7,9 @@ mod random;
 use common::empty;
 use proptest::prelude::*;
 use tern_bytecode::container::{self, DecodeError};
-use tern_bytecode::{decode, encode, validate};
+use tern_bytecode::disasm::disassemble;
+use tern_bytecode::program::{Buffer, Dim};
+use tern_bytecode::{Instr, Kind, Reg, Route, View, decode, encode, validate};
 
 /// A program out of 64-bit numbers.
 fn program() -> impl Strategy<Value = tern_bytecode::Program> {
@@ -25,7 +27,7 @@ proptest! {
         assert_eq!(container::decode_body(&bytes[BODY..]).as_ref(), Ok(&program));
         prop_assert_eq!(&container::hash(&program)[..], &bytes[6..BODY]);
         // what may be written may be printed
-        prop_assert!(!tern_bytecode::disasm::disassemble(&program).is_empty());
+        prop_assert!(!disassemble(&program).is_empty());
     }
 
     #[test]
@@ -114,6 +116,18 @@ fn an_error_names_the_byte() {
         error.to_string(),
         format!("the bytecode is corrupt at byte {}: 5 bytes too many", BODY + body.len())
     );
+}
+
+#[test]
+fn sizes_that_nothing_holds_are_listed() {
+    let mut program = empty();
+    program.buffers.push(Buffer { kind: Kind::Additive, len: u64::MAX });
+    let dims = vec![Dim { size: u32::MAX, stride: 1 }; 4];
+    program.views.push(View { buffer: 0, offset: 0, dims });
+    let (dst, a) = (Reg(0), Reg(0));
+    common::push(&mut program, Instr::Truncate { dst, a, bits: u32::MAX, route: Route(0) });
+    assert!(disassemble(&program).contains(&format!("{} bits", u64::MAX)));
+    assert!(validate(&program).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bits and rounds of the interactive instructions against the table of the design: at or under it, for both usual rings.
 
-use tern_bytecode::cost::{rounds, total, traffic};
+use tern_bytecode::cost::{bytes, rounds, traffic};
 use tern_bytecode::program::{Buffer, Dim, Header, Protocol, Rounding};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
 
@@ -36,8 +36,8 @@ fn program(ring: u32, frac: u32, rounding: Rounding) -> Program {
 }
 
 fn cost(p: &Program, instr: Instr) -> (u64, u32) {
-    let bytes: u64 = traffic(p, &instr).iter().map(total).sum();
-    (bytes * 8 / N, rounds(p, &instr))
+    let sent = bytes(&traffic(p, &instr));
+    (sent * 8 / N, rounds(p, &instr))
 }
 
 #[test]

@@ -103,9 +103,7 @@ fn figures_are_those_of_the_cost_model() {
     b.output(y);
     let (_, report) =
         b.run::<Z64>(&[&[Z64::ONE; 9]], &Options { profile: true, ..seeded(1) }).expect("it runs");
-    let bytes = |at: u32| -> u64 {
-        cost::traffic(&b.program, &b.program.code[at as usize]).iter().map(cost::total).sum()
-    };
+    let bytes = |at: u32| -> u64 { cost::bytes(&cost::traffic(&b.program, &b.program.code[at as usize])) };
     let last = b.program.code.iter().rposition(|instr| matches!(instr, Instr::Output { .. })).unwrap() as u32;
     assert_eq!(report.bits(), 8 * (bytes(0) + 5 * bytes(truncate) + bytes(last)));
     let rounds = u64::from(cost::rounds(&b.program, &b.program.code[truncate as usize]));

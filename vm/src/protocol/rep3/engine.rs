@@ -38,13 +38,38 @@ pub(super) struct World<R> {
     keys: Pair<Key>,
     public: Key,
     mail: RefCell<Mail<R>>,
-    pool: RefCell<Vec<Vec<R>>>,
+    pool: RefCell<Pool<R>>,
 }
 
-/// Vectors that the pool keeps.
-const POOL: usize = 32;
-/// Elements of the longest vector that the pool keeps.
-const POOLED: usize = 1 << 20;
+/// Bytes that the pool keeps: what a layer of a convolutional network has in flight.
+const POOL: usize = 96 << 20;
+
+/// Vectors that wait for their next use, those used last at the end.
+struct Pool<R> {
+    vectors: VecDeque<Vec<R>>,
+    /// Elements that they have room for.
+    elements: usize,
+}
+
+impl<R> Pool<R> {
+    /// The vector used last of those whose room fits `n` elements: it may still be in the cache.
+    fn take(&mut self, n: usize) -> Option<Vec<R>> {
+        let fits = |vec: &Vec<R>| vec.capacity() >= n && vec.capacity() / 4 <= n;
+        let at = self.vectors.iter().rposition(fits)?;
+        let vec = self.vectors.remove(at)?;
+        self.elements -= vec.capacity();
+        Some(vec)
+    }
+
+    fn give(&mut self, vec: Vec<R>) {
+        self.elements += vec.capacity();
+        self.vectors.push_back(vec);
+        while self.elements > POOL / size_of::<R>() {
+            let oldest = self.vectors.pop_front();
+            self.elements -= oldest.map_or(0, |oldest| oldest.capacity());
+        }
+    }
+}
 
 /// The messages of one round, by neighbour, in the order of issue.
 struct Mail<R> {
@@ -109,29 +134,28 @@ impl<R: Ring> World<R> {
         let empty = || Pair::from_fn(|_| VecDeque::new());
         let outgoing = Pair::from_fn(|_| VecDeque::new());
         let mail = Mail { outgoing, sent: empty(), awaited: empty(), arrived: empty() };
-        Self { me, threads, keys, public, mail: RefCell::new(mail), pool: RefCell::default() }
+        Self {
+            me,
+            threads,
+            keys,
+            public,
+            mail: RefCell::new(mail),
+            pool: RefCell::new(Pool { vectors: VecDeque::new(), elements: 0 }),
+        }
     }
 
     /// A vector of `n` elements, which may be anything.
     pub(super) fn room(&self, n: usize) -> Vec<R> {
-        let mut pool = self.pool.borrow_mut();
-        // the latest first: it may still be in the cache
-        let fits = |vec: &Vec<R>| vec.capacity() >= n && vec.capacity() / 4 <= n;
-        let mut room = pool.iter().rposition(fits).map_or_else(Vec::new, |at| pool.remove(at));
+        let mut room = self.pool.borrow_mut().take(n).unwrap_or_default();
         room.resize(n, R::ZERO);
         room
     }
 
     /// Takes back a vector that is not needed any more.
     pub(super) fn recycle(&self, vec: Vec<R>) {
-        if vec.capacity() == 0 || vec.capacity() > POOLED {
-            return;
+        if vec.capacity() > 0 {
+            self.pool.borrow_mut().give(vec);
         }
-        let mut pool = self.pool.borrow_mut();
-        if pool.len() == POOL {
-            pool.remove(0);
-        }
-        pool.push(vec);
     }
 
     /// The key that this party has in common with the neighbour on `side` alone.
