@@ -1,4 +1,5 @@
-//! Results that are kept: one directory per run, called after everything that the result depends on. A run that is finished has `done.json`, written last.
+//! Results that are kept: one directory per run, called after everything that the result depends on. A measurement that is finished has `done.json`; a training
+//! has its metrics, from which it can be seen how far it came.
 
 use std::path::{Path, PathBuf};
 

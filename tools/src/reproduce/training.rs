@@ -1,9 +1,7 @@
 //! A network trained in the emulator: what it reports per epoch, and its weights.
 
+use anyhow::Context;
 use std::path::PathBuf;
-use std::time::Instant;
-
-use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
 
 use super::kept::Kept;
@@ -14,6 +12,9 @@ use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
 use crate::{RoundingArg, SourceArgs};
+
+/// Where a run that is not finished has its metrics.
+const RUNNING: &str = "running";
 
 /// How a network is trained.
 #[derive(Clone)]
@@ -37,13 +38,6 @@ pub(super) struct Report {
     pub(super) finished: bool,
 }
 
-/// What is kept of a finished training, beside its metrics and weights.
-#[derive(Serialize, Deserialize)]
-struct Done {
-    name: String,
-    seconds: f64,
-}
-
 impl Training {
     /// As in the paper's tables.
     pub(super) fn of(network: &Network, fixed: u32, epochs: u32, seed: u64) -> Training {
@@ -59,32 +53,48 @@ impl Training {
         }
     }
 
-    /// Trains, unless that has been done before; `None` with a line that says why if it cannot be done, or is not to be.
+    /// Trains, unless that has been done before; `None` with a line that says why if it cannot be done.
+    ///
+    /// What happens in an epoch does not depend on how many there are, so a run serves for every shorter one.
     pub(super) fn report(&self, args: &ReproduceArgs) -> anyhow::Result<Option<Report>> {
-        let samples = args.samples.unwrap_or(MNIST);
+        let Some(shortest) = self.program(args, 1)? else { return Ok(None) };
+        let files = Files::of_directory(args.mnist()?);
+        let data = files.used(&shortest)?;
+        let kept = Kept::new(&args.out, &self.directory(), &[&shortest], &data, self.seed)?;
+        // The last metric of an epoch.
+        let last = if args.test > 0 { "accuracy" } else { "loss" };
+        let epochs = |metrics: &Metrics| metrics.get(last).map_or(0, Vec::len);
+        let log = kept.path("metrics.jsonl");
+        let mut metrics = Metrics::new();
+        for log in [&log, &kept.path(RUNNING).join("metrics.jsonl")] {
+            let other = if log.exists() { read(log)? } else { continue };
+            if epochs(&other) >= epochs(&metrics) {
+                metrics = other;
+            }
+        }
+        let wanted = self.epochs as usize;
+        let mut finished = epochs(&metrics) >= wanted;
+        if !finished && args.kept {
+            println!("{}: not finished", self.name);
+        } else if !finished {
+            let Some(program) = self.program(args, self.epochs)? else { return Ok(None) };
+            self.train(args, &program, &files, &kept)?;
+            metrics = read(&log)?;
+            finished = true;
+        }
+        metrics.values_mut().for_each(|values| values.truncate(wanted));
+        Ok(Some(Report { metrics, finished }))
+    }
+
+    fn program(&self, args: &ReproduceArgs, epochs: u32) -> anyhow::Result<Option<Program>> {
         let own = [
-            format!("EPOCHS={}", self.epochs),
-            format!("N={samples}"),
+            format!("EPOCHS={epochs}"),
+            format!("N={}", args.samples.unwrap_or(MNIST)),
             format!("TEST={}", args.test),
             format!("OPTIMIZER={}", self.optimizer),
             format!("RATE={}", self.rate),
         ];
-        let Some(program) = program(&self.name, &self.source(args, own.into()))? else {
-            return Ok(None);
-        };
-        let files = Files::of_directory(args.mnist()?);
-        let kept = Kept::new(&args.out, &self.directory(), &[&program], &files.used(&program)?, self.seed)?;
-        let finished = kept.result::<Done>().is_some();
-        let log = kept.path("metrics.jsonl");
-        if args.kept && !finished {
-            println!("{}: not finished", self.name);
-            let metrics = if log.exists() { read(&log)? } else { Metrics::new() };
-            return Ok(Some(Report { metrics, finished }));
-        }
-        if !finished {
-            self.train(args, &program, &files, &kept)?;
-        }
-        Ok(Some(Report { metrics: read(&log)?, finished: true }))
+        program(&self.name, &self.source(args, own.into()))
     }
 
     fn train(
@@ -95,8 +105,9 @@ impl Training {
         kept: &Kept,
     ) -> anyhow::Result<()> {
         println!("{}: training in the emulator, {} epochs", self.name, self.epochs);
-        let directory = kept.path("");
-        let mut events = Events::new(Audience::Person, Some(open_log(&directory)?));
+        // What an earlier run has left stays until this one has come to its end.
+        let running = kept.path(RUNNING);
+        let mut events = Events::new(Audience::Person, Some(open_log(&running)?));
         let mut host = FileHost::new(program, None, read_inputs(program, files, None)?, &mut events);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let options = tern_vm::Options {
@@ -104,11 +115,11 @@ impl Training {
             threads: args.threads.unwrap_or(cores),
             ..tern_vm::Options::default()
         };
-        let started = Instant::now();
         tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
         host.events.finish();
-        host.write_outputs(&Outputs::to_directory(directory))?;
-        kept.finish(&Done { name: self.name.clone(), seconds: started.elapsed().as_secs_f64() })
+        host.write_outputs(&Outputs::to_directory(kept.path("")))?;
+        let (from, to) = (running.join("metrics.jsonl"), kept.path("metrics.jsonl"));
+        std::fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))
     }
 
     /// The program with these arguments and those of the paper.

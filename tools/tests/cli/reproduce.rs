@@ -85,17 +85,25 @@ fn a_figure_with_its_points_and_what_is_kept_of_it() {
     assert_eq!(csv(&shell, "figure2").len(), 1 + 6);
     let points = shell.read("reproduction/figure2-points.csv");
     assert_eq!(points.iter().filter(|byte| **byte == b'\n').count(), 1 + 6 * 2);
-    assert!(
-        runs(&shell).iter().all(|run| run.join("weights.npz").exists() && run.join("done.json").exists())
-    );
+    assert!(runs(&shell).iter().all(|run| run.join("weights.npz").exists()));
     // one that was interrupted is run again, and gives the same
-    fs::remove_file(runs(&shell)[0].join("done.json")).unwrap();
+    let log = runs(&shell)[0].join("metrics.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, &text[..text.len() - 20]).unwrap();
     let again = shell.succeeds(&command);
     assert_eq!(again.matches("training in the emulator").count(), 1, "{again}");
     assert_eq!(shell.read("reproduction/figure2-points.csv"), points);
-    // another length is another run
-    let other = shell.succeeds(&reproduce("figure2", "--epochs 1 --only f=16"));
-    assert_eq!(other.matches("training in the emulator, 1 epochs").count(), 2, "{other}");
+    // a run serves for a shorter one, and a longer one begins like it
+    let shorter = shell.succeeds(&reproduce("figure2", "--epochs 1"));
+    assert!(!shorter.contains("training in the emulator"), "{shorter}");
+    assert_eq!(csv(&shell, "figure2-points").len(), 1 + 6);
+    shell.succeeds(&reproduce("figure2", "--epochs 3 --only f=32"));
+    let longer = String::from_utf8(shell.read("reproduction/figure2-points.csv")).unwrap();
+    let points = String::from_utf8(points).unwrap();
+    assert_eq!(longer.lines().count(), 1 + 2 * 3);
+    for line in points.lines().filter(|line| line.starts_with("f=32")) {
+        assert!(longer.contains(line), "{line} is not in\n{longer}");
+    }
 }
 
 #[test]
@@ -135,7 +143,7 @@ fn a_run_that_was_killed_is_shown_as_far_as_it_came() {
     process.args(command.split_whitespace()).current_dir(shell.path("")).stdout(Stdio::null());
     let mut process = process.spawn().unwrap();
     let has_epoch = |run: &Path| {
-        fs::read_to_string(run.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= 4)
+        fs::read_to_string(run.join("running/metrics.jsonl")).is_ok_and(|text| text.lines().count() >= 4)
     };
     let started = Instant::now();
     let runs_of = |shell: &Shell| match shell.path("reproduction/runs").is_dir() {
