@@ -28,7 +28,7 @@ fuzz_target!(|body: &[u8]| {
     if validate(&program).is_ok() {
         let costs = report(&program);
         assert!(!costs.to_text(|_, _| None).is_empty());
-        assert!(!show::text(&program).is_empty() || program.code.is_empty());
+        let _ = show::text(&program); // nothing, where control is all there is
         assert!(!show::dot(&program).is_empty());
     }
 });
