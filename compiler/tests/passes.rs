@@ -586,6 +586,15 @@ mod pool_relu {
         );
     }
 
+    /// What follows the maxima does not count, not even if it has more elements, as the windows of a convolution have.
+    #[test]
+    fn windows_behind_the_maxima_do_not_count() {
+        let text = pooled("%w = reshape [1, 3] %y\n%v2 = broadcast [3, 3] %w\noutput 1 %v2");
+        let found = passed("pool_relu", HEADER, &text.replace("output 0 %y", ""));
+        let (before, after) = found.split_once("add %").expect("a maximum");
+        assert!(before.matches("select").count() == 2 && after.contains("= select"), "{found}");
+    }
+
     /// The rectified tensor itself, and the bits of comparisons, may be needed.
     #[test]
     fn what_is_used_otherwise_stays() {
@@ -598,6 +607,37 @@ mod pool_relu {
 
 mod forms {
     use super::*;
+
+    /// A selection and what it leaves, side by side, like the gradient of a maximum: the selection is reshared, not the larger sum.
+    #[test]
+    fn terms_from_one_value_share_the_price() {
+        check(
+            "forms",
+            "
+            input 0 x: fix.16[4] from party 0
+            output 0 y: fix to party 0
+
+            %x = input 0
+            %b = sign %x
+            %s = select %b, %x
+            %r = sub %x, %s
+            %p = pad [4] and [0] between [0] %s
+            %q = pad [0] and [4] between [0] %r
+            %y = add %p, %q
+            output 0 %y
+            ",
+            expect![[r#"
+                %0: shared.16[4] = input 0
+                %1: bit[4] = sign %0
+                %2: shared.16[4] = select %1, %0
+                %3: shared.16[4] = sub %0, %2
+                %4: shared.16[8] = pad [4] and [0] between [0] %2
+                %5: shared.16[8] = pad [0] and [4] between [0] %3
+                %6: shared.16[8] = add %4, %5
+                output 0 %6
+            "#]],
+        );
+    }
 
     /// A sum of products is reshared once, for both of its users; a truncation takes what is there.
     #[test]

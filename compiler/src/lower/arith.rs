@@ -416,6 +416,10 @@ impl<'a> Lowerer<'a> {
                 let inverse = k.map(Elem::Fix, |n| n.recip());
                 self.times_constant(t, &inverse, pair.span)
             }
+            (a, Value::Tensor(t)) if a.secret() && t.secret() && a.shape() == Some(&t.ty.shape[..]) => {
+                self.library("math", "divide", vec![a, Value::Tensor(t)], pair.span)
+            }
+            // A divisor that is stretched is inverted before.
             (a, Value::Tensor(t)) if t.secret() => {
                 let inverse = self.library("math", "reciprocal", vec![Value::Tensor(t)], pair.span);
                 self.binary(BinaryOp::Mul, pair.span, a, pair.left, inverse, pair.right)

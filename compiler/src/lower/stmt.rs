@@ -1,5 +1,7 @@
 //! Blocks and statements.
 
+use std::collections::HashSet;
+
 use super::expr::Want;
 use super::value::{Konst, Value};
 use super::{Lowerer, control};
@@ -263,7 +265,8 @@ impl<'a> Lowerer<'a> {
             match found {
                 Value::Const(k) if k.elem == super::value::Elem::Bool => {
                     if k.is_zero() {
-                        self.require_failed(span, message, "");
+                        let known = self.known_names(value.span);
+                        self.require_failed(span, message, &known);
                     }
                 }
                 Value::Error => {}
@@ -294,6 +297,29 @@ impl<'a> Lowerer<'a> {
                 self.error(Code::T004, value.span, "require needs a number", what);
             }
         }
+    }
+
+    /// The sizes and other constants that a condition mentions, with their values: `h is 27, k is 2`.
+    fn known_names(&self, condition: Span) -> String {
+        let text = self.sources.text(condition);
+        let mut names: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(*name));
+        let shown = names.into_iter().filter_map(|name| match &self.local(name)?.value {
+            Value::Const(k) => Some(format!("{name} is {}", super::value::show_number(k.number()?))),
+            Value::Text(text) => Some(format!("{name} is {text:?}")),
+            Value::Tensor(_)
+            | Value::Record(_)
+            | Value::Tuple(_)
+            | Value::ModelType(_)
+            | Value::Function(_)
+            | Value::Batches { .. }
+            | Value::Fields(_)
+            | Value::Unit
+            | Value::Hole
+            | Value::Error => None,
+        });
+        shown.collect::<Vec<_>>().join(", ")
     }
 
     /// Whoever called is at fault. The rest of the function relies on what is required, so it is not lowered.

@@ -9,7 +9,8 @@
 //!
 //! **Where to reshare.** Values that somebody needs replicated are reshared. For the others, going backwards, the price of staying
 //! additive is what follows from it: two elements for a truncation (it begins by collecting the shares), the price of resharing for the result
-//! of a linear operation on it, if no other operand is additive anyway. Where that is more than three elements, the value itself is
+//! of a linear operation on it, if no other operand is additive anyway. Operands that all come from one value, like a selection and what it leaves, share
+//! the price, so that this value bears all of it. Where that is more than three elements, the value itself is
 //! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection costs two
 //! elements more when it ends replicated, rather than three.
 
@@ -41,6 +42,8 @@ struct Plan {
     price: Vec<u64>,
     /// The block of its definition.
     home: Vec<u32>,
+    /// The one additive value that it was computed from by linear operations, which may be the value itself.
+    root: Vec<ValueId>,
 }
 
 /// What an operation does with the form of its operands.
@@ -131,6 +134,7 @@ impl Plan {
             additive: vec![false; values],
             price: vec![0; values],
             home: vec![0; values],
+            root: (0..values as u32).map(ValueId).collect(),
         }
     }
 
@@ -171,11 +175,21 @@ impl Plan {
             };
             if let Some(result) = inst.results.first() {
                 self.additive[at(*result)] = additive;
+                if matches!(role(program, inst), Role::Linear | Role::Joint) {
+                    self.root[at(*result)] = self.common_root(&inst.args).unwrap_or(*result);
+                }
             }
             for region in &inst.regions {
                 self.produce(program, region);
             }
         }
+    }
+
+    /// The root of all operands that are additive, if it is one and the same.
+    fn common_root(&self, args: &[ValueId]) -> Option<ValueId> {
+        let mut roots = args.iter().filter(|a| self.stays(**a)).map(|a| self.root[at(*a)]);
+        let first = roots.next()?;
+        roots.all(|root| root == first).then_some(first)
     }
 
     /// Whether a value is left additive, as far as decided.
@@ -221,7 +235,9 @@ impl Plan {
                 let parts = additive.iter().map(|a| 3 * elements(*a)).sum();
                 match role {
                     Role::Joint if result > parts => 3 * elements(arg) + 1,
-                    _ if additive.len() == 1 => result,
+                    _ if additive.iter().all(|a| self.root[at(*a)] == self.root[at(arg)]) => {
+                        result / additive.len() as u64
+                    }
                     _ => 0,
                 }
             }

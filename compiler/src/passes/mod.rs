@@ -8,6 +8,7 @@
 //! products may have a plain operand. Signs have their widths, selections by one bit share its half, and what is only
 //! assumed of ranges stands in `assume`.
 
+pub mod convolutions;
 pub mod cost;
 pub mod cse;
 pub mod dce;
@@ -61,6 +62,12 @@ pub const PIPELINE: &[Pass] = &[
         name: "cse",
         run: |program, _| cse::run(program),
         ensures: "nothing is computed twice in a block",
+    },
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
+    Pass {
+        name: "convolutions",
+        run: |program, _| convolutions::run(program),
+        ensures: "no patches of a contraction are laid over one another where windows can be gathered",
     },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {

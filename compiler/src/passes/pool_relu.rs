@@ -63,7 +63,8 @@ impl Maxima {
     fn of(program: &Program, graph: &Graph, body: &Block, at: usize, rectified: ValueId) -> Option<Maxima> {
         let mut banned = HashSet::new();
         loop {
-            let found = collect(graph, &body.insts[at + 1..], rectified, &banned);
+            let mut found = collect(graph, &body.insts[at + 1..], rectified, &banned);
+            found.trim(program, graph);
             // comparisons that something else looks at stay as they are
             let leaking =
                 found.on_the_way.iter().find(|(value, _)| !used_inside(graph, &found.inside, *value));
@@ -116,6 +117,30 @@ struct Found {
     on_the_way: Vec<(ValueId, ValueId)>,
     /// All but the rectified tensor.
     inside: HashSet<ValueId>,
+}
+
+impl Found {
+    /// Leaves out moves behind the last maximum that make more elements, such as the windows of the next convolution, and what follows from them.
+    fn trim(&mut self, program: &Program, graph: &Graph) {
+        let mut leading = HashSet::new(); // to a maximum
+        for member in self.members.iter().rev() {
+            let results = graph.users(*member).flat_map(|user| &user.results);
+            let mut ahead = results.filter(|r| self.inside.contains(r));
+            if ahead.any(|r| leading.contains(r) || !self.members.contains(r)) {
+                leading.insert(*member);
+            }
+        }
+        let mut cut = HashSet::new();
+        for member in &self.members {
+            let Some(def) = graph.def(*member).filter(|def| def.op.moves_data()) else { continue };
+            let grows = program.ty(*member).len() > def.args.iter().map(|a| program.ty(*a).len()).sum();
+            if !leading.contains(member) && (grows || def.args.iter().any(|a| cut.contains(a))) {
+                cut.insert(*member);
+            }
+        }
+        self.members.retain(|member| !cut.contains(member));
+        self.inside.retain(|value| !cut.contains(value));
+    }
 }
 
 fn collect(graph: &Graph, insts: &[Inst], rectified: ValueId, banned: &HashSet<ValueId>) -> Found {
