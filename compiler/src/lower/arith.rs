@@ -402,14 +402,14 @@ impl<'a> Lowerer<'a> {
 
     fn quotient(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
         match (a, b) {
-            (_, Value::Const(k)) if k.iter().any(Zero::is_zero) => {
+            (_, Value::Const(k)) if k.occurring().any(Zero::is_zero) => {
                 self.error(Code::T010, pair.right, "division by zero", "this is 0")
             }
             (Value::Const(x), Value::Const(y)) => {
                 let quotient = zip(&x, &y, Elem::Fix, |x, y| x / y);
                 let whole = x.elem == Elem::Int
                     && y.elem == Elem::Int
-                    && quotient.iter().all(BigRational::is_integer);
+                    && quotient.occurring().all(BigRational::is_integer);
                 Value::Const(if whole { quotient.into_elem(Elem::Int) } else { quotient })
             }
             (Value::Tensor(t), Value::Const(k)) if t.secret() => {
@@ -886,7 +886,7 @@ fn contract_constants(x: &Konst, y: &Konst, axes: Axes) -> Konst {
 /// The exponent e of a constant factor m·2^-e: 0 for whole numbers, exact for short binary fractions, else such that the largest m has
 /// `significant` bits.
 fn factor_exponent(k: &Konst, significant: u32) -> u32 {
-    let largest = k.iter().map(|n| n.abs()).max().unwrap_or_else(BigRational::zero);
+    let largest = k.occurring().map(|n| n.abs()).max().unwrap_or_else(BigRational::zero);
     if largest.is_zero() {
         return 0;
     }
@@ -897,7 +897,7 @@ fn factor_exponent(k: &Konst, significant: u32) -> u32 {
     }
     let rounded = (i64::from(significant) - 1 - magnitude).max(0) as u32;
     let exact = k
-        .iter()
+        .occurring()
         .map(|n| {
             let zeros = n.denom().trailing_zeros().unwrap_or(0);
             (n.denom().bits() == zeros + 1).then_some(zeros)

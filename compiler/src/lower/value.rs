@@ -98,6 +98,11 @@ impl Konst {
         (0..self.len()).map(|i| self.at(i))
     }
 
+    /// The numbers that occur: one if all elements are equal, however many there are.
+    pub(crate) fn occurring(&self) -> impl Iterator<Item = &BigRational> {
+        self.data.iter()
+    }
+
     pub(crate) fn map(&self, elem: Elem, f: impl Fn(&BigRational) -> BigRational) -> Konst {
         Konst { elem, shape: self.shape.clone(), data: self.data.iter().map(f).collect() }
     }
