@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `overlay(permute(trunc(contract(d, w), m)))` | `permute(trunc(contract(windows(pad(d)), reverse(w)), m))` |
 //!
-//! Of d[…, y, …] with positions y and w[…, i] with offsets i, pixel h is the sum of d[y]·w[i] over s·y + i = h, for windows s apart. With s - 1 zeros between the
+//! Of d\[…, y, …\] with positions y and w\[…, i\] with offsets i, pixel h is the sum of d\[y\]·w\[i\] over s·y + i = h, for windows s apart. With s - 1 zeros between the
 //! positions and k - 1 around them, d is an image of h + k - 1 pixels, and pixel h the sum of d[h + i]·w[k - 1 - i].
 //!
 //! It applies where all positions are axes of one operand and all offsets are axes of the other, and where the patches have no other use.
@@ -52,7 +52,7 @@ struct Grid<'a> {
 struct Patches {
     operands: [ValueId; 2],
     axes: Axes,
-    /// Patches' axis i is the contraction's axis order[i].
+    /// Patches' axis i is the contraction's axis order\[i\].
     order: Vec<usize>,
     /// By how many bits the contraction is truncated.
     bits: u32,
