@@ -127,16 +127,15 @@ fn a_wrong_certificate_is_noticed_at_all_parties() {
     let dialed = format!(
         "party 1 (bob) is not who it should be: at {address} there is the certificate {found}, expected {expected}"
     );
-    assert_eq!(messages[0], dialed);
+    // Either neighbour of party 1 may be the first to notice; the other then hears of it.
+    let refused = format!("its certificate {found} is not one of those expected here");
+    assert!(messages[0] == dialed || messages[0].contains(&refused), "{}", messages[0]);
     assert!(
         messages[1].contains("party 2 (carol) turned us away: it expects another certificate"),
         "{}",
         messages[1]
     );
-    // Party 2 hears of it from party 0, or when party 1 does not come.
-    let told = messages[2].contains(&dialed);
-    let refused = messages[2].contains(&format!("its certificate {found} is not one of those expected here"));
-    assert!(told || refused, "{}", messages[2]);
+    assert!(messages[2].contains(&dialed) || messages[2].contains(&refused), "{}", messages[2]);
 }
 
 #[test]
