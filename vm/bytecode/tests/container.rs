@@ -4,6 +4,8 @@ mod common;
 #[path = "common/random.rs"]
 mod random;
 
+use std::fs;
+
 use common::empty;
 use proptest::prelude::*;
 use tern_bytecode::container::{self, DecodeError};
@@ -147,4 +149,23 @@ fn other_versions_are_refused() {
         decode(&bytes).unwrap_err().to_string(),
         "this bytecode has version 7, this program reads version 1"
     );
+}
+
+/// The inputs that fuzzing found to reach different code.
+#[test]
+fn kept_inputs_of_the_fuzzer() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/bytecode");
+    let paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() > 100);
+    let (mut decoded, mut valid) = (0, 0);
+    for path in paths {
+        let Ok(program) = container::decode_body(&fs::read(path).unwrap()) else { continue };
+        decoded += 1;
+        assert!(!disassemble(&program).is_empty());
+        if validate(&program).is_ok() {
+            valid += 1;
+            tern_bytecode::report::report(&program);
+        }
+    }
+    assert!(decoded > 100 && valid > 20, "{decoded} are programs, {valid} of them valid");
 }
