@@ -415,7 +415,8 @@ impl Generator {
             3 => {
                 let a = self.find(|t, _| t.kind == Kind::Bit && !t.shape.is_empty() && t.shape[0] < 12)?;
                 let size = self.ty(a).shape[0] as i32;
-                self.push(Op::Word, &[a], Bound { size, fine: 0 })
+                let compact = self.random.chance(50);
+                self.push(Op::Word { compact }, &[a], Bound { size, fine: 0 })
             }
             4 => {
                 let a = self.find(some_bits)?;

@@ -187,7 +187,7 @@ fn source(operation: &Operation, elements: usize) -> (String, u32) {
     };
     let text = format!(
         "use nn::relu
-use math::{{inv_sqrt, sigmoid}}
+use math::{{inv_sqrt, inv_sqrt_coarse, sigmoid}}
 const N = {elements}
 {inputs}
 fn main() {{

@@ -77,6 +77,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "exponentiation (nearest)", ..EXPONENTIAL }.nearest().paper(171_638),
     INVERSE_ROOT.paper(20_073).system(6608, 13_430).rounds(49),
     Operation { name: "inverse square root (nearest)", ..INVERSE_ROOT }.nearest().paper(27_699),
+    of("inverse square root, 0.1 %", "inv_sqrt_coarse(z)")
+        .heavy()
+        .paper(20_073)
+        .system(6608, 13_430)
+        .rounds(49)
+        .check("inv_sqrt_coarse(x)", POSITIVE, UNIT, |x, _| 1.0 / x.sqrt()),
     of("square root", "sqrt(z)").heavy().system(36_452, 129_552).rounds(114).check(
         "sqrt(x)",
         POSITIVE,

@@ -102,6 +102,7 @@ fn cut(code: &Code, instr: &Instr) -> Option<Cut> {
     | Instr::Sign { dst, .. }
     | Instr::And { dst, .. }
     | Instr::Word { dst, .. }
+    | Instr::Compose { dst, .. }
     | Instr::Select { dst, .. }
     | Instr::SelectAgain { dst, .. }) = *instr
     else {
@@ -174,7 +175,7 @@ fn parts(code: &mut Code, op: &Op, cut: &Cut) -> Vec<Op> {
 
 /// The part of an operand; the places of a word are a further axis in front.
 fn part(code: &mut Code, instr: &Instr, reg: Reg, axis: usize, part: std::ops::Range<usize>) -> Reg {
-    let places = matches!(*instr, Instr::Word { a, .. } if a == reg);
+    let places = matches!(*instr, Instr::Word { a, .. } | Instr::Compose { a, .. } if a == reg);
     let axis = axis + usize::from(places);
     let whole = code.view(reg);
     let (mut start, mut shape) = (vec![0; whole.dims.len()], view::shape(whole));

@@ -225,7 +225,7 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
         (Op::Bits { low, high }, [a]) if a.kind == Kind::Shared && low < high => {
             one(Type::bit([&[(high - low) as usize], a.shape.as_slice()].concat()))
         }
-        (Op::Word, [a]) if bit(a) && !a.shape.is_empty() => one(Type::shared(0, &a.shape[1..])),
+        (Op::Word { .. }, [a]) if bit(a) && !a.shape.is_empty() => one(Type::shared(0, &a.shape[1..])),
         (Op::And | Op::Xor, [a, b]) if bit(a) && a == b => one((*a).clone()),
         (Op::Not, [a]) if bit(a) => one((*a).clone()),
         (Op::AndPublic, [a, b]) if bit(a) && b.kind == Kind::Int && a.shape == b.shape => one((*a).clone()),
@@ -247,7 +247,7 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
         (
             Op::Sign { .. }
             | Op::Bits { .. }
-            | Op::Word
+            | Op::Word { .. }
             | Op::And
             | Op::Xor
             | Op::Not

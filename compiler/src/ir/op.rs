@@ -116,7 +116,10 @@ pub enum Op {
         high: u32,
     },
     /// `[bit[n, ..s]] → shared.0[..s]`: the number with these bits, not signed.
-    Word,
+    Word {
+        /// Through an adder: in fewer bits and more rounds, if it has many places.
+        compact: bool,
+    },
     /// `[bit, bit] → bit`
     And,
     /// `[bit, bit] → bit`

@@ -112,6 +112,7 @@ fn signature(name: &str) -> (&'static [&'static str], usize) {
         "linspace" => (&["from", "to", "count"], 3),
         "where" => (&["condition", "then", "otherwise"], 3),
         "bits" => (&["x", "from", "to"], 3),
+        "word" => (&["x", "compact"], 1),
         "bit" => (&["x", "place"], 2),
         "assume" => (&["x", "low", "high"], 3),
         "batches" => (&["rows", "size"], 2),
@@ -887,7 +888,7 @@ impl<'a> Lowerer<'a> {
         }
         let frac = self.frac();
         let bits = self.builder.one(Op::RandomBits([&[frac as usize], shape.as_slice()].concat()), &[]);
-        let word = self.builder.one(Op::Word, &[bits]);
+        let word = self.builder.one(Op::Word { compact: true }, &[bits]);
         let unit = self.builder.one(Op::Rescale { frac }, &[word]);
         let unit = self.tensor(unit, Elem::Fix, Some(args.span));
         let (low, high) = (args.value(0), args.value(1));
@@ -978,12 +979,15 @@ impl<'a> Lowerer<'a> {
             ("word", Value::Tensor(t)) if t.secret() && t.elem == Elem::Bool && !t.ty.shape.is_empty() => {
                 let rank = t.ty.shape.len();
                 let since = t.since;
+                // an adder has a carry beyond the last place
+                let fits = t.ty.shape[rank - 1] < self.options.settings.ring as usize;
+                let compact = fits && matches!(args.value(1), Value::Const(k) if !k.is_zero());
                 let first: Vec<usize> = std::iter::once(rank - 1).chain(0..rank - 1).collect();
                 let planes = match self.permuted(x, &first) {
                     Value::Tensor(t) => t.id,
                     _ => return Value::Error,
                 };
-                let id = self.builder.one(Op::Word, &[planes]);
+                let id = self.builder.one(Op::Word { compact }, &[planes]);
                 self.tensor(id, Elem::Int, since)
             }
             ("raw", Value::Tensor(t)) if t.secret() && t.elem == Elem::Fix => {

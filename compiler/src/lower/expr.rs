@@ -529,7 +529,7 @@ impl<'a> Lowerer<'a> {
     /// A secret truth value as a number of scale `frac`.
     pub(super) fn bit_to_number(&mut self, t: &Tensor, frac: u32) -> ValueId {
         let planes = self.builder.one(Op::Reshape([&[1], t.ty.shape.as_slice()].concat()), &[t.id]);
-        let word = self.builder.one(Op::Word, &[planes]);
+        let word = self.builder.one(Op::Word { compact: false }, &[planes]);
         if frac == 0 { word } else { self.builder.one(Op::Raise { bits: frac }, &[word]) }
     }
 

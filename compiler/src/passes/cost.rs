@@ -78,7 +78,8 @@ fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
         }
         Op::Bits { low, high } => Instr::Bits { dst, a, low, high, route },
         Op::And => Instr::And { dst, a, b, route },
-        Op::Word => Instr::Word { dst, a, route },
+        Op::Word { compact: false } => Instr::Word { dst, a, route },
+        Op::Word { compact: true } => Instr::Compose { dst, a, route },
         Op::Reshare => Instr::Reshare { dst, a, route },
         Op::Reveal => Instr::Reveal { dst, a, route },
         Op::RevealBits => Instr::RevealBits { dst, a, route },

@@ -106,7 +106,7 @@ fn role(program: &Program, inst: &Inst) -> Role {
         | Op::DecodeInt
         | Op::Sign { .. }
         | Op::Bits { .. }
-        | Op::Word
+        | Op::Word { .. }
         | Op::And
         | Op::Xor
         | Op::Not

@@ -43,7 +43,7 @@ pub fn range(ranges: &Ranges, program: &Program, graph: &Graph, inst: &Inst, ind
         }
         Op::Trunc { .. } => rule.top(), // beyond the head-room the result is wrong
         Op::Raise { bits } => Extent::Whole(rule.whole(0).raise(*bits)),
-        Op::Sign { .. } | Op::Bits { .. } | Op::Word | Op::And | Op::Xor | Op::Not | Op::AndPublic => {
+        Op::Sign { .. } | Op::Bits { .. } | Op::Word { .. } | Op::And | Op::Xor | Op::Not | Op::AndPublic => {
             Extent::Whole(rule.bits())
         }
         Op::Select { .. } | Op::SelectAgain { .. } => rule.select(),
@@ -280,7 +280,7 @@ impl Rule<'_> {
                 (Some(a), Some(b)) => Interval::point(u32::from(a != b)),
                 _ => bit,
             },
-            Op::Word => {
+            Op::Word { .. } => {
                 let places = self.program.ty(self.inst.args[0]).shape.first().copied().unwrap_or(0);
                 Interval::new(0, power(places as u32) - 1)
             }

@@ -104,6 +104,7 @@ fn route_mut(instr: &mut Instr) -> Option<&mut Route> {
         | Instr::Bits { route, .. }
         | Instr::And { route, .. }
         | Instr::Word { route, .. }
+        | Instr::Compose { route, .. }
         | Instr::Select { route, .. }
         | Instr::SelectAgain { route, .. } => Some(route),
         _ => None,

@@ -210,7 +210,7 @@ impl Sketch {
         let not = self.one(Op::Xor, &[not, ones]);
         let mask = self.int(&shape, 1);
         let masked = self.one(Op::AndPublic, &[not, mask]);
-        let word = self.one(Op::Word, &[bits]);
+        let word = self.one(Op::Word { compact: false }, &[bits]);
         self.output(word);
         let kept = self.push(Op::Select { keep: true, additive: false }, &[masked, x]);
         let again = self.one(Op::SelectAgain { additive: true }, &[kept[1], masked, kept[0]]);

@@ -109,7 +109,7 @@ fn program(check: &Check, rounding: RoundingArg, fixed: u32, elements: usize) ->
     let expression = check.expression;
     let text = format!(
         "use nn::relu
-use math::{{inv_sqrt, sigmoid}}
+use math::{{inv_sqrt, inv_sqrt_coarse, sigmoid}}
 const N = {elements}
 input x: {element}[N] from party 0
 input y: {element}[N] from party 1

@@ -15,6 +15,7 @@
 //! | sign, bits | C→B monomials | A↔B generates, propagates | gates, around the ring |
 //! | and | around the ring 3 | | |
 //! | word of n bits | C→B Σ (k-j) | A↔B k each | |
+//! | compose n bits | as bits 0..=n | … | A→C n, C→B k-n; then C→B k, A↔B k-n each |
 //! | select | C→B 2k | A↔B k each, unless additive | |
 //! | select again | C→B k | the same | |
 //!
@@ -58,6 +59,7 @@ pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
         }
         Instr::Bits { a, low, high, route, .. } => model.adder(low, high, model.len(a), route),
         Instr::Word { dst, a, route } => model.word(dst, a, route),
+        Instr::Compose { dst, a, route } => model.compose(dst, a, route),
         Instr::Select { dst, a, route, .. } => model.select(dst, a, 2, route),
         Instr::SelectAgain { dst, a, route, .. } => model.select(dst, a, 1, route),
         Instr::Loop { .. }
@@ -199,6 +201,19 @@ impl Model<'_> {
         let planes = (0..places.min(self.k).min(256)).map(|j| packed(n, self.k - j));
         let corner = planes.fold(0, u64::saturating_add);
         vec![one(route.corner(), route.b(), corner), both(route.a(), route.b(), packed(n, self.k))]
+    }
+
+    fn compose(&self, dst: Reg, a: Reg, route: Route) -> Traffic {
+        let places = self.view(a).and_then(|v| v.dims.first()).map_or(0, |d| u64::from(d.size));
+        let places = places.min(self.k - 1).min(255);
+        let (n, carry) = (self.len(dst), self.k - places);
+        let mut rounds = self.adder(0, places as u32 + 1, n, route);
+        let mut opening = one(route.a(), route.corner(), plane(n).saturating_mul(places));
+        add(&mut opening, &one(route.corner(), route.b(), packed(n, carry)), 1);
+        let mut sharing = one(route.corner(), route.b(), packed(n, self.k));
+        add(&mut sharing, &both(route.a(), route.b(), packed(n, carry)), 1);
+        rounds.extend([opening, sharing]);
+        rounds
     }
 
     fn select(&self, dst: Reg, a: Reg, elements: u64, route: Route) -> Traffic {

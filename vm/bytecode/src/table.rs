@@ -121,6 +121,8 @@ macro_rules! for_each_instruction {
                 And = and { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg, route: imm Route },
                 /// The number whose bits, lowest first, stand along the first axis of `a`; not signed.
                 Word = word { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route },
+                /// The same of fewer bits than the ring has, through an adder: cheaper for long words, in more rounds.
+                Compose = compose { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route },
                 /// `a` where `bit` is set, else 0. With `keep`, the corner's half of the bit stays for later selections by the same bit.
                 Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route },
                 /// The same with the half that an earlier selection kept; the route is the earlier one's.

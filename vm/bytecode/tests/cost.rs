@@ -80,6 +80,17 @@ fn at_or_under_the_table() {
     }
 }
 
+/// A word of 32 places modulo 2^128: the adder (33 + 2·32 + 3·129), the sum opened, the carry with 96 bits three times, the sum shared.
+#[test]
+fn long_words_are_cheaper_through_an_adder() {
+    let mut p = program(128, 32, Rounding::Probabilistic);
+    p.views[4].dims[0].size = 32;
+    let (bits, rounds) = cost(&p, Instr::Compose { dst: Reg(5), a: Reg(4), route: Route(0) });
+    assert_eq!((bits, rounds), (33 + 64 + 387 + 32 + 3 * 96 + 128, 2 + 5 + 2));
+    let (word, _) = cost(&p, Instr::Word { dst: Reg(5), a: Reg(4), route: Route(0) });
+    assert!(bits < word / 4, "{bits} bits against {word}");
+}
+
 #[test]
 fn links_are_those_of_the_route() {
     let p = program(64, 16, Rounding::Probabilistic);

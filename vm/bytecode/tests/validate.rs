@@ -482,12 +482,16 @@ fn planes_of_bits() {
         let many = b.alias(b.planes, 0, &[(65, 0), (4, 6), (6, 1)]);
         Instr::Word { dst: b.shared, a: many, route: ROUTE }
     });
+    misfit("is not within 1..63", |b| {
+        let many = b.alias(b.planes, 0, &[(64, 0), (4, 6), (6, 1)]);
+        Instr::Compose { dst: b.shared, a: many, route: ROUTE }
+    });
 }
 
 #[test]
 fn routes() {
     let route = Route(Route::COUNT);
-    let makes: [fn(&Base, Route) -> Instr; 12] = [
+    let makes: [fn(&Base, Route) -> Instr; 13] = [
         |b, route| Instr::Input { dst: b.shared, input: 0, route },
         |b, route| Instr::Output { a: b.shared, output: 0, route },
         |b, route| Instr::Reveal { dst: b.plain, a: b.shared, route },
@@ -498,6 +502,7 @@ fn routes() {
         |b, route| Instr::Bits { dst: b.planes, a: b.shared, low: 0, high: 3, route },
         |b, route| Instr::And { dst: b.bit, a: b.other_bit, b: b.other_bit, route },
         |b, route| Instr::Word { dst: b.shared, a: b.planes, route },
+        |b, route| Instr::Compose { dst: b.shared, a: b.planes, route },
         |b, route| Instr::Select { dst: b.other, keep: Some(b.half), bit: b.bit, a: b.shared, route },
         |b, route| Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, route },
     ];

@@ -102,7 +102,14 @@ fn check_decomposition<R: Ring>(low: u32, count: u32, s: &Setting<'_>) {
     let word = s.placed::<R>(&mut b, 0, Kind::Shared);
     b.op(Instr::Bits { dst: planes, a: x.reg, low, high, route: ROUTE });
     b.op(Instr::Word { dst: word.reg, a: planes, route: ROUTE });
+    let composed = s.placed::<R>(&mut b, 0, Kind::Shared);
+    let whole = high - low == R::BITS;
+    b.op(match whole {
+        true => Instr::Word { dst: composed.reg, a: planes, route: ROUTE },
+        false => Instr::Compose { dst: composed.reg, a: planes, route: ROUTE },
+    });
     b.output(word.whole);
+    b.output(composed.whole);
     b.output_bits(planes);
     let results: Vec<BigInt> = x
         .elements()
@@ -114,8 +121,9 @@ fn check_decomposition<R: Ring>(low: u32, count: u32, s: &Setting<'_>) {
         .collect();
     let found = b.outputs::<R>(&[]);
     assert_eq!(found[0], word.with(results.iter().map(reduced)));
+    assert_eq!(found[1], composed.with(results.iter().map(reduced)));
     let bits = (0..u64::from(high - low)).flat_map(|j| results.iter().map(move |x| flag(x.bit(j))));
-    assert_eq!(found[1], bits.collect::<Vec<R>>());
+    assert_eq!(found[2], bits.collect::<Vec<R>>());
 }
 
 proptest! {

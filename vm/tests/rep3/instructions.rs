@@ -169,7 +169,7 @@ fn sign<R: Ring>(width: u32, shape: &[u32], case: &Case) {
     t.agree();
 }
 
-/// Bits `low..high`, and the number that they make.
+/// Bits `low..high`, and the number that they make, in both ways.
 fn bits_and_word<R: Ring>(low: u32, count: u32, shape: &[u32], case: &Case) {
     let low = low % R::BITS;
     let high = (low + 1 + count).min(R::BITS);
@@ -179,6 +179,11 @@ fn bits_and_word<R: Ring>(low: u32, count: u32, shape: &[u32], case: &Case) {
     let word = t.target(Kind::Shared, shape);
     t.b.op(Instr::Bits { dst: planes.reg, a: x.reg, low, high, route: t.route });
     t.b.op(Instr::Word { dst: word.reg, a: planes.reg, route: t.route });
+    if high - low < R::BITS {
+        let composed = t.target(Kind::Shared, shape);
+        t.b.op(Instr::Compose { dst: composed.reg, a: planes.reg, route: t.route });
+        t.show(composed);
+    }
     t.show(planes);
     t.show(word);
     t.agree();

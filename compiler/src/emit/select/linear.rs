@@ -19,7 +19,7 @@ impl Selector<'_> {
             }
             Op::Sum { axes } => self.sum(&a, *axes)?,
             Op::Bits { low, high } => self.bits(&a, *low, *high)?,
-            Op::Word => self.word(&a)?,
+            Op::Word { compact } => self.word(&a, *compact)?,
             _ => return Err(unexpected(inst)),
         };
         self.set(inst.results[0], result);
@@ -92,14 +92,17 @@ impl Selector<'_> {
         Ok(result)
     }
 
-    fn word(&mut self, a: &View) -> Selected<View> {
+    fn word(&mut self, a: &View, compact: bool) -> Selected<View> {
         let plane = View { dims: a.dims[1..].to_vec(), ..a.clone() };
         let result = self.fresh(Kind::Shared, &view::shape(&plane), Some(&plane))?;
         if a.dims[0].size == 0 {
             self.zero(&result)?;
         } else if !result.is_empty() {
             let (dst, a) = (self.reg(&result), self.reg(a));
-            self.push(Instr::Word { dst, a, route: ANY });
+            self.push(match compact {
+                true => Instr::Compose { dst, a, route: ANY },
+                false => Instr::Word { dst, a, route: ANY },
+            });
         }
         Ok(result)
     }

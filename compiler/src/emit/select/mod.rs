@@ -127,7 +127,7 @@ impl Selector<'_> {
             | Op::Reshare
             | Op::Reveal
             | Op::RevealBits => self.element_wise(inst),
-            Op::Contract(_) | Op::Sum { .. } | Op::Bits { .. } | Op::Word => self.linear(inst),
+            Op::Contract(_) | Op::Sum { .. } | Op::Bits { .. } | Op::Word { .. } => self.linear(inst),
             Op::Reshape(_)
             | Op::Permute(_)
             | Op::Slice { .. }

@@ -46,7 +46,7 @@ pub(super) fn compute(op: &Op, args: &[&Tensor], frac: u32) -> Computed {
             one(Tensor::new(a.shape.clone(), top.data))
         }
         (Op::Bits { low, high }, [a]) => one(bits(a, frac, *low, *high)?),
-        (Op::Word, [a]) => {
+        (Op::Word { .. }, [a]) => {
             let len = a.shape[1..].iter().product::<usize>();
             let number = |i| (0..a.shape[0]).map(|bit| a.data[bit * len + i] * 2f64.powi(bit as i32)).sum();
             one(Tensor::new(&a.shape[1..], (0..len).map(number).collect()))

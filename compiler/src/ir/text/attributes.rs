@@ -74,7 +74,7 @@ operations! {
     Assume = "assume" { low: low = Exact, high: high = Exact "to" },
     Sign = "sign" { width: width = NotZero },
     Bits = "bits" { low: low = Number, high: high = Number "to" },
-    Word = "word" {},
+    Word = "word" { compact: compact = Flag "compact" },
     And = "and" {},
     Xor = "xor" {},
     Not = "not" {},

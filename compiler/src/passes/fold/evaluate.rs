@@ -117,7 +117,7 @@ fn compute(op: &Op, args: &[&Const], ty: &Type) -> Option<Const> {
         }
         (Op::Sign { width: 0 }, [a]) => map(ty, a, |x| truth(x.is_negative())),
         (Op::Bits { low, high }, [a]) => bits(ty, a, *low, *high),
-        (Op::Word, [a]) => word(ty, a),
+        (Op::Word { .. }, [a]) => word(ty, a),
         (Op::Sum { axes }, [a]) => sum(ty, a, *axes),
         (Op::Contract(axes), [a, b]) => contract(ty, a, b, *axes),
         _ => moves::moved(op, args, ty),

@@ -66,6 +66,7 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         }
         Instr::Bits { dst, a, low, high, .. } => c.bits(dst, a, low, high),
         Instr::Word { dst, a, .. } => c.places(a, dst, 1, ring),
+        Instr::Compose { dst, a, .. } => c.places(a, dst, 1, ring - 1),
         Instr::Select { dst, keep, bit, a, .. } => {
             c.same(&[dst, bit, a])?;
             keep.map_or(Ok(()), |keep| c.same(&[keep, bit]))
@@ -272,6 +273,7 @@ pub(super) fn route_of(instr: &Instr) -> Option<crate::instr::Route> {
         | Instr::Bits { route, .. }
         | Instr::And { route, .. }
         | Instr::Word { route, .. }
+        | Instr::Compose { route, .. }
         | Instr::Select { route, .. }
         | Instr::SelectAgain { route, .. } => Some(route),
         _ => None,

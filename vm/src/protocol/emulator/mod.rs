@@ -225,6 +225,10 @@ impl<R: Ring> Backend for Emulator<R> {
         Ok(())
     }
 
+    fn compose(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Done {
+        self.word(context, dst, a, route)
+    }
+
     fn select(
         &mut self,
         context: &mut Context<'_, R>,

@@ -10,6 +10,9 @@
 //!    Shares: C and A have ρ, C and B σ, A and B the two messages and t\[∅\]. A propagate of one position is a ⊕ b: it takes no message.
 //! 3. The gates are conjunctions of shared bits, reshared around the ring, a round per level.
 //!
+//! For the sum of shared bits g ⊕ d and a number m of A and B ([`super::compose`]), generate and propagate of a position are (g ⊕ d) m and g ⊕ d ⊕ m: the same with other
+//! coefficients.
+//!
 //! Bit j of the sum is a_j ⊕ b_j ⊕ the carry into j; for the highest one, C shares a_j among the monomials. (Mohassel–Rindal, CCS 2018; Dalskov et al., 2021.)
 
 use tern_bytecode::circuit::{Adder, Gate};
@@ -24,13 +27,18 @@ use crate::ring::{Ring, Target};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
 pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
-    let run = Run::new(op, adder, own);
-    let monomials = run.share_monomials().await;
-    let carries = match adder.leaves.is_empty() {
-        true => None,
-        false => Some(run.carries(&monomials).await),
-    };
-    (0..adder.sums() as usize).map(|j| run.sum(j, &monomials, carries.as_ref())).collect()
+    Run::new(op, adder, own).sums().await
+}
+
+/// The same of s + m, where s = g ⊕ d. At the corner, `own` are the bits of g; at A and B, those of d ⊕ m, and `factor` those of m.
+pub(super) async fn masked<R: Ring>(
+    op: Op<'_, R>,
+    adder: &Adder,
+    n: usize,
+    own: Vec<u64>,
+    factor: Vec<u64>,
+) -> Vec<Shares<u64>> {
+    Run { op, adder, n, own, factor: Some(factor) }.sums().await
 }
 
 /// The carry out of the positions below `adder.low`.
@@ -48,8 +56,10 @@ struct Run<'a, 'w, R> {
     adder: &'a Adder,
     /// Elements.
     n: usize,
-    /// Bits `0..high` of the addend that this party knows.
+    /// Bits `0..high` of the addend that this party knows: what a propagate has of it.
     own: Vec<u64>,
+    /// By which A and B multiply the corner's bit in a generate, if it is not that.
+    factor: Option<Vec<u64>>,
 }
 
 /// Generates and propagates of all leaves.
@@ -63,7 +73,16 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         let width = words(own.len());
         let mut planes = vec![0; width * adder.high as usize];
         planes::split(&op.world.threads, &mut planes, width, own, 0, adder.high);
-        Self { op, adder, n: own.len(), own: planes }
+        Self { op, adder, n: own.len(), own: planes, factor: None }
+    }
+
+    async fn sums(&self) -> Vec<Shares<u64>> {
+        let monomials = self.share_monomials().await;
+        let carries = match self.adder.leaves.is_empty() {
+            true => None,
+            false => Some(self.carries(&monomials).await),
+        };
+        (0..self.adder.sums() as usize).map(|j| self.sum(j, &monomials, carries.as_ref())).collect()
     }
 
     fn plane<'p>(&self, planes: &'p [u64], i: usize) -> &'p [u64] {
@@ -194,7 +213,8 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         monomials: &[u64],
         parts: &mut [u64],
     ) {
-        let bits: [&[u64]; W] = std::array::from_fn(|j| self.plane(&self.own, at.start + j));
+        let factor = self.factor.as_ref().unwrap_or(&self.own);
+        let bits: [&[u64]; W] = std::array::from_fn(|j| self.plane(factor, at.start + j));
         let products: [&[u64]; M] = std::array::from_fn(|set| self.plane(monomials, at.monomial + set));
         let part = &mut parts[at.out * words(self.n)..][..words(self.n)];
         self.op.world.threads.for_pieces(part, 8, |from, part| {
@@ -214,11 +234,15 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         });
     }
 
-    /// Adds the constant terms, which A and B know: those of propagates.
+    /// Adds the constant terms, which A and B know: those of propagates, and of generates (g ⊕ d) m.
     fn add_constants(&self, parts: &mut [u64]) {
         let mut out = 0;
         for (i, leaf) in self.adder.leaves.iter().enumerate() {
             let spread = Adder::shares_propagate(i, *leaf);
+            if let Some(factor) = &self.factor {
+                let planes = [factor, &self.own].map(|planes| self.plane(planes, leaf.start as usize));
+                self.set(parts, out, planes, |g, [m, known]| g ^ m & !known);
+            }
             if spread {
                 let b = |j: u32| self.plane(&self.own, (leaf.start + j.min(leaf.width - 1)) as usize);
                 self.set(parts, out + 1, [b(0), b(1), b(2)], |p, [x, y, z]| p ^ x & y & z);

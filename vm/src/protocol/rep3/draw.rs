@@ -41,6 +41,8 @@ pub(super) enum Draw {
     Place(u32),
     /// Masks of the word.
     Word,
+    /// Of the pair A, B: what they add to a number before the corner learns it.
+    Added,
     /// A's part of the corner's half of a selecting bit.
     Half,
     /// A's part of the corner's half times the corner's addend.
@@ -69,6 +71,7 @@ impl Draw {
             Draw::Half => FIRST + 13,
             Draw::Chosen => FIRST + 14,
             Draw::Select => FIRST + 15,
+            Draw::Added => FIRST + 16,
             Draw::Level(level) => LEVELS + level as u16,
             Draw::Place(place) => PLACES + place as u16,
         }

@@ -19,6 +19,7 @@
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
 
 mod adder;
+mod compose;
 mod draw;
 mod engine;
 mod input_output;
@@ -254,6 +255,17 @@ impl<'w, R: Ring> Rep3<'w, R> {
         let to = ViewMut::new(&mut copy, &dense);
         views::copy(&self.world.threads, to, View::new(&self.store[side].ring[buffer], layout));
         copy
+    }
+
+    /// The planes of bits along the first axis of a register.
+    fn places(&self, context: &Context<'_, R>, a: Reg) -> Vec<Shares<u64>> {
+        let Slot { buffer, layout } = slot(context, a);
+        let rows = (0..layout.axes[0].len).map(|i| store::row(layout, i));
+        let plane = |layout| {
+            let view = |side: Side| View::new(&self.store[side].bits[buffer][..], &layout);
+            Pair::from_fn(|side| store::load::<R, u64>(&self.world.threads, view(side)))
+        };
+        rows.map(plane).collect()
     }
 
     /// Shared bits.
@@ -738,16 +750,14 @@ impl<R: Ring> Backend for Rep3<'_, R> {
 
     fn word(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
         let op = self.op(context, route)?;
-        let Slot { buffer, layout } = slot(context, a);
-        let places: Vec<_> = (0..layout.axes[0].len)
-            .map(|i| {
-                let layout = store::row(layout, i);
-                let plane = |side: Side| View::new(&self.store[side].bits[buffer][..], &layout);
-                Pair::from_fn(|side| store::load::<R, u64>(&self.world.threads, plane(side)))
-            })
-            .collect();
-        let n = context.memory.layout(dst).len();
+        let (places, n) = (self.places(context, a), context.memory.layout(dst).len());
         self.issue(context, async move { vec![Done::Shared(dst, word::word(op, places, n).await)] })
+    }
+
+    fn compose(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, route: Route) -> Result {
+        let op = self.op(context, route)?;
+        let (places, n) = (self.places(context, a), context.memory.layout(dst).len());
+        self.issue(context, async move { vec![Done::Shared(dst, compose::compose(op, places, n).await)] })
     }
 
     fn select(

@@ -15,7 +15,7 @@ use super::engine::{Message, Op, Role, World};
 use super::input_output::{Part, masked, receive};
 use super::reshare::{Shares, addend, and_summand, reshare, reshare_planes, to_pair};
 use super::truncate::{Operand, truncate};
-use super::{adder, select, word};
+use super::{adder, compose, select, word};
 use crate::machine::Address;
 use crate::net::{Pair, Party, Side, keys};
 use crate::par::Threads;
@@ -84,6 +84,10 @@ const OPERATIONS: &[(&str, Start)] = &[
     ("word", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
         Box::pin(async move { drop(word::word(op, places, N).await) })
+    }),
+    ("compose", |op, with| {
+        let places = vec![with.bits.clone(), with.bits];
+        Box::pin(async move { drop(compose::compose(op, places, N).await) })
     }),
     ("bit to element", |op, with| {
         Box::pin(async move { drop(word::bit_to_element(op, with.bits, N).await) })
