@@ -154,7 +154,8 @@ fn a_simulated_network_slows_a_run_down_and_is_reported() {
     let ended = Process::start(command.arg("--out").arg(dir.path().join("out"))).end().expect_success();
     let done = ended.done();
     let rounds = done["rounds"].as_f64().unwrap();
-    assert!(done["seconds"].as_f64().unwrap() >= 0.05 * rounds, "{done}");
+    // who begins last finds the others' first messages on their way
+    assert!(done["seconds"].as_f64().unwrap() >= 0.05 * (rounds - 1.0), "{done}");
     assert_eq!(done["simulated_network"], "rtt=100000us");
 }
 
