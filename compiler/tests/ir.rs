@@ -66,7 +66,7 @@ proptest! {
 #[test]
 fn the_generator_uses_every_operation_of_undifferentiated_programs() {
     let mut seen = BTreeSet::new();
-    for seed in 0..200 {
+    for seed in 0..600 {
         for line in generate(seed, 60, Flavour::Any).to_string().lines() {
             let operation = line.split_once(" = ").map_or(line, |(_, right)| right);
             seen.extend(operation.split_whitespace().next().map(str::to_string));
