@@ -9,16 +9,13 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use tern_bytecode::Program;
-use tern_compiler::Entry;
 use tern_vm::data::{Array, write_npy};
 use tern_vm::net::TIMEOUT;
 
-use crate::SourceArgs;
-use crate::compile::{compile_text, show};
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
-use crate::operations::{MATRIX, OPERATIONS, Operation, SIDES};
-use crate::run::{Job, Share};
+use crate::operations::{MATRIX, MODULES, OPERATIONS, Operation, SIDES, compiled};
+use crate::run::{Job, LineShare, Spent};
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -39,6 +36,9 @@ pub(crate) enum Bench {
 /// Repetitions within a run, and of heavy operations: enough for the steady state.
 const TIMES: usize = 64;
 const HEAVY_TIMES: usize = 16;
+/// The name of the program in messages and measurements.
+const FILE: &str = "bench.mpc";
+
 /// What was measured.
 pub(crate) struct Figures {
     /// Per element.
@@ -124,16 +124,7 @@ impl<'a> Measurement<'a> {
     ) -> anyhow::Result<Measurement<'a>> {
         let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
         let (text, line) = source(operation, elements);
-        let args = SourceArgs {
-            program: PathBuf::from("bench.mpc"),
-            args: Vec::new(),
-            fixed: Some(frac.to_string()),
-            ring: None,
-            rounding: Some(operation.rounding),
-        };
-        let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
-        show(&compilation.diagnostics, &compilation.sources);
-        let program = compilation.program.context("it does not compile")?;
+        let program = compiled(FILE, text, frac, operation.rounding)?;
         Ok(Measurement { operation, program, line, elements })
     }
 
@@ -155,11 +146,15 @@ impl<'a> Measurement<'a> {
             MATRIX => SIDES[0] * SIDES[2],
             _ => self.elements,
         };
-        let mut figures = on_line(&shares, self.line, times(self.operation), count);
-        if self.operation.name == MATRIX {
-            figures.nanoseconds *= count as f64;
-        }
-        Ok(figures)
+        let here = |line: &LineShare| line.line == self.line && line.file == FILE;
+        let Spent { bits, rounds, seconds } = Spent::of(&shares, here);
+        let times = times(self.operation) as f64;
+        let each = times * count as f64;
+        Ok(Figures {
+            bits: bits as f64 / each,
+            rounds: rounds as f64 / times,
+            nanoseconds: 1e9 * seconds / if self.operation.name == MATRIX { times } else { each },
+        })
     }
 }
 
@@ -186,9 +181,7 @@ fn source(operation: &Operation, elements: usize) -> (String, u32) {
         ),
     };
     let text = format!(
-        "use nn::relu
-use math::{{inv_sqrt, inv_sqrt_coarse, sigmoid}}
-const N = {elements}
+        "{MODULES}const N = {elements}
 {inputs}
 fn main() {{
     var z = x
@@ -213,23 +206,4 @@ fn write_inputs(program: &Program, directory: &Path) -> anyhow::Result<PathBuf> 
         write_npy(file, &Array::new(shape, values))?;
     }
     Ok(directory.to_path_buf())
-}
-
-/// What a source line took, per element.
-fn on_line(shares: &[Share], line: u32, times: usize, elements: usize) -> Figures {
-    let lines = |share: &Share| {
-        let lines = share.by_line.iter().filter(|part| part.line == line && part.file == "bench.mpc");
-        lines.fold((0, 0, 0.0), |(bits, rounds, seconds), part| {
-            (bits + part.bits, rounds + part.rounds, seconds + part.compute + part.waited)
-        })
-    };
-    let parts: Vec<(u64, u64, f64)> = shares.iter().map(lines).collect();
-    let bits: u64 = parts.iter().map(|part| part.0).sum();
-    let seconds = parts.iter().map(|part| part.2).fold(0.0, f64::max);
-    let count = (times * elements) as f64;
-    Figures {
-        bits: bits as f64 / count,
-        rounds: parts.first().map_or(0, |part| part.1) as f64 / times as f64,
-        nanoseconds: 1e9 * seconds / count,
-    }
 }

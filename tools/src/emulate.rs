@@ -15,6 +15,7 @@ use crate::SourceArgs;
 use crate::compile::load;
 use crate::events::{Audience, Events, peak_memory};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
+use crate::run::cores;
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
@@ -48,10 +49,9 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
     events.emit(&start(program, args.seed), None);
     let mut host = FileHost::new(program, None, read_inputs(program, &args.files, None)?, &mut events);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = tern_vm::Options {
         seed: args.seed,
-        threads: args.threads.unwrap_or(cores),
+        threads: args.threads.unwrap_or_else(cores),
         ranges: args.ranges,
         profile: args.profile,
         ..tern_vm::Options::default()

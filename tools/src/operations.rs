@@ -2,7 +2,34 @@
 
 use std::fmt;
 
-use crate::RoundingArg;
+use anyhow::Context;
+use tern_bytecode::Program;
+use tern_compiler::Entry;
+
+use crate::compile::{compile_text, show};
+use crate::{RoundingArg, SourceArgs};
+
+/// What every program with an operation begins with.
+pub(crate) const MODULES: &str = "use nn::relu\nuse math::{inv_sqrt, inv_sqrt_coarse, sigmoid}\n";
+
+/// Compiles a program of that kind, under a name for messages.
+pub(crate) fn compiled(
+    name: &str,
+    text: String,
+    frac: u32,
+    rounding: RoundingArg,
+) -> anyhow::Result<Program> {
+    let args = SourceArgs {
+        program: name.into(),
+        args: Vec::new(),
+        fixed: Some(frac.to_string()),
+        ring: None,
+        rounding: Some(rounding),
+    };
+    let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
+    show(&compilation.diagnostics, &compilation.sources);
+    compilation.program.context("it does not compile")
+}
 
 /// An operation.
 #[derive(Clone, Copy)]
@@ -56,7 +83,10 @@ pub(crate) const MATRIX: &str = "matrix product 128×784×128";
 /// The figures of the paper are those of Table 1 in Keller and Sun, Secure Quantized Training for Deep Learning (ICML 2022).
 pub(crate) const OPERATIONS: &[Operation] = &[
     of("reveal", "reveal(z)"),
-    of("integer product", "from_raw(raw(z) * raw(y))").paper(384).whole("x * y", FEW, FEW, |x, y| x * y),
+    of("integer product", "from_raw(raw(z) * raw(y))")
+        .paper(384)
+        .check("x * y", FEW, FEW, |x, y| x * y)
+        .whole(),
     of("truncation", "z * 0.9").paper(1536).check("x * 0.8125", FEW, UNIT, |x, _| x * 0.8125),
     of("truncation (nearest)", "z * 0.9")
         .nearest()
@@ -161,14 +191,12 @@ impl Operation {
         Operation { check: Some(Check { expression, whole: false, x, y, exact }), ..self }
     }
 
-    const fn whole(
-        self,
-        expression: &'static str,
-        x: Span,
-        y: Span,
-        exact: fn(f64, f64) -> f64,
-    ) -> Operation {
-        Operation { check: Some(Check { expression, whole: true, x, y, exact }), ..self }
+    /// Compared on whole numbers.
+    const fn whole(self) -> Operation {
+        match self.check {
+            Some(check) => Operation { check: Some(Check { whole: true, ..check }), ..self },
+            None => self,
+        }
     }
 }
 

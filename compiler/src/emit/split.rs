@@ -5,11 +5,13 @@
 //! one is computed. Costs stay the same to the byte: parts of planes of bits consist of whole words.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
+use num_integer::Integer;
 use tern_bytecode::instr::{Instr, Reg, Role};
 use tern_bytecode::{View, cost};
 
-use super::code::{Block, BlockId, Code, Item, Op, OpId};
+use super::code::{self, Block, BlockId, Code, Item, Op, OpId};
 use super::view;
 
 /// Numbers of parts, the largest first: all routes, or all corners.
@@ -19,11 +21,11 @@ const LEAST: u64 = 64 << 10;
 /// Elements in a word of a plane.
 const WORD: usize = 64;
 
-/// Where a tensor is cut: the axis, and the first position of every part after the first.
+/// How a tensor is cut: positions of an axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cut {
     axis: usize,
-    at: Vec<usize>,
+    parts: Vec<Range<usize>>,
 }
 
 /// Cuts operations that are worth it.
@@ -114,10 +116,11 @@ fn cut(code: &Code, instr: &Instr) -> Option<Cut> {
     let shape = view::shape(code.view(dst));
     let axis = (0..shape.len()).find(|&i| shape[i] > 1 && written.iter().all(|view| outermost(view, i)))?;
     let inner = shape.iter().product::<usize>() / shape[axis];
-    let grain = WORD / gcd(WORD, inner);
+    let grain = WORD / WORD.gcd(&inner);
     let grains = shape[axis] / grain;
     let parts = PARTS.into_iter().find(|&n| n <= grains && bytes / n as u64 >= LEAST)?;
-    Some(Cut { axis, at: (1..parts).map(|i| i * grains / parts * grain).collect() })
+    let at = |i: usize| if i == parts { shape[axis] } else { i * grains / parts * grain };
+    Some(Cut { axis, parts: (0..parts).map(|i| at(i)..at(i + 1)).collect() })
 }
 
 /// Whether parts along this axis lie apart in memory.
@@ -125,10 +128,6 @@ fn outermost(view: &View, axis: usize) -> bool {
     let reach = |i: usize| view.dims[i].stride.unsigned_abs() * u64::from(view.dims[i].size - 1);
     (0..view.dims.len()).filter(|&i| i != axis).map(reach).sum::<u64>()
         < view.dims[axis].stride.unsigned_abs()
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn rewrite(code: &mut Code, block: &mut Block, cuts: &HashMap<OpId, Cut>) {
@@ -154,27 +153,20 @@ fn rewrite(code: &mut Code, block: &mut Block, cuts: &HashMap<OpId, Cut>) {
 
 /// The parts of an operation. Each has the declared range of the whole.
 fn parts(code: &mut Code, op: &Op, cut: &Cut) -> Vec<Op> {
-    let size = |instr: &Instr| {
-        let (first, _) = instr.registers().next().expect("it writes a result");
-        code.view(first).dims[cut.axis].size as usize
-    };
-    let starts = std::iter::once(0).chain(cut.at.iter().copied());
-    let ends = cut.at.iter().copied().chain([size(&op.instr)]);
-    let bounds: Vec<(usize, usize)> = starts.zip(ends).collect();
     let ranges: Vec<_> = code.ranges.iter().filter(|range| range.op == op.id).copied().collect();
     code.ranges.retain(|range| range.op != op.id);
     let mut made = Vec::new();
-    for (start, end) in bounds {
-        let instr = op.instr.map_registers(|reg| part(code, &op.instr, reg, cut.axis, start..end));
+    for positions in &cut.parts {
+        let instr = op.instr.map_registers(|reg| part(code, &op.instr, reg, cut.axis, positions));
         let part = code.op(instr, op.line);
-        code.ranges.extend(ranges.iter().map(|range| super::code::Range { op: part.id, ..*range }));
+        code.ranges.extend(ranges.iter().map(|range| code::Range { op: part.id, ..*range }));
         made.push(part);
     }
     made
 }
 
 /// The part of an operand; the places of a word are a further axis in front.
-fn part(code: &mut Code, instr: &Instr, reg: Reg, axis: usize, part: std::ops::Range<usize>) -> Reg {
+fn part(code: &mut Code, instr: &Instr, reg: Reg, axis: usize, part: &Range<usize>) -> Reg {
     let places = matches!(*instr, Instr::Word { a, .. } | Instr::Compose { a, .. } if a == reg);
     let axis = axis + usize::from(places);
     let whole = code.view(reg);

@@ -44,7 +44,7 @@ pub fn assign(program: &Program, mut candidates: Vec<Candidate<'_>>, total: &mut
             cost::add(links, more, 1);
             cost::add(total, more, 1);
         }
-        if let Some(place) = route_mut(candidate.instr) {
+        if let Some(place) = candidate.instr.route_mut() {
             *place = route;
         }
         if let Some(half) = half {
@@ -75,7 +75,7 @@ fn busiest(links: &Links) -> u64 {
 
 fn traffic(program: &Program, instr: &Instr, route: Route) -> Traffic {
     let mut instr = *instr;
-    if let Some(place) = route_mut(&mut instr) {
+    if let Some(place) = instr.route_mut() {
         *place = route;
     }
     cost::traffic(program, &instr)
@@ -90,23 +90,4 @@ fn kept_half(program: &Program, instr: &Instr) -> Option<(u32, u64)> {
     };
     let view = &program.views[half.0 as usize];
     Some((view.buffer, view.offset))
-}
-
-fn route_mut(instr: &mut Instr) -> Option<&mut Route> {
-    match instr {
-        Instr::Input { route, .. }
-        | Instr::Output { route, .. }
-        | Instr::Reveal { route, .. }
-        | Instr::RevealBits { route, .. }
-        | Instr::Reshare { route, .. }
-        | Instr::Truncate { route, .. }
-        | Instr::Sign { route, .. }
-        | Instr::Bits { route, .. }
-        | Instr::And { route, .. }
-        | Instr::Word { route, .. }
-        | Instr::Compose { route, .. }
-        | Instr::Select { route, .. }
-        | Instr::SelectAgain { route, .. } => Some(route),
-        _ => None,
-    }
 }

@@ -111,11 +111,9 @@ impl ReproduceArgs {
 
     /// Where MNIST is.
     fn mnist(&self) -> anyhow::Result<PathBuf> {
-        let given = self.data.clone().into_iter();
-        let usual = ["data/mnist", "../shared/data/mnist"].map(PathBuf::from);
-        let candidates: Vec<PathBuf> = match &self.data {
-            Some(_) => given.collect(),
-            None => usual.into(),
+        let candidates = match &self.data {
+            Some(given) => vec![given.clone()],
+            None => ["data/mnist", "../shared/data/mnist"].map(PathBuf::from).into(),
         };
         match candidates.iter().find(|path| path.is_dir()) {
             Some(path) => Ok(path.clone()),

@@ -11,7 +11,7 @@ use super::training::{Training, program};
 use super::{BATCH, ReproduceArgs};
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
-use crate::run::{Job, Share};
+use crate::run::{Job, Spent, third_of_cores};
 
 /// What one batch of training takes, without the input of data.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -57,27 +57,17 @@ pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Re
 }
 
 fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) -> anyhow::Result<PerBatch> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let job = Job {
         program,
         files,
         outputs,
         seed: None,
-        threads: (cores / 3).max(1),
+        threads: third_of_cores(),
         network: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
     };
     let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
-    let lines = |share: &Share| {
-        let each = share.by_line.iter().filter(|line| line.executions >= batches);
-        each.fold((0.0, 0, 0), |(seconds, bits, rounds), line| {
-            (seconds + line.compute + line.waited, bits + line.bits, rounds + line.rounds)
-        })
-    };
-    let parts: Vec<(f64, u64, u64)> = shares.iter().map(lines).collect();
-    Ok(PerBatch {
-        seconds: parts.iter().map(|part| part.0).fold(0.0, f64::max) / batches as f64,
-        bits: parts.iter().map(|part| part.1).sum::<u64>() as f64 / batches as f64,
-        rounds: parts.first().map_or(0, |part| part.2) as f64 / batches as f64,
-    })
+    let Spent { bits, rounds, seconds } = Spent::of(&shares, |line| line.executions >= batches);
+    let each = batches as f64;
+    Ok(PerBatch { seconds: seconds / each, bits: bits as f64 / each, rounds: rounds as f64 / each })
 }

@@ -6,19 +6,17 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
-use tern_compiler::Entry;
 use tern_vm::data::{Array, Source, Values, read, write_npy};
 
 use super::ReproduceArgs;
 use super::kept::Kept;
 use super::table::{Table, number};
+use crate::RoundingArg;
 use crate::bench::Measurement;
-use crate::compile::{compile_text, show};
 use crate::emulate::describe;
 use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
-use crate::operations::{Check, MATRIX, OPERATIONS, Operation};
-use crate::{RoundingArg, SourceArgs};
+use crate::operations::{Check, MATRIX, MODULES, OPERATIONS, Operation, compiled};
 
 /// Elements of an operation, unless told otherwise.
 const ELEMENTS: u32 = 20_000;
@@ -108,9 +106,7 @@ fn program(check: &Check, rounding: RoundingArg, fixed: u32, elements: usize) ->
     let element = if check.whole { "int" } else { "fix" };
     let expression = check.expression;
     let text = format!(
-        "use nn::relu
-use math::{{inv_sqrt, inv_sqrt_coarse, sigmoid}}
-const N = {elements}
+        "{MODULES}const N = {elements}
 input x: {element}[N] from party 0
 input y: {element}[N] from party 1
 fn main() {{
@@ -118,16 +114,7 @@ fn main() {{
 }}
 "
     );
-    let args = SourceArgs {
-        program: "errors.mpc".into(),
-        args: Vec::new(),
-        fixed: Some(fixed.to_string()),
-        ring: None,
-        rounding: Some(rounding),
-    };
-    let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
-    show(&compilation.diagnostics, &compilation.sources);
-    compilation.program.context("it does not compile")
+    compiled("errors.mpc", text, fixed, rounding)
 }
 
 /// The largest and the mean error in the emulator.

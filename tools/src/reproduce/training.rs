@@ -11,6 +11,7 @@ use crate::emulate::{describe, open_log};
 use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
+use crate::run::cores;
 use crate::{RoundingArg, SourceArgs};
 
 /// Where a run that is not finished has its metrics.
@@ -109,10 +110,9 @@ impl Training {
         let running = kept.path(RUNNING);
         let mut events = Events::new(Audience::Person, Some(open_log(&running)?));
         let mut host = FileHost::new(program, None, read_inputs(program, files, None)?, &mut events);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let options = tern_vm::Options {
             seed: Some(self.seed),
-            threads: args.threads.unwrap_or(cores),
+            threads: args.threads.unwrap_or_else(cores),
             ..tern_vm::Options::default()
         };
         tern_vm::emulate(program, &mut host, &options).map_err(describe)?;

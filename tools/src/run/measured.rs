@@ -44,6 +44,30 @@ pub(crate) struct LineShare {
     pub(crate) waited: f64,
 }
 
+/// What some source lines have taken in a run.
+pub(crate) struct Spent {
+    /// Of all parties.
+    pub(crate) bits: u64,
+    pub(crate) rounds: u64,
+    /// Work and waiting of the party that took longest.
+    pub(crate) seconds: f64,
+}
+
+impl Spent {
+    /// Adds up the lines that count, over the shares of all parties.
+    pub(crate) fn of(shares: &[Share], counts: impl Fn(&LineShare) -> bool) -> Spent {
+        let mut spent = Spent { bits: 0, rounds: 0, seconds: 0.0 };
+        for share in shares {
+            let lines = || share.by_line.iter().filter(|line| counts(line));
+            spent.bits += lines().map(|line| line.bits).sum::<u64>();
+            // the same at every party
+            spent.rounds = lines().map(|line| line.rounds).sum();
+            spent.seconds = spent.seconds.max(lines().map(|line| line.compute + line.waited).sum());
+        }
+        spent
+    }
+}
+
 impl Share {
     /// Its totals.
     fn summary(&self) -> Value {

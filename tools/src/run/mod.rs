@@ -26,7 +26,7 @@ use crate::host::{Files, Outputs};
 
 pub(crate) use local::{Job, local_party};
 use measured::Measured;
-pub(crate) use measured::Share;
+pub(crate) use measured::{LineShare, Spent};
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]
@@ -113,7 +113,7 @@ fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         files: &args.files,
         outputs: &args.outputs,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(|| (cores() / 3).max(1)),
+        threads: args.threads.unwrap_or_else(third_of_cores),
         network: args.network,
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
     };
@@ -190,6 +190,11 @@ impl Seat {
 }
 
 /// Processors of this machine.
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Those of each of three local parties.
+pub(crate) fn third_of_cores() -> usize {
+    (cores() / 3).max(1)
 }

@@ -194,17 +194,24 @@ fn local_files(dir: &TempDir) -> (std::path::PathBuf, String, String) {
     (write("prog.mpc", PROGRAM), format!("x={}", x.display()), format!("y={}", y.display()))
 }
 
-/// Killed without a chance to clean up, the process that the user started takes the parties with it.
+/// A local run that goes on and on, and the processes of its parties.
 #[cfg(target_os = "linux")]
-#[test]
-fn local_parties_end_with_their_leader() {
-    let dir = TempDir::new().unwrap();
-    let (source, x, y) = local_files(&dir);
+fn endless(dir: &TempDir) -> (Process, Vec<u32>) {
+    let (source, x, y) = local_files(dir);
     let mut command = tern();
     command.arg("run").arg(source).args(["--input", &x, "--input", &y, "--arg", ENDLESS, "--out"]);
     let mut leader = Process::start(command.arg(dir.path().join("out")));
     leader.wait_for("begun");
     let parties = children(leader.id());
+    (leader, parties)
+}
+
+/// Killed without a chance to clean up, the process that the user started takes the parties with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn local_parties_end_with_their_leader() {
+    let dir = TempDir::new().unwrap();
+    let (leader, parties) = endless(&dir);
     assert_eq!(parties.len(), 3);
     leader.signal("-KILL");
     let begun = Instant::now();
@@ -219,12 +226,7 @@ fn local_parties_end_with_their_leader() {
 #[test]
 fn a_local_party_that_dies_ends_the_run() {
     let dir = TempDir::new().unwrap();
-    let (source, x, y) = local_files(&dir);
-    let mut command = tern();
-    command.arg("run").arg(source).args(["--input", &x, "--input", &y, "--arg", ENDLESS, "--out"]);
-    let mut leader = Process::start(command.arg(dir.path().join("out")));
-    leader.wait_for("begun");
-    let parties = children(leader.id());
+    let (leader, parties) = endless(&dir);
     let killed = std::process::Command::new("kill").args(["-KILL", &parties[1].to_string()]).status();
     assert!(killed.unwrap().success());
     leader.end().expect_failure(&["party", "SIGKILL"]);

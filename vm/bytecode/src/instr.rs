@@ -202,6 +202,9 @@ trait Field: Sized {
     fn mapped(self, _f: &mut impl FnMut(Reg) -> Reg) -> Self {
         self
     }
+    fn route_mut(&mut self) -> Option<&mut Route> {
+        None
+    }
     fn text(&self) -> String;
 }
 
@@ -232,7 +235,16 @@ impl Field for Option<Reg> {
 macro_rules! display_fields {
     ($($ty:ty),*) => { $(impl Field for $ty { fn text(&self) -> String { self.to_string() } })* };
 }
-display_fields!(u32, i64, RealUnary, RealBinary, IntBinary, Comparison, Route, Axes);
+display_fields!(u32, i64, RealUnary, RealBinary, IntBinary, Comparison, Axes);
+
+impl Field for Route {
+    fn route_mut(&mut self) -> Option<&mut Route> {
+        Some(self)
+    }
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,6 +304,21 @@ macro_rules! define {
                             push(&mut list, stringify!($op), $op, role!($role), kinds);
                         )*
                         list
+                    }),*
+                }
+            }
+
+            /// The route, if it has one.
+            #[allow(unused_variables)] // rows without operands
+            pub fn route_mut(&mut self) -> Option<&mut Route> {
+                match self {
+                    $(Instr::$variant { $($op),* } => {
+                        $(
+                            if let Some(route) = Field::route_mut($op) {
+                                return Some(route);
+                            }
+                        )*
+                        None
                     }),*
                 }
             }

@@ -132,7 +132,8 @@ impl Check<'_> {
     }
 
     fn route(&self, instr: &Instr) -> Result<(), Fault> {
-        match route_of(instr) {
+        let mut instr = *instr;
+        match instr.route_mut() {
             Some(route) if route.0 >= crate::instr::Route::COUNT => {
                 self.fail(format!("route {} is not one of six", route.0))
             }
@@ -257,25 +258,5 @@ impl Check<'_> {
             Some((n, rest)) if *rest == value[..] => self.within("places", *n, low, high),
             _ => self.fail(format!("planes {planes:?} of values {value:?}")),
         }
-    }
-}
-
-/// The route of an instruction that has one.
-pub(super) fn route_of(instr: &Instr) -> Option<crate::instr::Route> {
-    match *instr {
-        Instr::Input { route, .. }
-        | Instr::Output { route, .. }
-        | Instr::Reveal { route, .. }
-        | Instr::RevealBits { route, .. }
-        | Instr::Reshare { route, .. }
-        | Instr::Truncate { route, .. }
-        | Instr::Sign { route, .. }
-        | Instr::Bits { route, .. }
-        | Instr::And { route, .. }
-        | Instr::Word { route, .. }
-        | Instr::Compose { route, .. }
-        | Instr::Select { route, .. }
-        | Instr::SelectAgain { route, .. } => Some(route),
-        _ => None,
     }
 }
