@@ -43,6 +43,39 @@ fn check(names: &str, text: &str, expected: Expect) {
 mod late_truncation {
     use super::*;
 
+    /// A term with many fraction bits: the contract of the sum leaves no room, the ranges do.
+    #[test]
+    fn a_sum_by_its_ranges() {
+        check(
+            "late_truncation",
+            "
+            input 0 x: fix.16[4] from party 0, range -1 to 1
+            output 0 y: fix to party 0
+
+            %x = input 0
+            %c: plain.33[4] = const 1/100000
+            %u = mul %x, %x
+            %t = trunc 16 %u
+            %v = mul %x, %c
+            %w = trunc 33 %v
+            %y = add %t, %w
+            output 0 %y
+            ",
+            expect![[r#"
+                %0: shared.16[4] = input 0
+                %1: plain.33[4] = const 1/100000
+                %2: shared.32[4] = mul %0, %0
+                %3: shared.16[4] = trunc 16 %2
+                %4: shared.49[4] = mul %0, %1
+                %5: shared.16[4] = trunc 33 %4
+                %6: shared.49[4] = raise 17 %2
+                %7: shared.49[4] = add %6, %4
+                %8: shared.16[4] = trunc 33 %7
+                output 0 %8
+            "#]],
+        );
+    }
+
     /// Affine maps added up: one truncation for two products and a bias.
     #[test]
     fn sums_of_products_are_truncated_once() {
@@ -310,6 +343,34 @@ mod fuse_truncations {
             %8: shared.16[3, 4] = trunc 29 %7
             output 0 %8
         "#]],
+        );
+    }
+
+    /// A product of secrets over a power of two.
+    #[test]
+    fn power_of_two() {
+        check(
+            "fuse_truncations",
+            "
+            input 0 x: fix.16[4] from party 0, range -8 to 8
+            output 0 y: fix to party 0
+
+            %x = input 0
+            %u = mul %x, %x
+            %t = trunc 16 %u
+            %v = rescale 20 %t
+            %w = trunc 4 %v
+            output 0 %w
+            ",
+            expect![[r#"
+                %0: shared.16[4] = input 0
+                %1: shared.32[4] = mul %0, %0
+                %2: shared.16[4] = trunc 16 %1
+                %3: shared.20[4] = rescale 20 %2
+                %4: shared.36[4] = rescale 36 %1
+                %5: shared.16[4] = trunc 20 %4
+                output 0 %5
+            "#]],
         );
     }
 

@@ -130,7 +130,7 @@ fn exponentials() {
 #[test]
 fn roots() {
     check("math::inv_sqrt(x)", |f| [power(-f), power(f - 1) - 1.0], |x| 1.0 / x.sqrt(), Error::Relative);
-    check("math::inv_sqrt_coarse(x)", |_| [power(-8), power(8)], |x| 1.0 / x.sqrt(), Error::Part(0.001));
+    check("math::inv_sqrt_coarse(x)", |_| [power(-8), power(8)], |x| 1.0 / x.sqrt(), Error::Part(0.0025));
     check("math::sqrt(x)", |f| [0.0, power(f - 1) - 1.0], f64::sqrt, Error::Relative);
 }
 
@@ -246,9 +246,7 @@ fn check_gradient_with(functions: &str, call: &str, shape: &[usize], x: &[f64]) 
             at(&x)["loss"][0]
         };
         let difference = (loss(step) - loss(-step)) / (2.0 * step);
-        // What is coarse has a derivative as coarse as itself.
-        let tolerance = if call.contains("coarse") { 1e-2 } else { 2e-5 };
-        let close = (difference - gradient[i]).abs() <= tolerance * difference.abs().max(1.0);
+        let close = (difference - gradient[i]).abs() <= 2e-5 * difference.abs().max(1.0);
         assert!(close, "{call}: {} by element {i} of {x:?}, by differences {difference}", gradient[i]);
     }
     println!("{call}: {} derivatives", x.len());
@@ -303,7 +301,20 @@ fn gradients_agree_with_differences() {
     check_gradient("math::divide(x, secret([3, 1/2, -7, 2, 5/4, 1/9]))", &[6], &mixed);
     check_gradient("secret([3, 1/2, -7, 2, 5/4, 1/9]) / x", &[6], &mixed);
     check_gradient("math::clip(x, -2, 1)", &[6], &mixed);
-    check_gradient("math::inv_sqrt_coarse(x)", &[7], &positive);
+}
+
+/// What it approximates is what is differentiated: the polynomial's own derivative would be off by several percent.
+#[test]
+fn the_coarse_inverse_root_has_the_derivative_of_the_exact_one() {
+    let source = "use math\ninput x: fix[5] from party 0\nfn main() {\n    \
+                  output g = grad(sum(math::inv_sqrt_coarse(x)), x) to party 0\n}\n";
+    let program = compiled(source, settings(64, Rounding::Nearest)).ir.expect("compiled");
+    let x = [0.01, 0.3, 1.1, 17.3, 250.0];
+    let gradient = &interpreted(&program, &Values::from([("x".to_string(), x.to_vec())]), SEED)["g"];
+    for (x, g) in x.iter().zip(gradient) {
+        let exact = -0.5 * x.powf(-1.5);
+        assert!((g / exact - 1.0).abs() <= 3.0 * 0.0025, "{g} at {x}, not {exact}");
+    }
 }
 
 /// Different numbers, both signs, none close to another or to zero.

@@ -3,6 +3,7 @@
 //! | from | to |
 //! |---|---|
 //! | `trunc(trunc(u, m), n)` | `trunc(u, m + n)` |
+//! | `trunc(rescale(trunc(u, m)), n)`, a product with a power of two | `trunc(rescale(u), m + n)` |
 //! | `trunc(trunc(u, m) · c, n)` with a public c, also in a contraction | `trunc(u · c, m + n)` |
 //! | `(u · c) · d` with constants c and d | `u · (c · d)` |
 //!
@@ -62,10 +63,24 @@ impl FuseTruncations {
             let pays = fits && self.pays(cx, (from, inner), (inst.args[0], outer));
             return pays.then(|| cx.emit(self, Op::Trunc { bits: inner + outer }, &[from]));
         }
-        let Longer { op, args, inner } =
-            self.longer(cx, &def, 0, outer).or_else(|| self.longer(cx, &def, 1, outer))?;
+        let Longer { op, args, inner } = self
+            .rescaled(cx, &def, outer)
+            .or_else(|| self.longer(cx, &def, 0, outer))
+            .or_else(|| self.longer(cx, &def, 1, outer))?;
         let product = cx.emit(self, op, &args);
         Some(cx.emit(self, Op::Trunc { bits: inner + outer }, &[product]))
+    }
+
+    /// A product with a power of two, from before the truncation of its operand.
+    fn rescaled(&self, cx: &Rewriter, def: &Def, outer: u32) -> Option<Longer> {
+        let Op::Rescale { frac } = def.op else { return None };
+        let truncation = cx.own(def.args[0])?;
+        let Op::Trunc { bits: inner } = truncation.op else { return None };
+        let from = truncation.args[0];
+        let whole = self.ranges.whole(cx.program, from);
+        let fits = truncates(&cx.program.settings, &whole, inner + outer);
+        let pays = fits && self.pays(cx, (from, inner), (def.results[0], outer));
+        pays.then(|| Longer { op: Op::Rescale { frac: frac + inner }, args: vec![from], inner })
     }
 
     /// A product with a public factor, from before the truncation of its operand `secret`.

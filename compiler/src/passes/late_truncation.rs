@@ -127,13 +127,20 @@ impl LateTruncation {
             (None, Some(y)) if self.worthwhile(cx, inst.results[0], y, a) => y.bits,
             _ => return None,
         };
-        let frac = cx.ty(inst.results[0]).frac;
-        if !self.fits(cx, frac + bits, bits) || !self.raises(cx, a, bits) || !self.raises(cx, b, bits) {
+        if !self.raises(cx, a, bits) || !self.raises(cx, b, bits) || !self.sum_fits(cx, inst, bits) {
             return None;
         }
         let (a, b) = (self.raised(cx, a, bits), self.raised(cx, b, bits));
         let sum = cx.emit(self, inst.op.clone(), &[a, b]);
         Some(cx.emit(self, Op::Trunc { bits }, &[sum]))
+    }
+
+    /// Whether a sum can be truncated instead of its terms: by the contract, or by their ranges.
+    fn sum_fits(&self, cx: &Rewriter, inst: &Inst, bits: u32) -> bool {
+        let [a, b] = [inst.args[0], inst.args[1]].map(|term| self.ranges.whole(cx.program, term).raise(bits));
+        let sum = if matches!(inst.op, Op::Sub) { a.sub(&b) } else { a.add(&b) };
+        let frac = cx.ty(inst.results[0]).frac;
+        self.fits(cx, frac + bits, bits) || truncates(&cx.program.settings, &sum, bits)
     }
 
     /// Whether adding `other` before the truncation may help, and cannot hurt.

@@ -71,6 +71,11 @@ pub const PIPELINE: &[Pass] = &[
     },
     Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
     Pass {
+        name: "fuse_truncations",
+        run: |program, _| fuse_truncations::run(program),
+        ensures: "a product with a constant, as a term of a sum, is truncated once",
+    },
+    Pass {
         name: "late_truncation",
         run: |program, _| late_truncation::run(program),
         ensures: "sums of products are truncated once, where the head-room allows",
