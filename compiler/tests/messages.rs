@@ -52,6 +52,19 @@ fn arguments_are_checked() {
     expect_file!["messages/arguments.txt"].assert_eq(&text);
 }
 
+/// One mistake, one message: the fields that could not be read are not missed.
+#[test]
+fn a_model_that_cannot_be_read_is_one_mistake() {
+    let program = "model Net { w: fix[3, 2]  b: fix[2] }\ninput p: Net from party 0\ninput x: fix[4, 3] from party 1\n\
+                   fn main() {\n    output y = x @ p.w + p.b to party 0\n}\n";
+    let codes = |program: &str| -> Vec<Code> {
+        run("model", program, &[]).diagnostics.iter().map(|d| d.code).collect()
+    };
+    assert_eq!(codes(program), [Code::P001]);
+    // As an input, a model needs no initial values.
+    assert_eq!(codes(&program.replace("  b:", ", b:")), []);
+}
+
 /// Codes without a golden message, and why.
 const UNCOVERED: [(Code, &str); 1] = [(Code::L006, "the file would have 4 GiB")];
 

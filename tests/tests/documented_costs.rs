@@ -1,7 +1,15 @@
 //! What the library's comments say about rounds and bits is what the cost model counts.
 //!
-//! A comment says: Cost of `CALL` per element at f = 16 and 32: R and R rounds, B and B bits. `x` and `y` in the call are shared numbers; instead of an element it
-//! may be "per row of 10".
+//! A comment says: Cost of `CALL` per UNIT at f = 16 and 32: R and R rounds, B and B bits; after the call may follow: with `p: MODEL`. `x` and `y` in the call
+//! are shared numbers, n of the unit:
+//!
+//! | unit | shape of x and y |
+//! |---|---|
+//! | element | `[n]` |
+//! | row of 10 | `[n, 10]` |
+//! | image of 2 by 8 by 8 | `[n, 2, 8, 8]` |
+//! | channel of 64 | `[64, n]` |
+//! | parameter | models with one field `[n]`; `s` is the state of an optimizer |
 
 use std::fmt::Write;
 
@@ -13,33 +21,66 @@ use tern_tests::run::{compiled, settings};
 /// A claim of a comment.
 struct Claim<'a> {
     call: &'a str,
-    /// Elements of a row, if it is about rows.
-    row: Option<usize>,
+    /// The type of `p`.
+    model: Option<&'a str>,
+    unit: &'a str,
     /// What follows the colon.
     figures: &'a str,
+    /// Whether the call has two results.
+    pair: bool,
 }
 
-fn claim(comment: &str) -> Option<Claim<'_>> {
+/// The claim of the first line of a text.
+fn claim(text: &str) -> Option<Claim<'_>> {
+    let (comment, below) = text.split_once('\n')?;
     let (call, rest) = comment.trim().strip_prefix("/// Cost of `")?.split_once("` per ")?;
-    let (unit, figures) = rest.split_once(" at f = 16 and 32: ").expect("a claim of both precisions");
-    let row = match unit {
-        "element" => None,
-        _ => Some(unit.strip_prefix("row of ").and_then(|n| n.parse().ok()).expect("an element or a row")),
+    let (call, model) = match call.split_once("` with `p: ") {
+        Some((call, model)) => (call, Some(model)),
+        None => (call, None),
     };
-    Some(Claim { call, row, figures })
+    let (unit, figures) = rest.split_once(" at f = 16 and 32: ").expect("a claim of both precisions");
+    let signature = below.split_once('{')?.0;
+    Some(Claim { call, model, unit, figures, pair: signature.contains("-> (") })
 }
 
-/// Rounds, and bits in all, of a call on `n` elements or rows.
+/// Rounds, and bits in all, of a call on `n` of its unit.
 fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32) -> (u64, u64) {
-    let shape = claim.row.map_or(format!("{n}"), |row| format!("{n}, {row}"));
+    let unit: Vec<&str> = claim.unit.split(' ').collect();
+    let shape = match unit[..] {
+        ["element" | "parameter"] => format!("{n}"),
+        ["row", "of", length] => format!("{n}, {length}"),
+        ["image", "of", c, "by", h, "by", w] => format!("{n}, {c}, {h}, {w}"),
+        ["channel", "of", length] => format!("{length}, {n}"),
+        _ => panic!("{}: no such unit", claim.unit),
+    };
+    let inputs = |names: &str| {
+        names.split(' ').fold(String::new(), |mut text, name| {
+            writeln!(text, "input {name}: fix[{shape}] from party 0").expect("a string");
+            text
+        })
+    };
+    let (inputs, setting) = match claim.unit {
+        "parameter" => (
+            format!("model Parameters {{\n    p: fix[{shape}]\n}}\n{}", inputs("a b c d e")),
+            "let (x, y) = (Parameters(p=a), Parameters(p=b))\n    \
+             let s = optim::State(m=Parameters(p=c), v=Parameters(p=d), peak=Parameters(p=e))\n    ",
+        ),
+        _ => (inputs("x y"), ""),
+    };
+    let model =
+        claim.model.map_or(String::new(), |model| format!("input p: {module}::{model} from party 0\n"));
+    let results = if claim.pair { "(result, rest)" } else { "result" };
+    let rest = if claim.pair { "    output rest = rest to party 0\n" } else { "" };
     let source = format!(
-        "use math\nuse init\nuse nn\nuse optim\ninput x: fix[{shape}] from party 0\ninput y: fix[{shape}] from party 1\nfn main() {{\n    \
-         let result = {module}::{}\n    output result = result to party 0\n}}\n",
+        "use math\nuse init\nuse nn\nuse optim\nconst n = {n}\n{inputs}{model}fn main() {{\n    {setting}let {results} = {module}::{}\n    \
+         output result = result to party 0\n{rest}}}\n",
         claim.call
     );
     let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
+    let called =
+        source.lines().position(|line| line.contains(&format!("let {results} ="))).expect("the call");
     let report = report(&program);
-    let line = report.by_line.iter().find(|line| line.line == 8).expect("the call");
+    let line = report.by_line.iter().find(|line| line.line as usize == called + 1).expect("the call");
     (line.rounds, line.bits)
 }
 
@@ -64,7 +105,7 @@ fn figures(module: &str, claim: &Claim<'_>) -> String {
 fn comments_tell_the_costs() {
     let (mut wrong, mut count) = (String::new(), 0);
     for (module, text) in LIBRARY {
-        for claim in text.lines().filter_map(claim) {
+        for claim in text.match_indices("/// Cost of `").filter_map(|(at, _)| claim(&text[at..])) {
             let found = figures(module, &claim);
             count += 1;
             if claim.figures != found {

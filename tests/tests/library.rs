@@ -337,6 +337,8 @@ fn gradients_of_convolutions_and_pooling() {
         );
         check_gradient(&by_weight, &[3, 2, 3, 3], &image(54));
     }
+    let even = "nn::conv2d(x, nn::Conv2d(2, 1, 2, weight=[[[[1, -1/2], [3, 2]], [[0, 1/3], [-1, 1/7]]]], bias=[1]), padding=\"same\")";
+    check_gradient(even, &[2, 2, 3, 4], &image(48));
     check_gradient(
         "nn::conv2d(secret(reshape([i / 7 - 2 for i in 0..40], [1, 2, 5, 4])), nn::Conv2d(2, 3, 1, weight=full(1/2, [3, 2, 1, 1]), bias=x))",
         &[3],

@@ -106,7 +106,7 @@ fn signature(name: &str) -> (&'static [&'static str], usize) {
         "reshape" | "broadcast" => (&["x", "shape"], 2),
         "permute" => (&["x", "axes"], 2),
         "expand" | "reverse" => (&["x", "axis"], 1),
-        "windows" => (&["x", "size", "stride", "pad"], 2),
+        "windows" => (&["x", "size", "stride", "before", "after"], 2),
         "full" => (&["value", "shape"], 1),
         "zeros" | "ones" => (&["shape"], 0),
         "linspace" => (&["from", "to", "count"], 3),
@@ -683,41 +683,39 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// Windows of the last two axes.
+    /// Windows of the last two axes, with so many zeros before and after each of them; as many after as before, if only that is said.
     fn windows(&mut self, args: &Args<'_>) -> Value {
         let Some(size) = self.size(args, 1) else { return Value::Error };
         let stride = if args.given(2) { self.size(args, 2) } else { Some(1) };
-        let pad = if args.given(3) { self.size(args, 3) } else { Some(0) };
-        let (Some(stride), Some(pad)) = (stride, pad) else { return Value::Error };
+        let before = if args.given(3) { self.size(args, 3) } else { Some(0) };
+        let after = if args.given(4) { self.size(args, 4) } else { before };
+        let (Some(stride), Some(before), Some(after)) = (stride, before, after) else { return Value::Error };
         let x = args.value(0);
         let shape = shape_of(&x);
         let Value::Tensor(t) = x else {
             let found = args.value(0).describe();
             return self.error(Code::T003, args.span(0), "windows of a run-time tensor", found);
         };
-        let rank = shape.len();
-        let padded = |axis: usize| shape[axis].saturating_add(pad).saturating_add(pad);
-        if rank < 2 || stride == 0 || size == 0 || size > padded(rank - 2) || size > padded(rank - 1) {
-            let text = format!("windows of {size} by {size}, {stride} apart, on {}", show_shape(&shape));
+        let Some(first) = shape.len().checked_sub(2) else {
+            let text = format!("windows lie along two axes, this has {}", show_shape(&shape));
             return self.error(Code::T015, args.span, text, "");
+        };
+        let padded = [first, first + 1].map(|axis| shape[axis].saturating_add(before).saturating_add(after));
+        if let Some(why) = refused_windows(size, stride, [shape[first], shape[first + 1]], padded) {
+            return self.error(Code::T015, args.span, why, "");
         }
-        let count = |axis: usize| (padded(axis) - size) / stride + 1;
-        let grid = [count(rank - 2), count(rank - 1), size, size];
-        let (grid, padded) = (
-            [&shape[..rank - 2], &grid].concat(),
-            [&shape[..rank - 2], &[padded(rank - 2), padded(rank - 1)]].concat(),
-        );
-        if !self.bounded(&grid, args.span) || !self.bounded(&padded, args.span) {
+        let counts = padded.map(|length| (length - size) / stride + 1);
+        let grid = [&shape[..first], &counts, &[size, size]].concat();
+        if !self.bounded(&grid, args.span) || !self.bounded(&[&shape[..first], &padded].concat(), args.span) {
             return Value::Error;
         }
         let mut id = t.id;
-        if pad > 0 {
-            let around: Vec<usize> = (0..rank).map(|i| if i + 2 >= rank { pad } else { 0 }).collect();
-            id = self
-                .builder
-                .one(Op::Pad { low: around.clone(), high: around, interior: vec![0; rank] }, &[id]);
+        if before + after > 0 {
+            let around = |zeros: usize| [vec![0; first], vec![zeros; 2]].concat();
+            let interior = vec![0; shape.len()];
+            id = self.builder.one(Op::Pad { low: around(before), high: around(after), interior }, &[id]);
         }
-        let op = Op::Windows { first: rank - 2, sizes: vec![size, size], strides: vec![stride, stride] };
+        let op = Op::Windows { first, sizes: vec![size, size], strides: vec![stride, stride] };
         let id = self.builder.one(op, &[id]);
         self.tensor(id, t.elem, t.since)
     }
@@ -1190,4 +1188,20 @@ fn chars(text: &str) -> Vec<char> {
 
 fn distinct(letters: &[char]) -> bool {
     letters.iter().enumerate().all(|(i, c)| !letters[..i].contains(c))
+}
+
+/// Why there are no such windows on an image, if so.
+fn refused_windows(size: usize, stride: usize, image: [usize; 2], padded: [usize; 2]) -> Option<String> {
+    let [height, width] = image;
+    if stride == 0 {
+        return Some("windows 0 apart: the stride is at least 1".into());
+    }
+    if size == 0 {
+        return Some("windows of no size: it is at least 1".into());
+    }
+    let zeros =
+        if padded == image { String::new() } else { format!(", with zeros {} by {}", padded[0], padded[1]) };
+    padded.iter().any(|length| size > *length).then(|| {
+        format!("windows of {size} by {size} are larger than the image of {height} by {width}{zeros}")
+    })
 }

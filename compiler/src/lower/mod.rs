@@ -98,6 +98,7 @@ pub fn lower(
         outputs: HashMap::new(),
         fuel: FUEL,
         muted: 0,
+        shapes_only: false,
     };
     lowerer.run(entry);
     let Lowerer { builder, diagnostics, mut args, .. } = lowerer;
@@ -159,6 +160,8 @@ struct Lowerer<'a> {
     fuel: u64,
     /// While positive, messages are not recorded: something is evaluated in advance.
     muted: usize,
+    /// A model is built for its shapes only: fields need no initial values.
+    shapes_only: bool,
 }
 
 impl<'a> Lowerer<'a> {

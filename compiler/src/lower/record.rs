@@ -134,6 +134,14 @@ impl<'a> Lowerer<'a> {
                     None => Value::Error,
                 }
             }
+            (None, TypeKind::Tensor { elem, .. }) if self.shapes_only => {
+                let elem = match elem {
+                    ast::Elem::Int => Elem::Int,
+                    ast::Elem::Bool => Elem::Bool,
+                    ast::Elem::Fix(_) | ast::Elem::Num | ast::Elem::Str => Elem::Fix,
+                };
+                Value::Const(Konst::scalar(elem, BigRational::default()))
+            }
             (None, _) => {
                 let name = &field.name.name;
                 self.report(
@@ -165,6 +173,8 @@ impl<'a> Lowerer<'a> {
         match base {
             Value::Record(r) => match r.fields.get(name.name.as_str()) {
                 Some(value) => value.clone(),
+                // A model whose body could not be read has none, and that has been said.
+                None if r.fields.is_empty() && !self.diagnostics.is_empty() => Value::Error,
                 None => {
                     let near = super::names::closest(&name.name, r.fields.keys().map(|k| &**k));
                     let mut error = Diagnostic::error(
@@ -291,14 +301,16 @@ impl<'a> Lowerer<'a> {
                     .iter()
                     .map(|a| Given { name: None, value: self.expr(a, None), span: a.span })
                     .collect::<Vec<_>>();
+                // the shapes are those of a fresh model; its initial values are not used and vanish
+                let before = std::mem::replace(&mut self.shapes_only, true);
                 let model = match self.name(path) {
                     Some(Name::Item(item)) => match self.modules.item(item) {
-                        // the shapes are those of a fresh model; its initial values are not used and vanish
                         ast::Item::Model(m) => self.construct(item, m, given, input.ty.span),
                         _ => Value::Error,
                     },
                     _ => Value::Error,
                 };
+                self.shapes_only = before;
                 self.input_model(&input.name, from, &model, "")
             }
             TypeKind::Tuple(_) | TypeKind::AnyModel(_) | TypeKind::Fn => {
