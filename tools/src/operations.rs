@@ -107,7 +107,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "exponentiation (nearest)", ..EXPONENTIAL }.nearest().paper(171_638),
     INVERSE_ROOT.paper(20_073).system(6608, 13_430).rounds(49),
     Operation { name: "inverse square root (nearest)", ..INVERSE_ROOT }.nearest().paper(27_699),
-    of("inverse square root, 0.25 %", "inv_sqrt_coarse(z)")
+    of("inverse square root (coarse)", "inv_sqrt_coarse(z)")
         .heavy()
         .paper(20_073)
         .system(6608, 13_430)
