@@ -29,7 +29,7 @@ pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Option<Seen> {
     let mut host = Tensors { program, inputs, seen: Seen::default() };
     let options = Options { seed: Some(seed), ranges: true, ..Options::default() };
     let report = emulate(program, &mut host, &options).ok()?;
-    report.ranges.is_some_and(|ranges| ranges.first.is_none()).then_some(host.seen)
+    report.ranges.is_some_and(|ranges| ranges.outside.is_empty()).then_some(host.seen)
 }
 
 /// The results of three parties in three threads, all outputs together.

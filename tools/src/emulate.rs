@@ -63,7 +63,7 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     if args.profile {
         profile(program, &report);
     }
-    let held = report.ranges.as_ref().is_none_or(|ranges| ranges.first.is_none());
+    let held = report.ranges.as_ref().is_none_or(|ranges| ranges.outside.is_empty());
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -102,8 +102,8 @@ fn finish(host: &mut FileHost<'_>, report: &Report) {
             let event = json!({"event": "largest", "place": place, "value": line.largest});
             host.events.emit(&event, Some(&format!("largest at {place}: {}", line.largest)));
         }
-        if let Some(first) = &ranges.first {
-            let text = format!("{first}; {} in all", ranges.violations);
+        for outside in &ranges.outside {
+            let text = outside.to_string();
             host.events
                 .emit(&json!({"event": "range", "message": text}), Some(&format!("out of range: {text}")));
         }

@@ -99,6 +99,8 @@ pub struct Range {
     pub low: f64,
     /// Largest allowed value.
     pub high: f64,
+    /// Where that is said.
+    pub line: Line,
 }
 
 /// The whole program.

@@ -30,7 +30,8 @@ pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
         .ranges
         .iter()
         .filter_map(|r| {
-            Some(RangeCheck { at: *position.get(&r.op)?, frac: r.frac, low: r.low, high: r.high })
+            let at = *position.get(&r.op)?;
+            Some(RangeCheck { at, frac: r.frac, low: r.low, high: r.high, line: r.line })
         })
         .collect();
     program.views = registers.views;

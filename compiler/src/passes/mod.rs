@@ -45,6 +45,21 @@ pub struct Pass {
     pub ensures: &'static str,
 }
 
+const CSE: Pass = Pass {
+    name: "cse",
+    run: |program, _| cse::run(program),
+    ensures: "nothing is computed twice in a block",
+};
+
+const DCE: Pass =
+    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" };
+
+const FUSE_TRUNCATIONS: Pass = Pass {
+    name: "fuse_truncations",
+    run: |program, _| fuse_truncations::run(program),
+    ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
+};
+
 /// All passes, in order.
 pub const PIPELINE: &[Pass] = &[
     Pass {
@@ -58,39 +73,23 @@ pub const PIPELINE: &[Pass] = &[
         ensures: "there is neither grad nor custom",
     },
     Pass { name: "fold", run: |program, _| fold::run(program), ensures: "what constants decide is decided" },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
-    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
+    CSE,
+    DCE,
     Pass {
         name: "convolutions",
         run: |program, _| convolutions::run(program),
         ensures: "no patches of a contraction are laid over one another where windows can be gathered",
     },
-    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
-    Pass {
-        name: "fuse_truncations",
-        run: |program, _| fuse_truncations::run(program),
-        ensures: "a product with a constant, as a term of a sum, is truncated once",
-    },
+    DCE,
+    FUSE_TRUNCATIONS, // terms of sums
     Pass {
         name: "late_truncation",
         run: |program, _| late_truncation::run(program),
         ensures: "sums of products are truncated once, where the head-room allows",
     },
-    Pass {
-        name: "fuse_truncations",
-        run: |program, _| fuse_truncations::run(program),
-        ensures: "no truncation feeds only another, directly or through a public factor, where the head-room allows",
-    },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
-    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
+    FUSE_TRUNCATIONS, // and the sums
+    CSE,
+    DCE,
     Pass {
         name: "narrow",
         run: narrow::run,
@@ -106,12 +105,8 @@ pub const PIPELINE: &[Pass] = &[
         run: |program, _| select_sharing::run(program),
         ensures: "of the selections by one bit in a block only the first shares it",
     },
-    Pass {
-        name: "cse",
-        run: |program, _| cse::run(program),
-        ensures: "nothing is computed twice in a block",
-    },
-    Pass { name: "dce", run: |program, _| dce::run(program), ensures: "what nothing uses is gone" },
+    CSE,
+    DCE,
     Pass {
         name: "promises",
         run: |program, _| promises::run(program),

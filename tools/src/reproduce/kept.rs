@@ -57,10 +57,11 @@ impl Kept {
     }
 }
 
-/// The program as bytes, without what only tells where it stands in the source.
+/// The program as bytes, without what changes no result: where it stands in the source, and what range mode looks at.
 fn identity(program: &Program) -> Vec<u8> {
     let mut bare = program.clone();
     bare.lines.clear();
     bare.files.clear();
+    bare.ranges.clear();
     tern_bytecode::encode(&bare)
 }

@@ -43,10 +43,12 @@ pub(super) fn table2(args: &ReproduceArgs) -> anyhow::Result<()> {
             }
         }
     }
-    table.note(format!(
-        "Seconds, traffic on all links and rounds are measured: three processes on this machine over TLS, {} batches twice; an epoch is {BATCHES} of them.",
-        args.batches
-    ));
+    if args.batches > 0 {
+        table.note(format!(
+            "Seconds, traffic on all links and rounds are measured: three processes on this machine over TLS, {} batches twice; an epoch is {BATCHES} of them.",
+            args.batches
+        ));
+    }
     table.note("Accuracy is that of the emulator, which computes what the three parties compute. float: one run of PyTorch in single precision after as many epochs.");
     table.note("paper: Keller and Sun, Secure Quantized Training for Deep Learning, Table 2: three machines of 36 cores; its accuracy of C is after 5 epochs, of the others after 15.");
     args.publish("table2", &table)

@@ -262,6 +262,8 @@ pub struct RangeCheck {
     pub low: f64,
     /// Largest allowed value.
     pub high: f64,
+    /// Where that is said: a call of a function, far from where the value was computed.
+    pub line: Line,
 }
 
 /// A whole program.

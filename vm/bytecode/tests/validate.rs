@@ -4,7 +4,7 @@ mod common;
 
 use common::{dense, empty, input, instruction, output, push, view};
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, Operand, OperandValue, RealUnary};
-use tern_bytecode::program::{Buffer, Constant, Dim, Place, RangeCheck};
+use tern_bytecode::program::{Buffer, Constant, Dim, Line, Place, RangeCheck};
 use tern_bytecode::validate::{MAX_AXES, MAX_DEPTH, MAX_ELEMENTS};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, validate};
 
@@ -154,7 +154,7 @@ fn headers() {
     refused(None, "party that is not", |b| b.program.outputs[0].to = Place::Party(200));
     refused(None, "more fraction bits", |b| b.program.inputs[0].frac = 64);
     refused(None, "more fraction bits", |b| b.program.outputs[0].frac = u32::MAX);
-    let range = |at, frac| RangeCheck { at, frac, low: 0.0, high: 1.0 };
+    let range = |at, frac| RangeCheck { at, frac, low: 0.0, high: 1.0, line: Line { file: 0, line: 1 } };
     refused(None, "a declared range", |b| b.program.ranges.push(range(0, 0)));
     refused(None, "a declared range", |b| {
         push(&mut b.program, Instr::Neg { dst: Reg(0), a: Reg(0) });

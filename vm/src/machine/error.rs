@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tern_bytecode::Program;
+use tern_bytecode::program::Line;
 
 /// A fault with the instruction and the source line at which it happened.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +124,11 @@ impl RunError {
 
 /// The source file and line of an instruction, if it belongs to one.
 pub fn place(program: &Program, at: u32) -> Option<(String, u32)> {
-    let line = program.lines.get(at as usize).filter(|line| line.line > 0)?;
-    program.files.get(line.file as usize).map(|file| (file.clone(), line.line))
+    program.lines.get(at as usize).and_then(|line| place_of(program, *line))
+}
+
+/// The name of the file and the line, if there are such.
+pub fn place_of(program: &Program, line: Line) -> Option<(String, u32)> {
+    let file = program.files.get(line.file as usize).filter(|_| line.line > 0)?;
+    Some((file.clone(), line.line))
 }

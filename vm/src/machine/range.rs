@@ -10,7 +10,7 @@ use tern_bytecode::instr::Role;
 use tern_bytecode::program::{Line, RangeCheck, Rounding};
 use tern_bytecode::{Instr, Program, Reg};
 
-use super::error::place;
+use super::error::{place, place_of};
 use super::host::Trip;
 use super::memory::Memory;
 use crate::ring::{Loops, Ring, views};
@@ -20,8 +20,8 @@ use crate::ring::{Loops, Ring, views};
 pub struct RangeReport {
     /// The largest magnitude on every line with fixed-point results, in the order of the source.
     pub lines: Vec<LineRange>,
-    /// The first value that left its range.
-    pub first: Option<Violation>,
+    /// The first value that left its range, for every source line, in the order of the source.
+    pub outside: Vec<Violation>,
     /// How many executions of instructions left their range.
     pub violations: u64,
     /// Truncations whose results were zero throughout the run although their operands were not: numbers too small for the precision.
@@ -50,6 +50,8 @@ pub struct Violation {
     pub loops: Vec<u32>,
     /// What is wrong.
     pub wrong: Wrong,
+    /// How many executions of instructions left a range on this line.
+    pub times: u64,
 }
 
 /// In which way a value is outside its range.
@@ -99,6 +101,9 @@ impl fmt::Display for Violation {
             let loops: Vec<String> = self.loops.iter().map(u32::to_string).collect();
             write!(f, " (in iteration {})", loops.join(", "))?;
         }
+        if self.times > 1 {
+            write!(f, "; {} times on this line", self.times)?;
+        }
         Ok(())
     }
 }
@@ -108,7 +113,7 @@ pub(super) struct RangeMonitor<'a> {
     program: &'a Program,
     checks: HashMap<u32, Vec<RangeCheck>>,
     largest: BTreeMap<Line, (u32, f64)>,
-    first: Option<Violation>,
+    outside: BTreeMap<Line, Violation>,
     violations: u64,
     /// Whether the truncation that is being executed has an operand other than zero.
     something: bool,
@@ -126,7 +131,7 @@ impl<'a> RangeMonitor<'a> {
             program,
             checks,
             largest: BTreeMap::new(),
-            first: None,
+            outside: BTreeMap::new(),
             violations: 0,
             something: false,
             vanished: BTreeMap::new(),
@@ -142,14 +147,19 @@ impl<'a> RangeMonitor<'a> {
                 let bound = self.truncatable::<R>(bits);
                 if low.signed_cmp(&-bound).is_lt() || high.signed_cmp(&bound).is_gt() {
                     let bits = low.bits_signed().max(high.bits_signed());
-                    self.violation(at, loops, Wrong::Truncation { bits, allowed: R::BITS - 1 });
+                    self.violation(
+                        at,
+                        self.line(at),
+                        loops,
+                        Wrong::Truncation { bits, allowed: R::BITS - 1 },
+                    );
                 }
             }
             Instr::Sign { a, width, .. } => {
                 let Some((low, high)) = extremes(memory.read::<R>(a)) else { return };
                 let bits = low.bits_signed().max(high.bits_signed());
                 if bits > width {
-                    self.violation(at, loops, Wrong::Sign { bits, width });
+                    self.violation(at, self.line(at), loops, Wrong::Sign { bits, width });
                 }
             }
             _ => {}
@@ -168,7 +178,7 @@ impl<'a> RangeMonitor<'a> {
         let Some((low, high)) = self.result(at).and_then(|dst| extremes(memory.read::<R>(dst))) else {
             return;
         };
-        let mut outside = None;
+        let mut outside = Vec::new();
         for check in checks {
             let scale = 2f64.powi(-(check.frac as i32));
             let (low, high) = (low.to_f64() * scale, high.to_f64() * scale);
@@ -179,11 +189,11 @@ impl<'a> RangeMonitor<'a> {
             }
             let value = if low < check.low { low } else { high };
             if value < check.low || value > check.high {
-                outside = Some(Wrong::Range { value, low: check.low, high: check.high });
+                outside.push((check.line, Wrong::Range { value, low: check.low, high: check.high }));
             }
         }
-        if let Some(wrong) = outside {
-            self.violation(at, loops, wrong);
+        for (line, wrong) in outside {
+            self.violation(at, line, loops, wrong);
         }
     }
 
@@ -193,17 +203,22 @@ impl<'a> RangeMonitor<'a> {
         RangeReport {
             lines: self.largest.values().map(|&(at, largest)| line(at, largest)).collect(),
             vanished: vanished.map(|(&at, _)| line(at, 0.0)).collect(),
-            first: self.first,
+            outside: self.outside.into_values().collect(),
             violations: self.violations,
         }
     }
 
-    fn violation(&mut self, at: u32, loops: &[Trip], wrong: Wrong) {
+    fn line(&self, at: u32) -> Line {
+        self.program.lines[at as usize]
+    }
+
+    fn violation(&mut self, at: u32, line: Line, loops: &[Trip], wrong: Wrong) {
         self.violations += 1;
-        if self.first.is_none() {
+        let known = self.outside.entry(line).or_insert_with(|| {
             let loops = loops.iter().map(|trip| trip.now).collect();
-            self.first = Some(Violation { at, place: place(self.program, at), loops, wrong });
-        }
+            Violation { at, place: place_of(self.program, line), loops, wrong, times: 0 }
+        });
+        known.times += 1;
     }
 
     /// The largest magnitude that can be truncated by `bits`.

@@ -1,7 +1,7 @@
 //! Random programs that are valid: instructions of the whole table, kept where the validator agrees.
 
 use tern_bytecode::instr::OperandValue;
-use tern_bytecode::program::{Buffer, RangeCheck};
+use tern_bytecode::program::{Buffer, Line, RangeCheck};
 use tern_bytecode::{Instr, Kind, Program, View, cost, validate};
 
 use crate::common::{dense, empty, input, instruction, number, output, push, view};
@@ -41,7 +41,7 @@ pub fn program(numbers: &mut dyn Iterator<Item = u64>) -> Program {
     (0..open).for_each(|_| push(&mut p, Instr::End {}));
     for at in 0..p.code.len() as u32 {
         if number(numbers).is_multiple_of(4) {
-            p.ranges.push(RangeCheck { at, frac: 16, low: -1.0, high: 1.0 });
+            p.ranges.push(RangeCheck { at, frac: 16, low: -1.0, high: 1.0, line: Line { file: 0, line: 1 } });
         }
     }
     p

@@ -1,6 +1,6 @@
 //! Range mode.
 
-use tern_bytecode::program::{RangeCheck, Rounding};
+use tern_bytecode::program::{Line, RangeCheck, Rounding};
 use tern_bytecode::{Instr, Kind};
 use tern_vm::Options;
 use tern_vm::machine::{RangeReport, Wrong};
@@ -25,19 +25,25 @@ fn the_largest_value_of_a_line_and_the_first_outside_its_range() {
     b.op(Instr::Loop { counter: i, trips: 5 });
     let at = b.op(Instr::Add { dst: sum, a: sum, b: x });
     b.op(Instr::End {});
-    b.program.ranges.push(RangeCheck { at, frac: 16, low: -4.0, high: 4.0 });
+    b.program.ranges.push(RangeCheck {
+        at,
+        frac: 16,
+        low: -4.0,
+        high: 4.0,
+        line: Line { file: 0, line: 77 },
+    });
     let report = watched(&b, &[&[fixed(0.5), fixed(-1.25)]]);
     assert_eq!(report.lines.len(), 1);
     assert_eq!(report.lines[0].largest, 6.25);
     assert_eq!(report.lines[0].place, Some(("test.mpc".into(), at + 1)));
     assert_eq!(report.violations, 2); // -5 and -6.25
-    let first = report.first.expect("there is one");
-    assert_eq!((first.at, first.loops.clone()), (at, vec![3]));
+    let [first] = &report.outside[..] else { panic!("one line") };
+    assert_eq!((first.at, first.loops.clone(), first.times), (at, vec![3], 2));
     assert_eq!(first.wrong, Wrong::Range { value: -5.0, low: -4.0, high: 4.0 });
-    let line = at + 1;
+    // Where the range is declared, not where the value was computed.
     assert_eq!(
         first.to_string(),
-        format!("test.mpc:{line}: the value -5 is not within -4..4 (in iteration 3)")
+        "test.mpc:77: the value -5 is not within -4..4 (in iteration 3); 2 times on this line"
     );
     assert!(b.run::<Z64>(&[&[Z64::ONE; 2]], &seeded(1)).expect("it runs").1.ranges.is_none());
 }
@@ -60,7 +66,7 @@ fn truncations_beyond_the_ring() {
         b.input(x);
         b.op(Instr::Truncate { dst: y, a: x, bits: 16, route: ROUTE });
         let report = watched(&b, &[&[Z64::from_i128(value)]]);
-        assert_eq!(report.first.is_none(), fits, "{value}, {rounding:?}: {:?}", report.first);
+        assert_eq!(report.outside.is_empty(), fits, "{value}, {rounding:?}: {:?}", report.outside);
         assert_eq!(report.violations, u64::from(!fits));
     }
 }
@@ -74,7 +80,7 @@ fn signs_of_values_that_are_too_wide() {
         b.op(Instr::Sign { dst: y, a: x, width: 8, route: ROUTE });
         let report = watched(&b, &[&[Z64::ZERO, Z64::from_i128(value), Z64::ONE]]);
         let expected = (!fits).then_some(Wrong::Sign { bits: 9, width: 8 });
-        assert_eq!(report.first.map(|first| first.wrong), expected);
+        assert_eq!(report.outside.first().map(|first| first.wrong), expected);
     }
 }
 

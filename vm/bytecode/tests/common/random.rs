@@ -1,6 +1,6 @@
 //! Random programs, most of which are invalid in one place or a few.
 
-use tern_bytecode::program::{Buffer, RangeCheck};
+use tern_bytecode::program::{Buffer, Line, RangeCheck};
 use tern_bytecode::{Kind, Program, View};
 
 use crate::common::{Draw, dense, empty, input, instruction, number, output, push, view};
@@ -36,7 +36,13 @@ pub fn random(numbers: &mut dyn Iterator<Item = u64>) -> Program {
         push(&mut p, instr);
     }
     if !p.code.is_empty() && small(numbers) == 0 {
-        p.ranges.push(RangeCheck { at: number(numbers) as u32 % 4, frac: 16, low: -1.0, high: 1.0 });
+        p.ranges.push(RangeCheck {
+            at: number(numbers) as u32 % 4,
+            frac: 16,
+            low: -1.0,
+            high: 1.0,
+            line: Line { file: 0, line: 1 },
+        });
     }
     p
 }
