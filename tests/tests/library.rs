@@ -322,6 +322,39 @@ fn image(n: usize) -> Vec<f64> {
     (0..n).map(|i| ((i * 37 + 11) % n) as f64 / n as f64 * 4.0 - 1.93).collect()
 }
 
+/// What a layer rounds, it rounds once: below one unit.
+#[test]
+fn layers_round_once() {
+    let calls = [
+        ("nn::dense(x, nn::Dense(4, 2, weight=w, bias=[1/2, -3]))", "2, 4"),
+        (
+            "nn::conv2d(v, nn::Conv2d(2, 1, 2, weight=reshape(w, [1, 2, 2, 2]), bias=[1/4]), padding=\"same\")",
+            "2, 4",
+        ),
+        ("nn::average_pool(v)", "1"),
+        ("nn::max_pool(v)", "1"),
+        ("nn::squared_error(x, 1 - x)", "1"),
+    ];
+    for (call, weight) in calls {
+        for (f, rounding) in [(16, Rounding::Probabilistic), (32, Rounding::Nearest)] {
+            let source = format!(
+                "use nn\ninput x: fix[12, 4] from party 0\ninput w: fix[{weight}] from party 1\nfn main() {{\n    \
+                 let v = reshape(x, [1, 2, 4, 6])\n    output y = {call} to party 0\n}}\n"
+            );
+            let numbers = |n| image(n).into_iter().map(|x| rounded(x, f)).collect::<Vec<f64>>();
+            let weights = if weight == "1" { 1 } else { 8 };
+            let inputs = Values::from([("x".to_string(), numbers(48)), ("w".to_string(), numbers(weights))]);
+            let compilation = compiled(&source, settings(f, rounding));
+            let exact = interpreted(&compilation.ir.expect("compiled"), &inputs, SEED);
+            let found = emulated(&compilation.program.expect("compiled"), &inputs, SEED);
+            assert!(!found["y"].is_empty());
+            for (y, e) in found["y"].iter().zip(&exact["y"]) {
+                assert!((y - e).abs() < power(-(f as i32)), "{call}, f = {f}: {y}, exactly {e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn gradients_of_convolutions_and_pooling() {
     let filters = "[[[[1, -1/2, 1/3]], [[2, 0, -1]]], [[[0, 1, 1/4]], [[-1, 1/5, 1/2]]]]";

@@ -38,7 +38,7 @@ pub(super) fn figure2(args: &ReproduceArgs) -> anyhow::Result<()> {
     }
     figure(
         args,
-        "figure2",
+        &of_network("figure2", network),
         &format!("Network {}: precision and rounding", network.letter.to_uppercase()),
         &planned,
     )
@@ -68,7 +68,7 @@ pub(super) fn figure3(args: &ReproduceArgs) -> anyhow::Result<()> {
     }
     let title =
         format!("Network {}, f = {}: optimizers and rates", network.letter.to_uppercase(), args.fixed);
-    figure(args, "figure3", &title, &planned)
+    figure(args, &of_network("figure3", network), &title, &planned)
 }
 
 /// All networks.
@@ -83,6 +83,14 @@ pub(super) fn figure4(args: &ReproduceArgs) -> anyhow::Result<()> {
     };
     let planned: Vec<Planned> = NETWORKS.iter().enumerate().map(plan).collect();
     figure(args, "figure4", &format!("Networks A to D, f = {}", args.fixed), &planned)
+}
+
+/// What a figure of a network is called: without its letter for A, the paper's.
+fn of_network(figure: &str, network: &Network) -> String {
+    match network.letter {
+        "a" => figure.into(),
+        letter => format!("{figure}-{letter}"),
+    }
 }
 
 fn network(args: &ReproduceArgs) -> anyhow::Result<&'static Network> {
