@@ -1,21 +1,17 @@
 //! `tern emulate`.
 
-use std::fs::File;
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use tern_bytecode::Program;
-use tern_bytecode::program::Rounding;
 use tern_vm::machine::Report;
 
 use crate::SourceArgs;
 use crate::compile::load;
-use crate::events::{Audience, Events, peak_memory};
+use crate::cores::cores;
+use crate::events::{Audience, Events, open_log, peak_memory, start};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
-use crate::run::cores;
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
@@ -65,29 +61,6 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     }
     let held = report.ranges.as_ref().is_none_or(|ranges| ranges.outside.is_empty());
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The file of a run's metrics, in the directory of its outputs.
-pub(crate) fn open_log(out: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let log = out.join("metrics.jsonl");
-    File::create(&log).with_context(|| format!("cannot write {}", log.display()))
-}
-
-/// The first event of a run.
-pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
-    let header = &program.header;
-    json!({
-        "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
-        "rounding": rounding(header.rounding), "insecure_seed": seed,
-    })
-}
-
-fn rounding(rounding: Rounding) -> &'static str {
-    match rounding {
-        Rounding::Probabilistic => "probabilistic",
-        Rounding::Nearest => "nearest",
-    }
 }
 
 /// A fault of a run in one line, with its place.

@@ -3,11 +3,16 @@
 //! Every event is one object with `event`; docs/json.md lists them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tern_bytecode::Program;
+use tern_bytecode::program::Rounding;
 use tern_vm::machine::Trip;
 use tern_vm::net::Waiting;
 
@@ -41,13 +46,13 @@ pub(crate) struct Events {
     audience: Audience,
     bar: ProgressBar,
     /// Metrics are also kept in this file, as JSON lines.
-    log: Option<std::fs::File>,
+    log: Option<File>,
     last: BTreeMap<String, f64>,
     shown: Option<Instant>,
 }
 
 impl Events {
-    pub(crate) fn new(audience: Audience, log: Option<std::fs::File>) -> Events {
+    pub(crate) fn new(audience: Audience, log: Option<File>) -> Events {
         let visible = audience == Audience::Person && std::io::stderr().is_terminal();
         let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed_precise} {msg}");
@@ -197,4 +202,27 @@ pub(crate) fn peak_memory() -> u64 {
     line.and_then(|l| l.split_whitespace().nth(1))
         .and_then(|n| n.parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)
+}
+
+/// The file of a run's metrics, in the directory of its outputs.
+pub(crate) fn open_log(out: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let log = out.join("metrics.jsonl");
+    File::create(&log).with_context(|| format!("cannot write {}", log.display()))
+}
+
+/// The first event of a run.
+pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
+    let header = &program.header;
+    json!({
+        "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
+        "rounding": rounding(header.rounding), "insecure_seed": seed,
+    })
+}
+
+fn rounding(rounding: Rounding) -> &'static str {
+    match rounding {
+        Rounding::Probabilistic => "probabilistic",
+        Rounding::Nearest => "nearest",
+    }
 }

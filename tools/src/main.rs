@@ -2,6 +2,7 @@
 
 mod bench;
 mod compile;
+mod cores;
 mod data;
 mod doc;
 mod emulate;

@@ -9,9 +9,10 @@ use tern_vm::net::TIMEOUT;
 use super::kept::Kept;
 use super::training::{Training, program};
 use super::{BATCH, ReproduceArgs};
+use crate::cores::third_of_cores;
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
-use crate::run::{Job, Spent, third_of_cores};
+use crate::run::{Job, Spent};
 
 /// What one batch of training takes, without the input of data.
 #[derive(Clone, Copy, Serialize, Deserialize)]

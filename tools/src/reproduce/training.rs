@@ -7,11 +7,11 @@ use tern_bytecode::Program;
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
 use crate::compile::load;
-use crate::emulate::{describe, open_log};
-use crate::events::{Audience, Events};
+use crate::cores::cores;
+use crate::emulate::describe;
+use crate::events::{Audience, Events, open_log};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
-use crate::run::cores;
 use crate::{RoundingArg, SourceArgs};
 
 /// Where a run that is not finished has its metrics.

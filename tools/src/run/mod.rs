@@ -20,8 +20,8 @@ use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeout
 
 use crate::SourceArgs;
 use crate::compile::{Loaded, load};
-use crate::emulate::{open_log, start};
-use crate::events::{Audience, Events};
+use crate::cores::{cores, third_of_cores};
+use crate::events::{Audience, Events, open_log, start};
 use crate::host::{Files, Outputs};
 
 pub(crate) use local::{Job, local_party};
@@ -187,14 +187,4 @@ impl Seat {
     pub(crate) fn setup(&self, network: Option<NetworkModel>) -> Setup<'_> {
         Setup { hosts: &self.hosts, me: self.me, identity: &self.identity, network }
     }
-}
-
-/// Processors of this machine.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Those of each of three local parties.
-pub(crate) fn third_of_cores() -> usize {
-    (cores() / 3).max(1)
 }

@@ -6,11 +6,9 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 
-use super::moves;
+use super::{LARGE, moves};
 use crate::ir::{Const, ConstData, Kind, Op, Type};
 
-/// Constants of so many elements may be made from smaller ones.
-pub(super) const LARGE: usize = 4096;
 /// So many products may be computed for one constant.
 const PRODUCTS: usize = 1 << 20;
 /// Numbers with longer numerators or denominators are left to run time.

@@ -19,6 +19,9 @@ use num_traits::{One, Zero};
 use crate::ir::infer::infer;
 use crate::ir::{Block, Builder, Const, Inst, Kind, Op, Program, Type, ValueId};
 
+/// Constants of so many elements may be made from smaller ones.
+const LARGE: usize = 4096;
+
 /// Folds the whole program.
 pub fn run(program: &mut Program) {
     let Some(first) = program.body.insts.first() else { return };

@@ -4,7 +4,7 @@ use num_rational::BigRational;
 use num_traits::{ToPrimitive, Zero};
 
 use super::Folder;
-use super::evaluate::LARGE;
+use super::LARGE;
 use crate::ir::{Const, Op, Type, ValueId};
 
 /// All indices of a shape in row-major order.
