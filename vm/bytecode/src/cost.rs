@@ -205,7 +205,7 @@ impl Model<'_> {
 
     fn compose(&self, dst: Reg, a: Reg, route: Route) -> Traffic {
         let places = self.view(a).and_then(|v| v.dims.first()).map_or(0, |d| u64::from(d.size));
-        let places = places.min(self.k - 1).min(255);
+        let places = places.min(self.k.saturating_sub(1)).min(255); // a listing may be of a program that is not valid
         let (n, carry) = (self.len(dst), self.k - places);
         let mut rounds = self.adder(0, places as u32 + 1, n, route);
         let mut opening = one(route.a(), route.corner(), plane(n).saturating_mul(places));
