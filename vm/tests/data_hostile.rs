@@ -154,12 +154,12 @@ proptest! {
         changes in prop::collection::vec(change(), 1..6),
         reach in prop::sample::select(vec![16usize, 128, usize::MAX]),
     ) {
+        let _alone = alone(); // also while the files are made: that is memory too
         let files = valid();
         let mut file = files[which.index(files.len())].clone();
         // Deflate may really expand a thousandfold; the values then exist in three forms at once.
         let limit = BUFFERS + 3 * 1032 * file.len().min(2048) + 100 * file.len();
         changes.iter().for_each(|change| change.apply(&mut file, reach));
-        let _alone = alone();
         let peak = consume(&file);
         prop_assert!(peak <= limit, "{} bytes, at most {}", peak, limit);
     }
