@@ -134,12 +134,8 @@ impl<'a> Lowerer<'a> {
                     None => Value::Error,
                 }
             }
-            (None, TypeKind::Tensor { elem, .. }) if self.shapes_only => {
-                let elem = match elem {
-                    ast::Elem::Int => Elem::Int,
-                    ast::Elem::Bool => Elem::Bool,
-                    ast::Elem::Fix(_) | ast::Elem::Num | ast::Elem::Str => Elem::Fix,
-                };
+            (None, TypeKind::Tensor { .. }) if self.shapes_only => {
+                let elem = self.want_of_type(&field.ty).elem.unwrap_or(Elem::Fix);
                 Value::Const(Konst::scalar(elem, BigRational::default()))
             }
             (None, _) => {

@@ -137,10 +137,12 @@ impl LateTruncation {
 
     /// Whether a sum can be truncated instead of its terms: by the contract, or by their ranges.
     fn sum_fits(&self, cx: &Rewriter, inst: &Inst, bits: u32) -> bool {
+        if self.fits(cx, cx.ty(inst.results[0]).frac + bits, bits) {
+            return true;
+        }
         let [a, b] = [inst.args[0], inst.args[1]].map(|term| self.ranges.whole(cx.program, term).raise(bits));
-        let sum = if matches!(inst.op, Op::Sub) { a.sub(&b) } else { a.add(&b) };
-        let frac = cx.ty(inst.results[0]).frac;
-        self.fits(cx, frac + bits, bits) || truncates(&cx.program.settings, &sum, bits)
+        let sum = if inst.op == Op::Sub { a.sub(&b) } else { a.add(&b) };
+        truncates(&cx.program.settings, &sum, bits)
     }
 
     /// Whether adding `other` before the truncation may help, and cannot hurt.

@@ -114,7 +114,6 @@ pub(super) struct RangeMonitor<'a> {
     checks: HashMap<u32, Vec<RangeCheck>>,
     largest: BTreeMap<Line, (u32, f64)>,
     outside: BTreeMap<Line, Violation>,
-    violations: u64,
     /// Whether the truncation that is being executed has an operand other than zero.
     something: bool,
     /// For every truncation that had operands other than zero, whether its results were zero each time.
@@ -132,7 +131,6 @@ impl<'a> RangeMonitor<'a> {
             checks,
             largest: BTreeMap::new(),
             outside: BTreeMap::new(),
-            violations: 0,
             something: false,
             vanished: BTreeMap::new(),
         }
@@ -203,8 +201,8 @@ impl<'a> RangeMonitor<'a> {
         RangeReport {
             lines: self.largest.values().map(|&(at, largest)| line(at, largest)).collect(),
             vanished: vanished.map(|(&at, _)| line(at, 0.0)).collect(),
+            violations: self.outside.values().map(|violation| violation.times).sum(),
             outside: self.outside.into_values().collect(),
-            violations: self.violations,
         }
     }
 
@@ -213,7 +211,6 @@ impl<'a> RangeMonitor<'a> {
     }
 
     fn violation(&mut self, at: u32, line: Line, loops: &[Trip], wrong: Wrong) {
-        self.violations += 1;
         let known = self.outside.entry(line).or_insert_with(|| {
             let loops = loops.iter().map(|trip| trip.now).collect();
             Violation { at, place: place_of(self.program, line), loops, wrong, times: 0 }
