@@ -1,12 +1,13 @@
 //! Files that are there completely or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 /// Writes a file under a temporary name beside it and renames it when it is complete and on the disk. A file that was
-/// there before stays until then, and for good if anything fails.
+/// there before stays until then, and for good if anything fails. A link stays a link: what it leads to is replaced. A device or a pipe
+/// (`/dev/null`, `/dev/stdout`) is not replaced by a file, even where the user may do so: it is written to.
 ///
 /// # Errors
 /// Those of the file system and of `write`.
@@ -14,6 +15,11 @@ pub fn write_atomically<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
 ) -> Result<(), E> {
+    let target = fs::canonicalize(path);
+    let path = target.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return write_into(OpenOptions::new().write(true).open(path)?, write).map(drop);
+    }
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut temporary = OsString::from(".");
     temporary.push(name);
@@ -31,14 +37,22 @@ fn write_whole<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut out = BufWriter::new(File::create(path)?);
+    Ok(write_into(File::create(path)?, write)?.sync_all()?)
+}
+
+fn write_into<E: From<io::Error>>(
+    file: File,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<File, E> {
+    let mut out = BufWriter::new(file);
     write(&mut out)?;
-    out.flush()?;
-    Ok(out.get_ref().sync_all()?)
+    Ok(out.into_inner().map_err(io::IntoInnerError::into_error)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -55,5 +69,33 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         write_atomically(&path, |out| out.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["x", "link"].map(|name| folder.path().join(name));
+        fs::write(&path, b"old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_atomically(&link, |out| out.write_all(b"new")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays() {
+        use std::io::Read;
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // Open for both, so that neither end waits for the other.
+        let mut pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        write_atomically(&path, |out| out.write_all(b"new")).unwrap();
+        assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+        let mut bytes = [0; 3];
+        pipe.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"new");
     }
 }

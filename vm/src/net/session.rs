@@ -598,7 +598,9 @@ mod tests {
             }
         }
 
-        /// The same in a record of data, and for bytes that are no records at all. The version in a record's header, its bytes 1 and 2, says nothing.
+        /// The same in a record of data, and for bytes that are no records at all. In TLS 1.3 the type and the version in a record's header,
+        /// its bytes 0 to 2, are constants that say nothing (RFC 8446, section 5.2): the true type is inside, sealed with the data. So a change
+        /// there is an error or does no harm.
         #[test]
         fn a_changed_record_is_an_error(
             place: prop::sample::Index, change in 1u8.., random in prop::collection::vec(any::<u8>(), 1..100),
@@ -614,7 +616,7 @@ mod tests {
                 bytes[changed] ^= change;
             });
             if let Ok(bytes) = open_all(listening, 100) {
-                prop_assert!(bytes.is_empty() || (1..3).contains(&changed) && bytes == message, "byte {}", changed);
+                prop_assert!(bytes.is_empty() || changed < 3 && bytes == message, "byte {}", changed);
             }
             dialing.incoming.push(&random);
             let opened = open_all(dialing, 100);
