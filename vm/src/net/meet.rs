@@ -38,13 +38,14 @@ const TICK: Duration = Duration::from_millis(100);
 const TRIPS: u64 = 3;
 /// How long a stranger may take for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long whoever is turned away has to read why.
+/// How long whoever is turned away has to read why, and how long a party whose set-up has failed stays: one that knows why, to tell those who come
+/// a little later; one that only knows that time is up, to hear the reason from a neighbour that knows more.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What the parties meet for. Those who meet for different purposes turn each other away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A run: the first failure ends it.
+    /// A run: the first failure ends it, shortly afterwards.
     Run,
     /// To see who can be reached: each of the others is waited for.
     Ping,
@@ -54,6 +55,8 @@ pub(super) enum Purpose {
 pub(super) struct Meeting {
     peers: Pair<Peer>,
     begun: Instant,
+    /// When the first neighbour turned out to be of no use.
+    failed: Option<Duration>,
     refused: Option<String>,
 }
 
@@ -74,7 +77,7 @@ pub(super) struct Reached {
     pub(super) rtt: Duration,
 }
 
-/// Meets the neighbours, until both are settled, one has failed if this is a run, or time is up.
+/// Meets the neighbours, until both are settled or time is up; in a run, also until shortly after one has failed.
 pub(super) fn meet(
     setup: Setup,
     purpose: Purpose,
@@ -88,14 +91,14 @@ pub(super) fn meet(
     let mut meeting = Meeting {
         peers: Pair::new(Peer::Missing(None), Peer::Missing(None)),
         begun: Instant::now(),
+        failed: None,
         refused: None,
     };
     let result = runtime.block_on(async {
         let (news, mut incoming) = unbounded_channel();
         let mut tasks = JoinSet::new();
         start(setup, purpose, endpoint, &news, &mut tasks)?;
-        let connect = setup.hosts.timeouts.connect;
-        while !meeting.is_over(purpose) && meeting.begun.elapsed() < connect {
+        while !meeting.is_settled() && meeting.begun.elapsed() < meeting.patience(setup, purpose) {
             progress(&meeting.waiting(setup));
             if let Ok(Some(news)) = timeout(TICK, incoming.recv()).await {
                 meeting.note(setup.me, news);
@@ -145,10 +148,26 @@ impl Meeting {
         Pair::new(outcome(Side::Next, next), outcome(Side::Prev, prev))
     }
 
-    fn is_over(&self, purpose: Purpose) -> bool {
-        let peers = [&self.peers.next, &self.peers.prev];
-        let settled = peers.iter().all(|peer| !matches!(peer, Peer::Missing(_)));
-        settled || (purpose == Purpose::Run && peers.iter().any(|peer| matches!(peer, Peer::Failed(_))))
+    fn is_settled(&self) -> bool {
+        Side::BOTH.iter().all(|&side| !matches!(self.peers[side], Peer::Missing(_)))
+    }
+
+    /// How long after the beginning it is worth waiting for whoever is missing.
+    fn patience(&self, setup: Setup, purpose: Purpose) -> Duration {
+        let connect = setup.hosts.timeouts.connect;
+        let somebody_is_there = Side::BOTH.iter().any(|&side| matches!(self.peers[side], Peer::Found(_)));
+        match (purpose, self.failed) {
+            (Purpose::Run, Some(failed)) => failed + LINGER,
+            (Purpose::Run, None) if somebody_is_there && self.refused.is_none() => connect + LINGER,
+            _ => connect,
+        }
+    }
+
+    fn settle(&mut self, side: Side, peer: Peer) {
+        if let Peer::Failed(_) = peer {
+            self.failed.get_or_insert(self.begun.elapsed());
+        }
+        self.peers[side] = peer;
     }
 
     fn waiting(&self, setup: Setup) -> Waiting {
@@ -177,7 +196,7 @@ impl Meeting {
         // A party that connects twice keeps its first connection.
         let side = me.side_of(party);
         if let Some(side) = side.filter(|&side| matches!(self.peers[side], Peer::Missing(_))) {
-            self.peers[side] = peer;
+            self.settle(side, peer);
         }
     }
 
@@ -205,7 +224,7 @@ impl Meeting {
                 Err(error) => Some(NetError::Died { who, cause: error.to_string() }),
             };
             if let Some(error) = failure {
-                self.peers[side] = Peer::Failed(error);
+                self.settle(side, Peer::Failed(error));
             }
         }
     }
