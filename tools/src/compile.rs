@@ -11,7 +11,7 @@ use tern_bytecode::program::Rounding;
 use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, render_all};
 use tern_compiler::{Compilation, Entry, Request, Settings};
 
-use crate::{RoundingArg, SourceArgs};
+use crate::SourceArgs;
 
 /// A program ready to run, with its sources where there are any.
 pub(crate) struct Loaded {
@@ -181,10 +181,7 @@ fn settings(source: &SourceArgs) -> anyhow::Result<Settings> {
             frac + total + 2
         );
     }
-    let rounding = match source.rounding {
-        Some(RoundingArg::Nearest) => Rounding::Nearest,
-        Some(RoundingArg::Probabilistic) | None => Rounding::Probabilistic,
-    };
+    let rounding = source.rounding.map_or(Rounding::Probabilistic, Rounding::from);
     Ok(Settings { ring, frac, total, rounding })
 }
 

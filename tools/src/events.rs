@@ -12,7 +12,6 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tern_bytecode::Program;
-use tern_bytecode::program::Rounding;
 use tern_vm::machine::Trip;
 use tern_vm::net::Waiting;
 
@@ -216,13 +215,6 @@ pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
     let header = &program.header;
     json!({
         "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
-        "rounding": rounding(header.rounding), "insecure_seed": seed,
+        "rounding": header.rounding.name(), "insecure_seed": seed,
     })
-}
-
-fn rounding(rounding: Rounding) -> &'static str {
-    match rounding {
-        Rounding::Probabilistic => "probabilistic",
-        Rounding::Nearest => "nearest",
-    }
 }

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tern_bytecode::program::Rounding;
 
 /// Buffers of messages come and go every round: an allocator that does not give their pages back to the system each time
 /// makes small operations up to a third faster.
@@ -157,6 +158,15 @@ enum RoundingArg {
     Probabilistic,
     /// To the nearest.
     Nearest,
+}
+
+impl From<RoundingArg> for Rounding {
+    fn from(given: RoundingArg) -> Rounding {
+        match given {
+            RoundingArg::Probabilistic => Rounding::Probabilistic,
+            RoundingArg::Nearest => Rounding::Nearest,
+        }
+    }
 }
 
 fn main() -> ExitCode {

@@ -57,7 +57,8 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn map_record(&mut self, r: &Record, mut f: impl FnMut(&mut Self, Value) -> Value) -> Value {
+    /// A model with every field changed.
+    pub(super) fn map_record(&mut self, r: &Record, mut f: impl FnMut(&mut Self, Value) -> Value) -> Value {
         let fields = r.fields.iter().map(|(n, v)| (n.clone(), f(self, v.clone()))).collect();
         Value::Record(Rc::new(Record { ty: r.ty.clone(), fields }))
     }
@@ -72,10 +73,20 @@ impl<'a> Lowerer<'a> {
             );
             return self.error(Code::T003, pair.span, text, "models of one type go field by field");
         }
+        self.zip_records(x, y, |l, v, other| l.binary(pair.op, pair.span, v, pair.left, other, pair.right))
+    }
+
+    /// Two models of one type, field by field.
+    pub(super) fn zip_records(
+        &mut self,
+        x: &Record,
+        y: &Record,
+        mut f: impl FnMut(&mut Self, Value, Value) -> Value,
+    ) -> Value {
         let mut others = y.fields.values().cloned();
         self.map_record(x, |l, v| {
             let other = others.next().unwrap_or(Value::Error);
-            l.binary(pair.op, pair.span, v, pair.left, other, pair.right)
+            f(l, v, other)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Figures 2 to 4: loss and accuracy per epoch.
 
+use tern_bytecode::program::Rounding;
+
 use super::table::{Table, number};
 use super::training::Training;
 use super::{MILESTONES, NETWORKS, Network, ReproduceArgs};
@@ -24,12 +26,12 @@ pub(super) fn figure2(args: &ReproduceArgs) -> anyhow::Result<()> {
     let mut planned = Vec::new();
     for (i, fixed) in [16, 32, 64].into_iter().enumerate() {
         for rounding in [RoundingArg::Probabilistic, RoundingArg::Nearest] {
-            let (name, look) = match rounding {
-                RoundingArg::Probabilistic => ("probabilistic", Look::of(i)),
-                RoundingArg::Nearest => ("nearest", Look::of(i).dashed()),
+            let look = match rounding {
+                RoundingArg::Probabilistic => Look::of(i),
+                RoundingArg::Nearest => Look::of(i).dashed(),
             };
             let training = Training {
-                name: format!("f={fixed} {name}"),
+                name: format!("f={fixed} {}", Rounding::from(rounding).name()),
                 rounding,
                 ..Training::of(network, fixed, args.epochs.unwrap_or(EPOCHS), args.seed)
             };

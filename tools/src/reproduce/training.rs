@@ -3,6 +3,7 @@
 use anyhow::Context;
 use std::path::PathBuf;
 use tern_bytecode::Program;
+use tern_bytecode::program::Rounding;
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
@@ -136,10 +137,7 @@ impl Training {
     /// The beginning of the name of its directory.
     pub(super) fn directory(&self) -> String {
         let Training { network, fixed, optimizer, rate, seed, .. } = self;
-        let rounding = match self.rounding {
-            RoundingArg::Probabilistic => "probabilistic",
-            RoundingArg::Nearest => "nearest",
-        };
+        let rounding = Rounding::from(self.rounding).name();
         format!("mnist_{network}-f{fixed}-{rounding}-{optimizer}-{rate}-seed{seed}")
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 use crate::container::VERSION;
 use crate::cost;
 use crate::instr::{Instr, OperandValue, Reg};
-use crate::program::{Place, Program, Rounding};
+use crate::program::{Place, Program};
 
 /// The whole program as text.
 pub fn disassemble(program: &Program) -> String {
@@ -33,10 +33,7 @@ pub fn disassemble(program: &Program) -> String {
 
 fn header(out: &mut String, program: &Program) -> fmt::Result {
     let h = &program.header;
-    let rounding = match h.rounding {
-        Rounding::Probabilistic => "probabilistic",
-        Rounding::Nearest => "nearest",
-    };
+    let rounding = h.rounding.name();
     writeln!(
         out,
         "; tern bytecode {VERSION}: {}, rep3 over 2^{}, fix {}.{}, {rounding}",

@@ -69,6 +69,16 @@ pub enum Rounding {
     Nearest,
 }
 
+impl Rounding {
+    /// How people and files call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rounding::Probabilistic => "probabilistic",
+            Rounding::Nearest => "nearest",
+        }
+    }
+}
+
 /// The protocol that a program was compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {

@@ -70,6 +70,7 @@ mod tests {
         write_atomically(&path, |out| out.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
+
     #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link() {

@@ -22,10 +22,15 @@ pub struct RangeReport {
     pub lines: Vec<LineRange>,
     /// The first value that left its range, for every source line, in the order of the source.
     pub outside: Vec<Violation>,
-    /// How many executions of instructions left their range.
-    pub violations: u64,
     /// Truncations whose results were zero throughout the run although their operands were not: numbers too small for the precision.
     pub vanished: Vec<LineRange>,
+}
+
+impl RangeReport {
+    /// How many executions of instructions left their range.
+    pub fn violations(&self) -> u64 {
+        self.outside.iter().map(|violation| violation.times).sum()
+    }
 }
 
 /// The largest value of a line.
@@ -201,7 +206,6 @@ impl<'a> RangeMonitor<'a> {
         RangeReport {
             lines: self.largest.values().map(|&(at, largest)| line(at, largest)).collect(),
             vanished: vanished.map(|(&at, _)| line(at, 0.0)).collect(),
-            violations: self.outside.values().map(|violation| violation.times).sum(),
             outside: self.outside.into_values().collect(),
         }
     }

@@ -3,9 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::attributes;
-use crate::ir::{
-    Block, Const, ConstData, Element, Input, Inst, Op, Output, Place, Program, Rounding, ValueId,
-};
+use crate::ir::{Block, Const, ConstData, Element, Input, Inst, Op, Output, Place, Program, ValueId};
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
@@ -59,10 +57,7 @@ impl Printer<'_, '_, '_> {
     fn header(&mut self) -> fmt::Result {
         let program = self.program;
         let settings = &program.settings;
-        let rounding = match settings.rounding {
-            Rounding::Probabilistic => "probabilistic",
-            Rounding::Nearest => "nearest",
-        };
+        let rounding = settings.rounding.name();
         let forms = if program.explicit_forms { " explicit" } else { "" };
         writeln!(
             self,

@@ -8,7 +8,7 @@ use super::Args;
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type};
 use crate::lower::Lowerer;
-use crate::lower::arith::{elem_of, shape_of};
+use crate::lower::arith::{broadcast_shape, elem_of, shape_of};
 use crate::lower::exact;
 use crate::lower::value::{Elem, Konst, Tensor, Value, show_shape};
 use crate::syntax::ast::BinaryOp;
@@ -41,27 +41,17 @@ impl Lowerer<'_> {
                 }
                 let value = self.tensor(id, Elem::Fix, None);
                 if name == "log2" {
-                    let factor = Value::Const(Konst::scalar(Elem::Fix, BigRational::new(1.into(), 1.into())));
                     let ln2 =
                         exact::ln(&BigRational::from_integer(2.into()), 64).unwrap_or_else(BigRational::one);
-                    let factor = if let Value::Const(k) = factor {
-                        Value::Const(k.map(Elem::Fix, |_| ln2.recip()))
-                    } else {
-                        factor
-                    };
+                    let factor = Value::Const(Konst::scalar(Elem::Fix, ln2.recip()));
                     return self.binary(BinaryOp::Mul, args.span, value, args.span, factor, args.span);
                 }
                 value
             }
-            Value::Record(r) => {
-                let fields = r.fields.iter().map(|(n, v)| {
-                    let slots = vec![Some((v.clone(), args.span(0)))];
-                    let inner = Args { slots, function: args.function, span: args.span };
-                    (n.clone(), self.elementary(name, &inner))
-                });
-                let fields = fields.collect();
-                Value::Record(std::rc::Rc::new(crate::lower::value::Record { ty: r.ty.clone(), fields }))
-            }
+            Value::Record(r) => self.map_record(&r, |l, v| {
+                let slots = vec![Some((v, args.span(0)))];
+                l.elementary(name, &Args { slots, function: args.function, span: args.span })
+            }),
             other => {
                 let found = other.describe();
                 self.error(Code::T003, args.span(0), format!("{name} of {found}"), "a number is needed")
@@ -121,13 +111,10 @@ impl Lowerer<'_> {
         if let (Value::Record(x), Value::Record(y)) = (&a, &b)
             && x.ty == y.ty
         {
-            let fields = x.fields.iter().map(|(n, v)| {
-                let other = y.fields.get(n).cloned().unwrap_or(Value::Error);
-                let slots = vec![Some((v.clone(), args.span(0))), Some((other, args.span(1)))];
-                (n.clone(), self.extreme(name, &Args { slots, function: args.function, span: args.span }))
+            return self.zip_records(x, y, |l, v, other| {
+                let slots = vec![Some((v, args.span(0))), Some((other, args.span(1)))];
+                l.extreme(name, &Args { slots, function: args.function, span: args.span })
             });
-            let fields = fields.collect();
-            return Value::Record(std::rc::Rc::new(crate::lower::value::Record { ty: x.ty.clone(), fields }));
         }
         let op = if name == "min" { BinaryOp::Lt } else { BinaryOp::Gt };
         let first = self.binary(op, args.span, a.clone(), args.span(0), b.clone(), args.span(1));
@@ -139,7 +126,7 @@ impl Lowerer<'_> {
             return Value::Error;
         }
         let shapes = [shape_of(&c), shape_of(&a), shape_of(&b)];
-        let shape = shapes.iter().try_fold(Vec::new(), |s, t| crate::lower::arith::broadcast_shape(&s, t));
+        let shape = shapes.iter().try_fold(Vec::new(), |s, t| broadcast_shape(&s, t));
         let Some(shape) = shape else {
             let found: Vec<String> = shapes.iter().map(|s| show_shape(s)).collect();
             return self.error(Code::T008, span, format!("where of shapes {}", found.join(", ")), "");

@@ -6,6 +6,7 @@ use num_traits::{One, Zero};
 use super::Args;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::ir::Op;
+use crate::lower::arith::broadcast_shape;
 use crate::lower::expr::Want;
 use crate::lower::value::{Elem, Konst, Value, show_shape};
 use crate::lower::{Lowerer, MAX_LIST};
@@ -30,32 +31,18 @@ impl Lowerer<'_> {
             "linspace" => self.linspace(args),
             _ => {
                 let at = usize::from(name == "full");
-                let shape =
-                    if args.given(at) { self.sizes(args, at) } else { want.and_then(|w| w.shape.clone()) };
-                let Some(shape) = shape else {
-                    if !args.given(at) {
-                        self.report(
-                            Diagnostic::error(Code::T018, format!("{name} does not know its shape here"))
-                                .at(args.span, "")
-                                .help(format!("{name}({}[…])", if name == "full" { "value, " } else { "" })),
-                        );
-                    }
-                    return Value::Error;
-                };
+                let shape = self.shape_or_wanted(name, args, at, want, |error| {
+                    let value = if name == "full" { "value, " } else { "" };
+                    error.at(args.span, "").help(format!("{name}({value}[…])"))
+                });
+                let Some(shape) = shape else { return Value::Error };
+                let elem = want.and_then(|w| w.elem).unwrap_or(Elem::Fix);
                 let value = match name {
-                    "zeros" => Value::Const(Konst::scalar(
-                        want.and_then(|w| w.elem).unwrap_or(Elem::Fix),
-                        BigRational::zero(),
-                    )),
-                    "ones" => Value::Const(Konst::scalar(
-                        want.and_then(|w| w.elem).unwrap_or(Elem::Fix),
-                        BigRational::one(),
-                    )),
+                    "zeros" => Value::Const(Konst::scalar(elem, BigRational::zero())),
+                    "ones" => Value::Const(Konst::scalar(elem, BigRational::one())),
                     _ => args.value(0),
                 };
-                if value.shape().and_then(|s| crate::lower::arith::broadcast_shape(s, &shape)).as_ref()
-                    != Some(&shape)
-                {
+                if value.shape().and_then(|s| broadcast_shape(s, &shape)).as_ref() != Some(&shape) {
                     let found = value.describe();
                     return self.error(
                         Code::T008,
@@ -67,6 +54,26 @@ impl Lowerer<'_> {
                 self.broadcast(value, &shape)
             }
         }
+    }
+
+    /// The shape that an argument gives, or else the one that is wanted from outside; without either, an error, completed by `way_out`.
+    fn shape_or_wanted(
+        &mut self,
+        name: &str,
+        args: &Args<'_>,
+        at: usize,
+        want: Option<&Want>,
+        way_out: impl FnOnce(Diagnostic) -> Diagnostic,
+    ) -> Option<Vec<usize>> {
+        if args.given(at) {
+            return self.sizes(args, at);
+        }
+        let wanted = want.and_then(|w| w.shape.clone());
+        if wanted.is_none() {
+            let error = Diagnostic::error(Code::T018, format!("{name} does not know its shape here"));
+            self.report(way_out(error));
+        }
+        wanted
     }
 
     pub(super) fn linspace(&mut self, args: &Args<'_>) -> Value {
@@ -93,18 +100,8 @@ impl Lowerer<'_> {
 
     pub(super) fn random(&mut self, name: &str, args: &Args<'_>, want: Option<&Want>) -> Value {
         let at = if name == "random::uniform" { 2 } else { 1 };
-        let shape = if args.given(at) { self.sizes(args, at) } else { want.and_then(|w| w.shape.clone()) };
-        let Some(shape) = shape else {
-            if !args.given(at) {
-                self.error(
-                    Code::T018,
-                    args.span,
-                    format!("{name} does not know its shape here"),
-                    "give shape=[…]",
-                );
-            }
-            return Value::Error;
-        };
+        let shape = self.shape_or_wanted(name, args, at, want, |error| error.at(args.span, "give shape=[…]"));
+        let Some(shape) = shape else { return Value::Error };
         if name == "random::bernoulli" {
             let uniform = self.builder.one(Op::PublicUniform(shape.clone()), &[]);
             let uniform = self.tensor(uniform, Elem::Fix, None);

@@ -281,11 +281,10 @@ impl<'a> Lowerer<'a> {
         found.filter(|shape| self.bounded(shape, args.span(i)))
     }
 
-    /// An axis, counted from behind if negative.
+    /// An axis, by its number.
     fn axis(&mut self, args: &Args<'_>, i: usize, rank: usize) -> Option<usize> {
         let n = self.whole(args, i)?;
-        let at = if n < 0 { n + rank as i64 } else { n };
-        usize::try_from(at).ok().filter(|a| *a < rank).or_else(|| {
+        axis_from(n, rank).or_else(|| {
             self.error(
                 Code::T013,
                 args.span(i),
@@ -308,6 +307,12 @@ impl<'a> Lowerer<'a> {
             }
         }
     }
+}
+
+/// The axis of this number, counted from behind if negative, if there is one.
+fn axis_from(n: i64, rank: usize) -> Option<usize> {
+    let at = if n < 0 { n + rank as i64 } else { n };
+    usize::try_from(at).ok().filter(|axis| *axis < rank)
 }
 
 fn axis_count(rank: usize) -> String {

@@ -4,8 +4,8 @@ use super::Args;
 use crate::diagnostics::Code;
 use crate::ir::Op;
 use crate::lower::Lowerer;
-use crate::lower::arith::shape_of;
-use crate::lower::value::{Value, show_shape};
+use crate::lower::arith::{broadcast_shape, shape_of};
+use crate::lower::value::{Value, flat, show_shape};
 
 impl Lowerer<'_> {
     pub(super) fn movement(&mut self, name: &str, args: &Args<'_>) -> Value {
@@ -36,7 +36,7 @@ impl Lowerer<'_> {
             }
             "broadcast" => {
                 let Some(target) = self.sizes(args, 1) else { return Value::Error };
-                if crate::lower::arith::broadcast_shape(&shape, &target).as_ref() != Some(&target) {
+                if broadcast_shape(&shape, &target).as_ref() != Some(&target) {
                     let text = format!("{} does not stretch to {}", show_shape(&shape), show_shape(&target));
                     return self.error(Code::T008, args.span, text, "");
                 }
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
                 let source = |at: &[usize]| {
                     let mut index = at.to_vec();
                     index[axis] = from[axis] - 1 - index[axis];
-                    crate::lower::value::flat(&from, &index)
+                    flat(&from, &index)
                 };
                 Value::Const(k.picked(from.clone(), source))
             }

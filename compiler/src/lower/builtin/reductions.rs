@@ -3,12 +3,12 @@
 use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
 
-use super::{Args, axis_count};
+use super::{Args, axis_count, axis_from};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::ir::Op;
 use crate::lower::Lowerer;
 use crate::lower::arith::{elem_of, shape_of};
-use crate::lower::value::{Elem, Konst, Value};
+use crate::lower::value::{Elem, Konst, Value, flat, indices};
 use crate::syntax::ast::BinaryOp;
 
 impl Lowerer<'_> {
@@ -24,34 +24,7 @@ impl Lowerer<'_> {
             return Value::Error;
         }
         let shape = shape_of(&x);
-        let axes: Vec<usize> = if !args.given(1) {
-            (0..shape.len()).collect()
-        } else {
-            match args.value(1) {
-                Value::Const(k) if k.shape.is_empty() => match self.axis(args, 1, shape.len()) {
-                    Some(axis) => vec![axis],
-                    None => return Value::Error,
-                },
-                Value::Const(k) => {
-                    let wrap =
-                        |n: &BigRational| n.to_i64().map(|n| if n < 0 { n + shape.len() as i64 } else { n });
-                    let axes: Vec<i64> = k.iter().filter_map(wrap).collect();
-                    if axes.iter().any(|a| *a < 0 || *a >= shape.len() as i64) {
-                        return self.error(
-                            Code::T013,
-                            args.span(1),
-                            "there are no such axes",
-                            format!("of {}", axis_count(shape.len())),
-                        );
-                    }
-                    axes.into_iter().map(|a| a as usize).collect()
-                }
-                other => {
-                    let found = other.describe();
-                    return self.error(Code::T004, args.span(1), "axes are constants", found);
-                }
-            }
-        };
+        let Some(axes) = self.reduced_axes(args, shape.len()) else { return Value::Error };
         let keep = args.given(2) && matches!(args.value(2), Value::Const(k) if !k.is_zero());
         let count: usize = axes.iter().map(|a| shape[*a]).product();
         let total = self.sum_over(x, &axes);
@@ -72,6 +45,30 @@ impl Lowerer<'_> {
         self.binary(BinaryOp::Div, args.span, total, args.span, divisor, args.span)
     }
 
+    /// The axes that a reduction is along: one, several, or all.
+    fn reduced_axes(&mut self, args: &Args<'_>, rank: usize) -> Option<Vec<usize>> {
+        if !args.given(1) {
+            return Some((0..rank).collect());
+        }
+        match args.value(1) {
+            Value::Const(k) if k.shape.is_empty() => self.axis(args, 1, rank).map(|axis| vec![axis]),
+            Value::Const(k) => {
+                let axes: Option<Vec<usize>> =
+                    k.iter().filter_map(ToPrimitive::to_i64).map(|n| axis_from(n, rank)).collect();
+                if axes.is_none() {
+                    let found = format!("of {}", axis_count(rank));
+                    self.error(Code::T013, args.span(1), "there are no such axes", found);
+                }
+                axes
+            }
+            other => {
+                let found = other.describe();
+                self.error(Code::T004, args.span(1), "axes are constants", found);
+                None
+            }
+        }
+    }
+
     pub(super) fn sum_over(&mut self, x: Value, axes: &[usize]) -> Value {
         if axes.is_empty() {
             return x;
@@ -81,10 +78,9 @@ impl Lowerer<'_> {
                 let left: Vec<usize> = (0..k.shape.len()).filter(|i| !axes.contains(i)).collect();
                 let shape: Vec<usize> = left.iter().map(|i| k.shape[*i]).collect();
                 let mut sums = vec![BigRational::zero(); shape.iter().product()];
-                for at in crate::lower::value::indices(&k.shape) {
+                for at in indices(&k.shape) {
                     let index: Vec<usize> = left.iter().map(|i| at[*i]).collect();
-                    sums[crate::lower::value::flat(&shape, &index)] +=
-                        k.at(crate::lower::value::flat(&k.shape, &at));
+                    sums[flat(&shape, &index)] += k.at(flat(&k.shape, &at));
                 }
                 Value::Const(Konst::dense(k.elem, shape, sums))
             }

@@ -1,7 +1,7 @@
 //! What the parties must have in common: compared before the first secret leaves, so that a mistake is named instead of made.
 
 use serde::{Deserialize, Serialize};
-use tern_bytecode::program::{Protocol, Rounding};
+use tern_bytecode::program::Protocol;
 use tern_bytecode::{Program, container};
 
 use super::PartyError;
@@ -26,17 +26,13 @@ impl Terms {
         let protocol = match header.protocol {
             Protocol::Rep3 => "rep3",
         };
-        let rounding = match header.rounding {
-            Rounding::Probabilistic => "probabilistic",
-            Rounding::Nearest => "nearest",
-        };
         let mut terms = vec![
             ("version of tern", env!("CARGO_PKG_VERSION").to_string()),
             ("program", header.name.clone()),
             ("protocol", protocol.to_string()),
             ("ring", format!("2^{}", header.ring)),
             ("fixed-point bits", format!("{},{}", header.frac, header.total)),
-            ("rounding", rounding.to_string()),
+            ("rounding", header.rounding.name().to_string()),
         ];
         let args = header.args.iter().map(|(name, value)| (format!("argument {name}"), value.clone()));
         let args: Vec<(String, String)> = args.collect();
