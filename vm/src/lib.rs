@@ -1,13 +1,11 @@
 //! vm
 
-pub mod bits;
 pub mod data;
 pub mod machine;
 pub mod net;
-pub mod par;
-pub mod prg;
 pub mod protocol;
-pub mod ring;
+
+pub use tern_kernels::{bits, par, prg, ring};
 
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;

@@ -12,6 +12,7 @@ use tern_bytecode::{Kind, Program, Reg, View};
 
 use super::error::Fault;
 use crate::par::Threads;
+pub use crate::ring::cell::{Cell, Part, Store};
 use crate::ring::{Axis, Layout, Ring, views};
 
 /// The values of registers.
@@ -28,75 +29,6 @@ struct Register {
     buffer: usize,
     layout: Layout,
 }
-
-/// One buffer.
-#[derive(Debug)]
-pub enum Store<R> {
-    /// Ring elements.
-    Ring(Vec<R>),
-    /// Bits in the clear, one to a byte, 0 or 1.
-    Bit(Vec<u8>),
-    /// Doubles.
-    Real(Vec<f64>),
-    /// Integers.
-    Int(Vec<i64>),
-    /// Not here: the back-end keeps it as shares.
-    Absent,
-}
-
-/// Contiguous elements of a store.
-#[derive(Debug, Clone, Copy)]
-pub enum Part<'a, R> {
-    /// Ring elements.
-    Ring(&'a [R]),
-    /// Bits.
-    Bit(&'a [u8]),
-    /// Doubles.
-    Real(&'a [f64]),
-    /// Integers.
-    Int(&'a [i64]),
-    /// Nothing.
-    Absent,
-}
-
-/// An element type of a [`Store`].
-///
-/// The methods panic if the store has another type. Callers name the type that the instruction table gives the operand, and programs are
-/// validated before they run.
-pub trait Cell<R>: bytemuck::Pod + Send + Sync {
-    /// The elements of a store.
-    fn cells(store: &mut Store<R>) -> &mut [Self];
-    /// Elements with their type forgotten.
-    fn part(cells: &[Self]) -> Part<'_, R>;
-    /// And remembered.
-    fn of(part: Part<'_, R>) -> &[Self];
-}
-
-macro_rules! cell {
-    ($variant:ident, $ty:ty) => {
-        impl<R: Ring> Cell<R> for $ty {
-            fn cells(store: &mut Store<R>) -> &mut [Self] {
-                match store {
-                    Store::$variant(cells) => cells,
-                    _ => panic!("{} expected: programs are validated before they run", stringify!($variant)),
-                }
-            }
-            fn part(cells: &[Self]) -> Part<'_, R> {
-                Part::$variant(cells)
-            }
-            fn of(part: Part<'_, R>) -> &[Self] {
-                match part {
-                    Part::$variant(cells) => cells,
-                    _ => panic!("{} expected: programs are validated before they run", stringify!($variant)),
-                }
-            }
-        }
-    };
-}
-cell!(Ring, R);
-cell!(Bit, u8);
-cell!(Real, f64);
-cell!(Int, i64);
 
 /// A strided view to read.
 #[derive(Debug)]
@@ -153,7 +85,7 @@ impl<R: Ring> Memory<R> {
         if bytes > limit {
             return Err(Fault::Memory { needed: bytes, limit });
         }
-        let store = |b: &Buffer| if here(b.kind) { Store::new(b) } else { Ok(Store::Absent) };
+        let store = |b: &Buffer| if here(b.kind) { zeroed(b) } else { Ok(Store::Absent) };
         let stores = program.buffers.iter().map(store).collect::<Result<_, _>>()?;
         let registers = program.views.iter().map(Register::new).collect();
         Ok(Self { registers, stores, bytes, limit })
@@ -282,27 +214,15 @@ impl<'a, R: Ring> Rest<'a, R> {
     }
 }
 
-impl<R: Ring> Store<R> {
-    /// A buffer of zeros.
-    fn new(buffer: &Buffer) -> Result<Self, Fault> {
-        Ok(match buffer.kind {
-            Kind::Plain | Kind::Shared | Kind::Additive => Store::Ring(zeros(buffer.len)?),
-            Kind::Bit => Store::Bit(zeros(buffer.len)?),
-            Kind::Real => Store::Real(zeros(buffer.len)?),
-            Kind::Int => Store::Int(zeros(buffer.len)?),
-            Kind::Half => Store::Absent,
-        })
-    }
-
-    fn part(&self) -> Part<'_, R> {
-        match self {
-            Store::Ring(cells) => Part::Ring(cells),
-            Store::Bit(cells) => Part::Bit(cells),
-            Store::Real(cells) => Part::Real(cells),
-            Store::Int(cells) => Part::Int(cells),
-            Store::Absent => Part::Absent,
-        }
-    }
+/// A buffer of zeros.
+fn zeroed<R: Ring>(buffer: &Buffer) -> Result<Store<R>, Fault> {
+    Ok(match buffer.kind {
+        Kind::Plain | Kind::Shared | Kind::Additive => Store::Ring(zeros(buffer.len)?),
+        Kind::Bit => Store::Bit(zeros(buffer.len)?),
+        Kind::Real => Store::Real(zeros(buffer.len)?),
+        Kind::Int => Store::Int(zeros(buffer.len)?),
+        Kind::Half => Store::Absent,
+    })
 }
 
 impl Register {

@@ -6,7 +6,7 @@
 use bytemuck::Pod;
 use tern_bytecode::{Kind, Program};
 
-use crate::bits;
+use crate::bits::lane::Lane;
 use crate::machine::Fault;
 use crate::machine::memory::{dense, row_major};
 use crate::net::{Pair, Side};
@@ -77,47 +77,6 @@ pub(super) struct Slot<'a> {
     pub(super) buffer: usize,
     /// The elements in view.
     pub(super) layout: &'a Layout,
-}
-
-/// What summands are made of: ring elements, or words of 64 bits, of which views count the bits.
-pub(super) trait Lane<R>: Pod + Send + Sync {
-    /// How many of this type hold so many elements.
-    fn room(len: usize) -> usize;
-    /// dst = f(dst, src).
-    fn apply<const S: usize>(
-        threads: &Threads,
-        dst: ViewMut<Self>,
-        src: [View<Self>; S],
-        f: impl Fn(Self, [Self; S]) -> Self + Sync,
-    );
-}
-
-impl<R: Ring> Lane<R> for R {
-    fn room(len: usize) -> usize {
-        len
-    }
-    fn apply<const S: usize>(
-        threads: &Threads,
-        dst: ViewMut<R>,
-        src: [View<R>; S],
-        f: impl Fn(R, [R; S]) -> R + Sync,
-    ) {
-        views::apply(threads, dst, src, f);
-    }
-}
-
-impl<R: Ring> Lane<R> for u64 {
-    fn room(len: usize) -> usize {
-        bits::words(len)
-    }
-    fn apply<const S: usize>(
-        threads: &Threads,
-        dst: ViewMut<u64>,
-        src: [View<u64>; S],
-        f: impl Fn(u64, [u64; S]) -> u64 + Sync,
-    ) {
-        bits::views::apply(threads, dst, src, f);
-    }
 }
 
 /// The elements of a view in row-major order without gaps.

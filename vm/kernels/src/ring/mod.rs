@@ -5,6 +5,7 @@
 //! random elements. Every kernel has a portable form and forms for particular processors ([`Target`]); all
 //! compute the same function, whatever the processor and the number of threads.
 
+pub mod cell;
 pub mod contract;
 mod element;
 mod layout;

@@ -4,6 +4,7 @@
 //! Boolean operations work on whole words ([`apply`]) or on strided views of single bits ([`views`]); ring elements
 //! are split into bit planes and put together from them in [`planes`].
 
+pub mod lane;
 pub mod planes;
 mod transpose;
 pub mod views;

@@ -1,14 +1,14 @@
-//! Speed of the arithmetic kernels on this machine, one thread: `cargo bench -p tern-vm --bench kernels [FILTER]`.
+//! Speed of the arithmetic kernels on this machine, one thread: `cargo bench -p tern-kernels --bench kernels [FILTER]`.
 //!
 //! Each figure is the best of several runs. Products are counted as multiply-adds of whole ring elements.
 
 use std::time::Instant;
 
-use tern_vm::bits::{self, planes};
-use tern_vm::par::Threads;
-use tern_vm::prg::{Key, Stream, Values};
-use tern_vm::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
-use tern_vm::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
+use tern_kernels::bits::{self, planes};
+use tern_kernels::par::Threads;
+use tern_kernels::prg::{Key, Stream, Values};
+use tern_kernels::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
+use tern_kernels::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
 
 fn main() {
     let bench = Bench { filter: std::env::args().skip(1).find(|arg| !arg.starts_with("--")) };
