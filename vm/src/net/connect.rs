@@ -176,8 +176,8 @@ impl Endpoint {
 /// Tells the neighbour that is there why the set-up has failed.
 fn tell(setup: Setup, error: &NetError, mut session: Session) {
     let frame = match error {
-        NetError::Aborted { origin, reason, .. } => frame::abort(origin.party, reason),
-        error => frame::abort(setup.me, &error.to_string()),
+        NetError::Aborted { origin, reason, .. } => frame::abort(origin.party, None, reason),
+        error => frame::abort(setup.me, None, &error.to_string()),
     };
     let told = match setup.network {
         // The neighbour may already expect the bytes of the simulated network.

@@ -77,9 +77,24 @@ pub enum NetError {
     Handshake { who: Who, cause: String },
 
     // Once connected.
-    /// Nothing came from the party for longer than the time-out.
-    #[error("{who} has been silent for {}", seconds(.waited))]
-    Stalled { who: Who, waited: Duration },
+    /// Nothing came from the party for longer than the time-out; `witness` says the same.
+    #[error("{who} has been silent for {}{}", seconds(.waited), to_another(.witness))]
+    Stalled { who: Who, waited: Duration, witness: Option<Who> },
+    /// This party does not hear it, or not any more, and another one does.
+    #[error(
+        "{cause}, but {witness} hears it: the connection between {who} and this party is cut; look for a \
+         firewall or a router between the two that drops connections"
+    )]
+    Cut { who: Who, witness: Who, cause: String },
+    /// Two other parties have lost each other.
+    #[error(
+        "the connection between {one} and {other} is cut: this party hears both, {one} says that {cause}; \
+         look for a firewall or a router between the two that drops connections"
+    )]
+    CutBetween { one: Who, other: Who, cause: String },
+    /// No other party can be heard.
+    #[error("{cause}, and {other} is silent too: is this party cut off from the network?")]
+    Alone { who: Who, other: Who, cause: String },
     /// The connection broke without a word.
     #[error("{who} is gone: {cause}")]
     Died { who: Who, cause: String },
@@ -146,6 +161,10 @@ fn seconds(time: &Duration) -> String {
 
 fn turned_away(refused: &Option<String>) -> String {
     refused.as_ref().map_or(String::new(), |refused| format!("; turned away: {refused}"))
+}
+
+fn to_another(witness: &Option<Who>) -> String {
+    witness.as_ref().map_or(String::new(), |witness| format!(", to {witness} too"))
 }
 
 fn as_told_by(who: &Who, origin: &Who) -> String {

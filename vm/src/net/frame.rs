@@ -6,11 +6,12 @@
 //! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
 //!
 //! ```text
-//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello
-//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; else 0
-//! bytes 2–3   0
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness
+//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; witness: the party in question; else 0
+//! byte 2      abort: 1 more than the index of the party that the sender has lost, if that is the reason; else 0
+//! byte 3      0
 //! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
-//! bytes 8–15  data: number of the round; hello: number of the trip; else 0
+//! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; else 0
 //! ```
 //!
 //! All numbers are little-endian. Any other content is an error; decoding never panics and reserves no memory.
@@ -44,6 +45,8 @@ pub enum Frame {
     Abort {
         /// The party at which it failed, as the sender says.
         origin: Party,
+        /// The party that the sender does not hear, or not any more, if that is why.
+        suspect: Option<Party>,
         /// Bytes of the reason (UTF-8) that follow, at most [`MAX_REASON`].
         length: usize,
     },
@@ -51,6 +54,13 @@ pub enum Frame {
     Finished,
     /// The sender knows that all parties have, and leaves.
     Goodbye,
+    /// The answer to an abort with a suspect.
+    Witness {
+        /// The suspect.
+        of: Party,
+        /// Whether the sender hears it.
+        hears: bool,
+    },
     /// An echo of the set-up.
     Hello {
         /// Which one.
@@ -81,17 +91,20 @@ impl Frame {
     /// The bytes of the header.
     pub fn encode(self) -> [u8; HEADER] {
         let (kind, detail, length, number) = match self {
-            Self::Data { round, length, last } => (1, u8::from(last), length, round),
-            Self::Heartbeat => (2, 0, 0, 0),
-            Self::Abort { origin, length } => (3, origin as u8, length, 0),
-            Self::Finished => (4, 0, 0, 0),
-            Self::Goodbye => (5, 0, 0, 0),
-            Self::Hello { trip } => (6, 0, 0, trip),
+            Self::Data { round, length, last } => (1, [u8::from(last), 0], length, round),
+            Self::Heartbeat => (2, [0, 0], 0, 0),
+            Self::Abort { origin, suspect, length } => {
+                (3, [origin as u8, suspect.map_or(0, |party| 1 + party as u8)], length, 0)
+            }
+            Self::Finished => (4, [0, 0], 0, 0),
+            Self::Goodbye => (5, [0, 0], 0, 0),
+            Self::Hello { trip } => (6, [0, 0], 0, trip),
+            Self::Witness { of, hears } => (7, [of as u8, 0], 0, hears.into()),
         };
         debug_assert!(length <= MAX_CHUNK);
         let mut bytes = [0; HEADER];
         bytes[0] = kind;
-        bytes[1] = detail;
+        bytes[1..3].copy_from_slice(&detail);
         bytes[4..8].copy_from_slice(&(length as u32).to_le_bytes());
         bytes[8..].copy_from_slice(&number.to_le_bytes());
         bytes
@@ -102,36 +115,39 @@ impl Frame {
     /// # Errors
     /// Everything that [`Frame::encode`] does not write.
     pub fn decode(bytes: &[u8; HEADER]) -> Result<Self, FrameError> {
-        let [kind, detail, 0, 0, l0, l1, l2, l3, number @ ..] = *bytes else {
+        let [kind, detail, more, 0, l0, l1, l2, l3, number @ ..] = *bytes else {
             return Err(FrameError::Field);
         };
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
         let number = u64::from_le_bytes(number);
-        match (kind, detail, length, number) {
-            (1, 0 | 1, 1.., round) => {
+        let party = |index: u8| Party::from_index(index.into()).ok_or(FrameError::Field);
+        match (kind, detail, more, length, number) {
+            (1, 0 | 1, 0, 1.., round) => {
                 Ok(Self::Data { round, length: bounded(length, MAX_CHUNK)?, last: detail == 1 })
             }
-            (2, 0, 0, 0) => Ok(Self::Heartbeat),
-            (3, _, _, 0) => Ok(Self::Abort {
-                origin: Party::from_index(detail.into()).ok_or(FrameError::Field)?,
+            (2, 0, 0, 0, 0) => Ok(Self::Heartbeat),
+            (3, _, _, _, 0) => Ok(Self::Abort {
+                origin: party(detail)?,
+                suspect: more.checked_sub(1).map(party).transpose()?,
                 length: bounded(length, MAX_REASON)?,
             }),
-            (4, 0, 0, 0) => Ok(Self::Finished),
-            (5, 0, 0, 0) => Ok(Self::Goodbye),
-            (6, 0, 0, trip) => Ok(Self::Hello { trip }),
-            (1..=6, ..) => Err(FrameError::Field),
+            (4, 0, 0, 0, 0) => Ok(Self::Finished),
+            (5, 0, 0, 0, 0) => Ok(Self::Goodbye),
+            (6, 0, 0, 0, trip) => Ok(Self::Hello { trip }),
+            (7, _, 0, 0, hears @ (0 | 1)) => Ok(Self::Witness { of: party(detail)?, hears: hears == 1 }),
+            (1..=7, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
     }
 }
 
 /// An abort frame with as much of `reason` as fits.
-pub fn abort(origin: Party, reason: &str) -> Vec<u8> {
+pub fn abort(origin: Party, suspect: Option<Party>, reason: &str) -> Vec<u8> {
     let mut end = reason.len().min(MAX_REASON);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
-    let mut bytes = Frame::Abort { origin, length: end }.encode().to_vec();
+    let mut bytes = Frame::Abort { origin, suspect, length: end }.encode().to_vec();
     bytes.extend_from_slice(&reason.as_bytes()[..end]);
     bytes
 }
@@ -146,8 +162,12 @@ pub fn find_abort(mut bytes: &[u8]) -> Option<(Party, String)> {
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
         match Frame::decode(header).ok()? {
             Frame::Data { length, .. } => bytes = rest.get(length..)?,
-            Frame::Abort { origin, length } => return Some((origin, printable(rest.get(..length)?))),
-            Frame::Heartbeat | Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => bytes = rest,
+            Frame::Abort { origin, length, .. } => return Some((origin, printable(rest.get(..length)?))),
+            Frame::Heartbeat
+            | Frame::Finished
+            | Frame::Goodbye
+            | Frame::Hello { .. }
+            | Frame::Witness { .. } => bytes = rest,
         }
     }
     None
@@ -173,8 +193,13 @@ mod tests {
             Just(Frame::Heartbeat),
             Just(Frame::Finished),
             Just(Frame::Goodbye),
-            (0..3usize, 0..=MAX_REASON)
-                .prop_map(|(party, length)| Frame::Abort { origin: Party::ALL[party], length }),
+            (0..3usize, 0..4usize, 0..=MAX_REASON).prop_map(|(party, suspect, length)| Frame::Abort {
+                origin: Party::ALL[party],
+                suspect: Party::from_index(suspect),
+                length
+            }),
+            (0..3usize, any::<bool>())
+                .prop_map(|(party, hears)| Frame::Witness { of: Party::ALL[party], hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
         ]
     }
@@ -209,7 +234,7 @@ mod tests {
             let mut bytes = Frame::Heartbeat.encode().to_vec();
             bytes.extend(Frame::Data { round: 1, length: 3, last: true }.encode());
             bytes.extend([0; 3]);
-            bytes.extend(abort(Party::P2, &reason));
+            bytes.extend(abort(Party::P2, None, &reason));
             let (origin, text) = find_abort(&bytes).expect("the abort is there");
             prop_assert_eq!(origin, Party::P2);
             prop_assert!(reason.starts_with(&text));

@@ -28,6 +28,10 @@ pub(super) struct Incoming {
     back: usize,
     state: State,
     phase: Phase,
+    /// Whether payload is thrown away, because the run has failed.
+    discarding: bool,
+    /// What the neighbour says of the third party: whether it hears it.
+    witness: Option<(Party, bool)>,
 }
 
 /// How far the neighbour is with its run.
@@ -52,7 +56,7 @@ enum State {
     /// So many bytes of payload.
     Data(usize),
     /// The reason of an abort, of which so many bytes are here.
-    Reason { origin: Party, text: Vec<u8>, have: usize },
+    Reason { origin: Party, suspect: Option<Party>, text: Vec<u8>, have: usize },
 }
 
 const NEXT_HEADER: State = State::Header([0; HEADER], 0);
@@ -64,7 +68,17 @@ pub(super) enum Fault {
     Truncated { round: u64, got: usize, expected: usize },
     Oversized { round: u64, got: usize, expected: usize },
     Malformed(FrameError),
-    Aborted { origin: Party, reason: String },
+    Aborted(Abort),
+}
+
+/// A failure that a neighbour reports.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Abort {
+    /// Where it happened, as the neighbour says.
+    pub(super) origin: Party,
+    /// Whom the neighbour has lost, if that is the failure.
+    pub(super) suspect: Option<Party>,
+    pub(super) reason: String,
 }
 
 impl Incoming {
@@ -79,6 +93,8 @@ impl Incoming {
             back: 0,
             state: NEXT_HEADER,
             phase: Phase::Running,
+            discarding: false,
+            witness: None,
         }
     }
 
@@ -116,6 +132,19 @@ impl Incoming {
             State::Header(..) | State::Data(_) | State::Reason { .. } => self.phase != Phase::Ended,
             State::Parked { .. } => false,
         }
+    }
+
+    /// The run has failed: from now on payload is thrown away, whatever its round, so that what follows it is read.
+    pub(super) fn discard(&mut self) {
+        self.discarding = true;
+        if let State::Parked { length, .. } = self.state {
+            self.state = State::Data(length);
+        }
+    }
+
+    /// What the neighbour has said of the third party, if it was asked: whether it hears it.
+    pub(super) fn witness(&self, of: Party) -> Option<bool> {
+        self.witness.filter(|(party, _)| *party == of).map(|(_, hears)| hears)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -160,6 +189,10 @@ impl Incoming {
     pub(super) fn space<'a>(&'a mut self, sink: &'a mut [u8]) -> Option<&'a mut [u8]> {
         match &mut self.state {
             State::Header(bytes, have) => Some(&mut bytes[*have..]),
+            State::Data(left) if self.discarding => {
+                self.spill.resize(DRAIN, 0);
+                Some(&mut self.spill[..DRAIN.min(*left)])
+            }
             State::Data(left) if !sink.is_empty() => {
                 let most = sink.len().min(*left);
                 Some(&mut sink[..most])
@@ -192,6 +225,9 @@ impl Incoming {
                 if *left == 0 {
                     self.state = NEXT_HEADER;
                 }
+                if self.discarding {
+                    return Ok(0);
+                }
                 self.arrived += count;
                 if sink.is_empty() {
                     self.back += count;
@@ -200,10 +236,11 @@ impl Incoming {
                 }
                 Ok(count)
             }
-            State::Reason { origin, text, have } => {
+            State::Reason { origin, suspect, text, have } => {
                 *have += count;
                 if *have == text.len() {
-                    return Err(Fault::Aborted { origin: *origin, reason: frame::printable(text) });
+                    let (origin, suspect, reason) = (*origin, *suspect, frame::printable(text));
+                    return Err(Fault::Aborted(Abort { origin, suspect, reason }));
                 }
                 Ok(0)
             }
@@ -216,16 +253,21 @@ impl Incoming {
 
     fn enter(&mut self, frame: Frame) -> Result<(), Fault> {
         self.state = match frame {
+            Frame::Data { length, .. } if self.discarding => State::Data(length),
             Frame::Data { .. } if self.phase != Phase::Running => {
                 return Err(Fault::Malformed(FrameError::Field));
             }
             Frame::Data { round, length, last } => State::Parked { round, length, last },
-            Frame::Abort { origin, length: 0 } => {
-                return Err(Fault::Aborted { origin, reason: String::new() });
+            Frame::Abort { origin, suspect, length: 0 } => {
+                return Err(Fault::Aborted(Abort { origin, suspect, reason: String::new() }));
             }
-            Frame::Abort { origin, length } => {
+            Frame::Abort { origin, suspect, length } => {
                 debug_assert!(length <= MAX_REASON);
-                State::Reason { origin, text: vec![0; length], have: 0 }
+                State::Reason { origin, suspect, text: vec![0; length], have: 0 }
+            }
+            Frame::Witness { of, hears } => {
+                self.witness = Some((of, hears));
+                NEXT_HEADER
             }
             Frame::Finished if self.phase == Phase::Running => {
                 self.phase = Phase::Finished;
@@ -361,7 +403,7 @@ mod tests {
             random in prop::collection::vec(any::<u8>(), 0..200), place: prop::sample::Index, value: u8, announced in 0..100usize,
         ) {
             let mut damaged = message(1, &random, 30);
-            damaged.extend(frame::abort(Party::P1, "reason"));
+            damaged.extend(frame::abort(Party::P1, None, "reason"));
             let place = place.index(damaged.len());
             damaged[place] = value;
             for bytes in [random, damaged] {
@@ -386,8 +428,26 @@ mod tests {
     #[test]
     fn a_reason_is_reported_and_cannot_steer_a_terminal() {
         let mut incoming = Incoming::new();
-        let bytes = frame::abort(Party::P2, "no file \x1b[31m");
+        let bytes = frame::abort(Party::P2, Some(Party::P0), "no file \x1b[31m");
         let result = feed(&mut incoming, &bytes, 5, &mut &mut [][..]);
-        assert_eq!(result, Err(Fault::Aborted { origin: Party::P2, reason: "no file  [31m".into() }));
+        let abort = Abort { origin: Party::P2, suspect: Some(Party::P0), reason: "no file  [31m".into() };
+        assert_eq!(result, Err(Fault::Aborted(abort)));
+    }
+
+    /// When a run has failed, what follows the messages is read through them.
+    #[test]
+    fn a_word_behind_messages_that_are_not_wanted_any_more() {
+        let mut bytes = message(9, &[1; 300], 100);
+        bytes.extend(Frame::Witness { of: Party::P1, hears: true }.encode());
+        for piece in [1, 7, 1000] {
+            let mut incoming = Incoming::new();
+            incoming.announce(3, 0).unwrap();
+            let used = feed(&mut incoming, &bytes, piece, &mut &mut [][..]).unwrap();
+            assert_eq!(incoming.parked(), Some(9));
+            incoming.discard();
+            feed(&mut incoming, &bytes[used..], piece, &mut &mut [][..]).unwrap();
+            assert_eq!((incoming.witness(Party::P1), incoming.witness(Party::P0)), (Some(true), None));
+            assert_eq!(incoming.ready(), 0);
+        }
     }
 }

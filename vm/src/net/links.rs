@@ -1,97 +1,50 @@
-//! The two links of a party: rounds of messages whose sizes are known in advance.
+//! The two links of a party, as protocols use them: [`Rounds`] behind a lock, and a second thread that shows signs of life.
 //!
-//! A program's schedule fixes, for every round, how many bytes each party sends to each other party. The engine announces the sizes
-//! with [`Links::begin`], gives outgoing bytes piece by piece with [`Links::send`], and takes incoming bytes piece by piece with
-//! [`Links::receive`]; a round is over when everything that was announced has moved. [`Links::exchange`] is all of it in one call.
-//!
-//! **Streaming.** Small pieces are gathered until the message is complete or fills a record; large ones leave at once, as fast as the
-//! socket takes them. When the queue of a link is full, `send` waits, and meanwhile the reader drains both links: into the caller's
-//! buffer if one is waiting, else into a buffer of this module that never exceeds the announced size of the round.
-//!
-//! **Why this cannot deadlock.** Take a party in the earliest round that any party is in. Whoever it sends to is in the same round, for nobody
-//! leaves a round without this party's message; and a party drains what is sent to it in its own round whenever it waits, for reading or
-//! for writing. So the earliest party's messages move, and so do those it waits for. Bytes of a later round stay in the socket: nobody reads ahead.
-//!
-//! **Counting.** [`Traffic`] is kept where bytes pass to the transport. It knows sizes only, nothing of instructions, so that comparing it
-//! with the compiler's figures means something.
-//!
-//! **Failing.** Any error ends the use of the links: the caller reports it with [`Links::abort`], which tells the other parties why. A party that
-//! waits sends a heartbeat every quarter of the time-out; one that computes calls [`Links::poll`] now and then, which also lets bytes flow.
+//! The party's own thread does all the work of the links while it is in a call of [`Links`]. Between calls it computes, for longer than the
+//! others' patience if a kernel or a file is large. Then the *pulse* has the links: several times per second it takes in what has come,
+//! answers it, and sends a heartbeat when one is due. It finds the lock taken whenever the party's own thread is at work, and then has nothing to do.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use super::error::{Direction, NetError, Who};
-use super::frame::{self, Frame, HEADER};
-use super::incoming::{Fault, Incoming, Phase};
-use super::outgoing::Outgoing;
+use super::error::{NetError, Who};
 use super::party::{Pair, Party, Side};
-use super::transport::{Read, Transport};
+use super::rounds::Rounds;
+pub use super::rounds::Traffic;
+use super::transport::Transport;
 
-/// A link whose queue is longer than this takes no further chunk.
-const QUEUE: usize = 256 << 10;
-/// How long a closing party waits for what the others still say.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// What has moved over the links of one party.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes of payload handed to the transport.
-    pub sent: Pair<u64>,
-    /// Bytes of payload taken from the transport.
-    pub received: Pair<u64>,
-    /// Rounds begun.
-    pub rounds: u64,
-    /// Bytes of headers sent before the payload. Encryption adds about 22 bytes per 16 KiB, which are not in here.
-    pub headers: Pair<u64>,
-    /// Time spent waiting for the other parties.
-    pub waited: Duration,
-}
+/// Between two looks of the pulse.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The links of one party to its neighbours.
 pub struct Links {
     me: Party,
     who: Pair<Who>,
-    transport: Box<dyn Transport>,
-    /// Silence for this long while something is awaited is a failure.
-    stall: Duration,
-    /// The number of the round in progress; rounds of the set-up count too, so that headers differ.
-    round: u64,
-    outgoing: Pair<Outgoing>,
-    incoming: Pair<Incoming>,
-    traffic: Traffic,
-    /// Whether the round in progress is one of the program's.
-    counted: bool,
-    /// Whether anything has arrived since the last look.
-    heard: Pair<bool>,
-    /// The failure that a neighbour reported.
-    reported: Option<(Party, String)>,
+    rounds: Arc<Mutex<Rounds>>,
+    pulse: Option<Pulse>,
 }
-
-/// Where arriving bytes go: the rest of a caller's buffer for each side. Empty: they are kept until asked for.
-///
-/// Invariant: a buffer is offered only when nothing that arrived earlier is still kept.
-type Sinks<'a> = Pair<&'a mut [u8]>;
-
-/// Since when a blocked call has seen nothing from each side.
-type Patience = Pair<Option<Instant>>;
 
 impl Links {
     /// Links over a transport whose streams are at their beginning.
     pub fn new(me: Party, who: Pair<Who>, transport: Box<dyn Transport>, stall: Duration) -> Self {
-        Self {
-            me,
-            who,
-            transport,
-            stall,
-            round: 0,
-            outgoing: Pair::from_fn(|_| Outgoing::new()),
-            incoming: Pair::from_fn(|_| Incoming::new()),
-            traffic: Traffic::default(),
-            counted: false,
-            heard: Pair::default(),
-            reported: None,
+        let rounds = Rounds::new(me, who.clone(), transport, stall);
+        Self { me, who, rounds: Arc::new(Mutex::new(rounds)), pulse: None }
+    }
+
+    /// From now on the others get signs of life whatever this thread is busy with.
+    ///
+    /// # Errors
+    /// If the system has no more threads.
+    pub fn keep_alive(&mut self) -> Result<(), NetError> {
+        if self.pulse.is_none() {
+            let pulse = Pulse::start(self.rounds.clone());
+            let pulse =
+                pulse.map_err(|cause| NetError::System { what: "no thread for signs of life", cause })?;
+            self.pulse = Some(pulse);
         }
+        Ok(())
     }
 
     /// The party whose links these are.
@@ -106,7 +59,7 @@ impl Links {
 
     /// What has moved since the set-up.
     pub fn traffic(&self) -> Traffic {
-        self.traffic
+        self.lock().traffic()
     }
 
     /// Begins the next round, in which so many bytes go to and come from each side. Zero means that there is no message.
@@ -114,7 +67,7 @@ impl Links {
     /// # Errors
     /// [`NetError::Undeclared`] if the round before is not over; the message of the new round may already be known to be wrong.
     pub fn begin(&mut self, send: Pair<usize>, receive: Pair<usize>) -> Result<(), NetError> {
-        self.begin_round(send, receive, true)
+        self.enter()?.begin(send, receive)
     }
 
     /// Gives the next bytes of this round's message to `side`. Returns when they are written or queued.
@@ -122,7 +75,7 @@ impl Links {
     /// # Errors
     /// [`NetError::Undeclared`] for more bytes than announced; whatever else the links say while it waits.
     pub fn send(&mut self, side: Side, bytes: &[u8]) -> Result<(), NetError> {
-        self.send_draining(side, bytes, &mut Sinks::default())
+        self.enter()?.send(side, bytes)
     }
 
     /// Fills `into` with the next bytes of this round's message from `side`, and waits for them.
@@ -130,10 +83,7 @@ impl Links {
     /// # Errors
     /// [`NetError::Undeclared`] for more bytes than announced; whatever else the links say while it waits.
     pub fn receive(&mut self, side: Side, into: &mut [u8]) -> Result<(), NetError> {
-        let mut sinks = Sinks::default();
-        sinks[side] = into;
-        self.offer(&mut sinks)?;
-        self.fill(sinks)
+        self.enter()?.receive(side, into)
     }
 
     /// [`Links::receive`] from both sides at once, in whichever order the bytes arrive.
@@ -141,9 +91,7 @@ impl Links {
     /// # Errors
     /// As [`Links::receive`].
     pub fn receive_both(&mut self, next: &mut [u8], prev: &mut [u8]) -> Result<(), NetError> {
-        let mut sinks = Pair::new(next, prev);
-        self.offer(&mut sinks)?;
-        self.fill(sinks)
+        self.enter()?.receive_both(next, prev)
     }
 
     /// A whole round: sends the pieces, fills the buffers. Whoever sends nothing to a side gives no pieces for it.
@@ -151,7 +99,7 @@ impl Links {
     /// # Errors
     /// Whatever the links say.
     pub fn exchange(&mut self, send: Pair<&[&[u8]]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
-        self.exchange_counted(send, into, true)
+        self.enter()?.exchange(send, into)
     }
 
     /// Lets bytes flow without waiting: queued ones leave, and those of this round that have arrived are taken in.
@@ -159,14 +107,12 @@ impl Links {
     /// # Errors
     /// Whatever the links say.
     pub fn poll(&mut self) -> Result<(), NetError> {
-        self.wait(Duration::ZERO)?;
-        self.pump(&mut Sinks::default())?;
-        self.beat(Instant::now())
+        self.enter()?.poll()
     }
 
-    /// The number of bytes from `side` that [`Links::receive`] gives without waiting, as of the last [`Links::poll`].
+    /// The number of bytes from `side` that [`Links::receive`] gives without waiting, as of the last time that somebody looked.
     pub fn ready(&self, side: Side) -> usize {
-        self.incoming[side].ready()
+        self.lock().ready(side)
     }
 
     /// Swaps byte strings of up to `limit` bytes with both neighbours, outside the program's rounds: not counted.
@@ -174,42 +120,17 @@ impl Links {
     /// # Errors
     /// [`NetError::TooLong`] if a neighbour's is longer; whatever else the links say.
     pub fn swap(&mut self, ours: &[u8], limit: usize) -> Result<Pair<Vec<u8>>, NetError> {
-        let length = (ours.len() as u64).to_le_bytes();
-        let mut lengths = Pair::new([0; 8], [0; 8]);
-        self.exchange_counted(
-            Pair::new(&[&length], &[&length]),
-            Pair::new(&mut lengths.next, &mut lengths.prev),
-            false,
-        )?;
-        let length = |side| {
-            let got = u64::from_le_bytes(lengths[side]);
-            usize::try_from(got).ok().filter(|&got| got <= limit).ok_or_else(|| NetError::TooLong {
-                who: self.who[side].clone(),
-                got,
-                limit,
-            })
-        };
-        let mut theirs = Pair::new(vec![0; length(Side::Next)?], vec![0; length(Side::Prev)?]);
-        self.exchange_counted(
-            Pair::new(&[ours], &[ours]),
-            Pair::new(&mut theirs.next, &mut theirs.prev),
-            false,
-        )?;
-        Ok(theirs)
+        self.enter()?.swap(ours, limit)
     }
 
     /// Sends each neighbour its own bytes and fills `into`, outside the program's rounds: not counted.
     pub(super) fn trade(&mut self, send: Pair<&[u8]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
-        self.exchange_counted(Pair::new(&[send.next], &[send.prev]), into, false)
+        self.enter()?.trade(send, into)
     }
 
     /// Between two rounds: overwrites what is left of their bytes in buffers here and below.
     pub(super) fn wipe(&mut self) {
-        for side in Side::BOTH {
-            self.outgoing[side].wipe();
-            self.incoming[side].wipe();
-        }
-        self.transport.wipe();
+        self.lock().wipe();
     }
 
     /// Ends the run in order. Succeeds only when all three parties have reached this point.
@@ -220,304 +141,64 @@ impl Links {
     /// # Errors
     /// [`NetError::Undeclared`] if a round is not over; whatever the links say while it waits for the others.
     pub fn finish(&mut self) -> Result<(), NetError> {
-        self.check_over()?;
-        self.announce_end(Frame::Finished, Phase::Finished)?;
-        self.announce_end(Frame::Goodbye, Phase::Left)?;
-        self.transport.close(LINGER);
-        Ok(())
+        self.enter()?.finish()
     }
 
     /// Ends a run that has failed here for `reason`, and tells the others. If it was a neighbour that reported the failure, the
     /// neighbour's reason is passed on instead. The links are of no use afterwards.
     pub fn abort(&mut self, reason: &str) {
-        let (origin, reason) = self.reported.take().unwrap_or_else(|| (self.me, reason.to_owned()));
-        for side in Side::BOTH {
-            // A neighbour that cannot be reached any more need not be told.
-            let _ = self.transport.write(side, &frame::abort(origin, &reason));
-        }
-        self.transport.close(LINGER);
+        self.pulse = None;
+        self.lock().abort(reason);
+    }
+
+    /// The lock, and what the pulse has found out.
+    fn enter(&self) -> Result<MutexGuard<'_, Rounds>, NetError> {
+        let mut rounds = self.lock();
+        rounds.found().map_or(Ok(()), Err)?;
+        Ok(rounds)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rounds> {
+        lock(&self.rounds)
     }
 }
 
-/// A round, from beginning to end.
-impl Links {
-    fn begin_round(
-        &mut self,
-        send: Pair<usize>,
-        receive: Pair<usize>,
-        counted: bool,
-    ) -> Result<(), NetError> {
-        self.check_over()?;
-        self.round += 1;
-        self.counted = counted;
-        self.traffic.rounds += u64::from(counted);
-        for side in Side::BOTH {
-            self.outgoing[side].announce(self.round, send[side]);
-            let announced = self.incoming[side].announce(self.round, receive[side]);
-            announced.map_err(|fault| self.fault(side, fault))?;
-        }
-        Ok(())
-    }
+/// A thread that panicked with the lock has ended its run: what it leaves behind can still say so.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn exchange_counted(
-        &mut self,
-        send: Pair<&[&[u8]]>,
-        into: Pair<&mut [u8]>,
-        counted: bool,
-    ) -> Result<(), NetError> {
-        let sizes = send.map(|pieces| pieces.iter().map(|piece| piece.len()).sum());
-        self.begin_round(sizes, into.as_ref().map(|into| into.len()), counted)?;
-        let mut sinks = into;
-        self.offer(&mut sinks)?;
-        for side in Side::BOTH {
-            for piece in send[side] {
-                self.send_draining(side, piece, &mut sinks)?;
-            }
-        }
-        self.fill(sinks)
-    }
+/// The second thread. It ends with this value.
+struct Pulse {
+    over: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
 
-    /// Sends a frame and waits until both neighbours have reached the phase that it announces.
-    fn announce_end(&mut self, frame: Frame, phase: Phase) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            self.tell(side, frame)?;
-        }
-        let mut patience = Patience::default();
-        loop {
-            self.pump(&mut Sinks::default())?;
-            for side in Side::BOTH {
-                if let Some(got) = self.incoming[side].parked() {
-                    return Err(NetError::OutOfStep {
-                        who: self.who[side].clone(),
-                        got,
-                        expected: self.round,
-                    });
+impl Pulse {
+    fn start(rounds: Arc<Mutex<Rounds>>) -> io::Result<Self> {
+        let over = Arc::new((Mutex::new(false), Condvar::new()));
+        let seen = over.clone();
+        let thread = Builder::new().name("pulse".to_owned()).spawn(move || {
+            let (over, changed) = &*seen;
+            let mut over = lock(over);
+            while !*over {
+                if let Ok(mut rounds) = rounds.try_lock() {
+                    rounds.look();
                 }
+                over = changed.wait_timeout(over, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             }
-            let waiting =
-                Pair::from_fn(|side| self.incoming[side].phase() < phase || self.transport.backlog(side) > 0);
-            if waiting == Pair::new(false, false) {
-                return Ok(());
-            }
-            self.block(waiting, &mut patience)?;
-        }
-    }
-
-    /// Fails unless everything that was announced for the round in progress has moved.
-    fn check_over(&self) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let (outgoing, incoming) = (&self.outgoing[side], &self.incoming[side]);
-            if outgoing.given() != outgoing.announced() {
-                return Err(self.undeclared(side, Direction::To, outgoing.given(), outgoing.announced()));
-            }
-            if incoming.taken() != incoming.announced() {
-                return Err(self.undeclared(side, Direction::From, incoming.taken(), incoming.announced()));
-            }
-        }
-        Ok(())
+        })?;
+        Ok(Self { over, thread: Some(thread) })
     }
 }
 
-/// Sending.
-impl Links {
-    fn send_draining(&mut self, side: Side, bytes: &[u8], sinks: &mut Sinks) -> Result<(), NetError> {
-        let (given, announced) = (self.outgoing[side].given(), self.outgoing[side].announced());
-        if bytes.len() > announced - given {
-            let given = given.saturating_add(bytes.len());
-            return Err(self.undeclared(side, Direction::To, given, announced));
-        }
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            self.make_room(side, sinks)?;
-            let Some(chunk) = self.outgoing[side].gather(&mut rest) else { continue };
-            let payload = chunk.payload() as u64;
-            let mut written = self.transport.write(side, chunk.head);
-            if written.is_ok() && !chunk.tail.is_empty() {
-                written = self.transport.write(side, chunk.tail);
-            }
-            if self.counted {
-                self.traffic.sent[side] += payload;
-                self.traffic.headers[side] += HEADER as u64;
-            }
-            self.written(side, written)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until the queue of a link is short enough for another chunk.
-    fn make_room(&mut self, side: Side, sinks: &mut Sinks) -> Result<(), NetError> {
-        if self.incoming[side].phase() != Phase::Running {
-            return Err(NetError::Left { who: self.who[side].clone() });
-        }
-        let mut patience = Patience::default();
-        while self.transport.backlog(side) > QUEUE {
-            self.pump(sinks)?;
-            if self.transport.backlog(side) > QUEUE {
-                let on = Pair::from_fn(|other| other == side);
-                self.block(on, &mut patience)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a frame that is not data.
-    fn tell(&mut self, side: Side, frame: Frame) -> Result<(), NetError> {
-        let written = self.transport.write(side, &frame.encode());
-        self.written(side, written)
-    }
-
-    fn written(&mut self, side: Side, written: io::Result<()>) -> Result<(), NetError> {
-        self.outgoing[side].wrote = true;
-        let flushed = written.and_then(|()| self.transport.flush(side));
-        flushed.map_err(|error| self.lost(side, error))
-    }
-
-    /// A heartbeat to each side that has heard nothing from here for a quarter of the time-out.
-    fn beat(&mut self, now: Instant) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let outgoing = &mut self.outgoing[side];
-            if std::mem::take(&mut outgoing.wrote) {
-                outgoing.last = now;
-            }
-            let due = now.duration_since(outgoing.last) >= self.stall / 4;
-            if due && self.incoming[side].phase() != Phase::Ended && self.transport.backlog(side) == 0 {
-                self.tell(side, Frame::Heartbeat)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Receiving.
-impl Links {
-    /// Offers the caller's buffers for the next bytes from both sides.
-    fn offer(&mut self, sinks: &mut Sinks) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let incoming = &mut self.incoming[side];
-            let (taken, announced) = (incoming.taken(), incoming.announced());
-            if sinks[side].len() > announced - taken {
-                let taken = taken.saturating_add(sinks[side].len());
-                return Err(self.undeclared(side, Direction::From, taken, announced));
-            }
-            incoming.take(&mut sinks[side]);
-        }
-        Ok(())
-    }
-
-    /// Waits until the buffers on offer are full.
-    fn fill(&mut self, mut sinks: Sinks) -> Result<(), NetError> {
-        let mut patience = Patience::default();
-        loop {
-            self.pump(&mut sinks)?;
-            let waiting = sinks.as_ref().map(|sink| !sink.is_empty());
-            if waiting == Pair::new(false, false) {
-                return Ok(());
-            }
-            self.block(waiting, &mut patience)?;
-        }
-    }
-
-    /// Moves what can move without waiting, in both directions.
-    fn pump(&mut self, sinks: &mut Sinks) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            self.transport.flush(side).map_err(|error| self.lost(side, error))?;
-            self.drain(side, &mut sinks[side])?;
-        }
-        Ok(())
-    }
-
-    /// Takes in what has arrived from one side, as far as it belongs to this round.
-    fn drain(&mut self, side: Side, sink: &mut &mut [u8]) -> Result<(), NetError> {
-        while let Some(space) = self.incoming[side].space(sink) {
-            match self.transport.read(side, space) {
-                Ok(Read::Bytes(count)) => {
-                    self.heard[side] = true;
-                    let payload = self.incoming[side].filled(count, sink);
-                    let payload = payload.map_err(|fault| self.fault(side, fault))?;
-                    if self.counted {
-                        self.traffic.received[side] += payload as u64;
-                    }
-                }
-                Ok(Read::Later) => return Ok(()),
-                Ok(Read::End) if self.incoming[side].end() => break,
-                Ok(Read::End) => return Err(self.died(side, "it closed the connection without a word")),
-                Err(error) => return Err(self.died(side, &error.to_string())),
-            }
-        }
-        if self.incoming[side].phase() != Phase::Running && !sink.is_empty() {
-            return Err(NetError::Left { who: self.who[side].clone() });
-        }
-        Ok(())
-    }
-}
-
-/// Waiting.
-impl Links {
-    /// Waits until one of the links moves. Fails if a side that this party cannot go `on` without has been silent for too long.
-    fn block(&mut self, on: Pair<bool>, patience: &mut Patience) -> Result<(), NetError> {
-        let now = Instant::now();
-        let mut limit = self.stall / 8;
-        for side in Side::BOTH {
-            if std::mem::take(&mut self.heard[side]) {
-                patience[side] = None;
-            }
-            if on[side] {
-                let waited = now.duration_since(*patience[side].get_or_insert(now));
-                if waited >= self.stall {
-                    return Err(NetError::Stalled { who: self.who[side].clone(), waited });
-                }
-                limit = limit.min(self.stall - waited);
-            }
-        }
-        self.beat(now)?;
-        self.wait(limit)?;
-        self.traffic.waited += now.elapsed();
-        Ok(())
-    }
-
-    fn wait(&mut self, limit: Duration) -> Result<(), NetError> {
-        let listening = self.incoming.as_ref().map(Incoming::is_listening);
-        let waited = self.transport.wait(listening, limit);
-        waited.map_err(|cause| NetError::System { what: "cannot wait for the other parties", cause })
-    }
-}
-
-/// Errors that name the neighbour.
-impl Links {
-    fn undeclared(&self, side: Side, direction: Direction, given: usize, declared: usize) -> NetError {
-        NetError::Undeclared { who: self.who[side].clone(), round: self.round, direction, given, declared }
-    }
-
-    fn died(&self, side: Side, cause: &str) -> NetError {
-        NetError::Died { who: self.who[side].clone(), cause: cause.to_owned() }
-    }
-
-    /// Writing to a side has failed. If it had time to say why it went, that is the error.
-    fn lost(&mut self, side: Side, error: io::Error) -> NetError {
-        match self.drain(side, &mut &mut [][..]) {
-            Err(last_words @ NetError::Aborted { .. }) => last_words,
-            Ok(()) | Err(_) if self.incoming[side].phase() != Phase::Running => {
-                NetError::Left { who: self.who[side].clone() }
-            }
-            Ok(()) | Err(_) => self.died(side, &error.to_string()),
-        }
-    }
-
-    fn fault(&mut self, side: Side, fault: Fault) -> NetError {
-        let who = self.who[side].clone();
-        match fault {
-            Fault::OutOfStep { got, expected } => NetError::OutOfStep { who, got, expected },
-            Fault::Truncated { round, got, expected } => NetError::Truncated { who, round, got, expected },
-            Fault::Oversized { round, got, expected } => NetError::Oversized { who, round, got, expected },
-            Fault::Malformed(cause) => NetError::Malformed { who, cause },
-            Fault::Aborted { origin, reason } => {
-                self.reported = Some((origin, reason.clone()));
-                let origin = match self.me.side_of(origin) {
-                    Some(side) => self.who[side].clone(),
-                    None => self.me.into(),
-                };
-                NetError::Aborted { who, origin, reason }
-            }
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        *lock(&self.over.0) = true;
+        self.over.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say that the run does not say.
+            let _ = thread.join();
         }
     }
 }

@@ -189,7 +189,11 @@ impl<T: Transport> Tapped<T> {
         let frame = Frame::decode(header).map_err(io::Error::other)?;
         let length = match frame {
             Frame::Data { length, .. } | Frame::Abort { length, .. } => length,
-            Frame::Heartbeat | Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => 0,
+            Frame::Heartbeat
+            | Frame::Finished
+            | Frame::Goodbye
+            | Frame::Hello { .. }
+            | Frame::Witness { .. } => 0,
         };
         if rest.len() < length {
             return Ok(false);
@@ -207,7 +211,8 @@ impl<T: Transport> Tapped<T> {
             | Frame::Heartbeat
             | Frame::Finished
             | Frame::Goodbye
-            | Frame::Hello { .. } => {
+            | Frame::Hello { .. }
+            | Frame::Witness { .. } => {
                 self.inner.write(side, &bytes)?;
             }
         }

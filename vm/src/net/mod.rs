@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`party`](Party) | the ring of parties, and pairs of what belongs to two neighbours |
-//! | [`links`](Links) | rounds of messages of known sizes, streamed, counted and checked: what protocols use |
+//! | [`links`](Links) | what protocols use: `rounds` of messages of known sizes, streamed, counted and checked, and signs of life meanwhile |
+//! | `inquest` | whom to blame for silence |
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
 //! | [`transport`](Transport) | two byte streams: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
@@ -20,6 +21,7 @@ mod frame;
 mod hosts;
 mod identity;
 mod incoming;
+mod inquest;
 pub mod keys;
 mod links;
 mod meet;
@@ -27,6 +29,7 @@ pub mod memory;
 mod model;
 mod outgoing;
 mod party;
+mod rounds;
 mod session;
 mod shape;
 mod tcp;

@@ -356,7 +356,58 @@ fn silence_is_a_failure_after_the_timeout_and_names_the_silent_party() {
         report(links, result)
     });
     assert!(messages[1].starts_with("party 2 has been silent for 0.4"), "{}", messages[1]);
+    assert!(messages[1].ends_with(", to party 0 too"), "{}", messages[1]);
     assert!(messages[0].starts_with("party 1 ended the run: party 2 has been silent"), "{}", messages[0]);
+}
+
+/// A party that hears nobody may be the one that is cut off.
+#[test]
+fn a_party_that_hears_nobody_says_so() {
+    let stall = Duration::from_millis(400);
+    let messages = with_links(triangle(stall), |links| {
+        if links.me() != Party::P0 {
+            std::thread::sleep(8 * stall);
+            return String::new();
+        }
+        let result = checked_round(links, |_, _| 10, 0);
+        report(links, result)
+    });
+    let expected = "and party 2 is silent too: is this party cut off from the network?";
+    assert!(messages[0].starts_with("party 1 has been silent"), "{}", messages[0]);
+    assert!(messages[0].ends_with(expected), "{}", messages[0]);
+}
+
+/// A kernel that takes longer than the others' patience: the party does not look at its links, and its second thread does.
+#[test]
+fn a_party_that_computes_is_not_silent() {
+    let stall = Duration::from_millis(400);
+    with_links(triangle(stall), |links| {
+        links.keep_alive().unwrap();
+        if links.me() == Party::P2 {
+            std::thread::sleep(4 * stall);
+        }
+        checked_round(links, |_, _| 10, 0).unwrap();
+        links.finish().unwrap();
+    });
+}
+
+/// What others report while a party computes is what its next call says.
+#[test]
+fn a_failure_during_a_computation_is_reported_after_it() {
+    let messages = with_links(triangle(TIMEOUT), |links| {
+        links.keep_alive().unwrap();
+        if links.me() == Party::P1 {
+            links.abort("cannot read labels.idx");
+            return String::new();
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = links.begin(Pair::default(), Pair::default());
+        report(links, begun)
+    });
+    for other in [0, 2] {
+        let expected = "party 1 ended the run: cannot read labels.idx";
+        assert!(messages[other].starts_with(expected), "{}", messages[other]);
+    }
 }
 
 /// Heartbeats keep a link alive while a party waits for somebody who computes.

@@ -1,7 +1,9 @@
 //! Three parties in three threads.
 
-use std::net::TcpListener;
-use std::sync::Barrier;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ pub fn as_parties<T: Send>(run: impl Fn(Party) -> T + Sync) -> [T; 3] {
 /// Three parties with keys of their own and free ports.
 pub struct World {
     pub hosts: Hosts,
+    /// A hosts file of its own at some parties.
+    pub own_hosts: [Option<Hosts>; 3],
     pub identities: [Identity; 3],
     pub network: Option<NetworkModel>,
 }
@@ -52,7 +56,8 @@ impl World {
             fingerprint: identities[party.index()].fingerprint(),
         });
         let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT };
-        Self { hosts: Hosts { parties, timeouts }, identities, network: None }
+        let own_hosts = [None, None, None];
+        Self { hosts: Hosts { parties, timeouts }, own_hosts, identities, network: None }
     }
 
     pub fn with_timeouts(mut self, connect: Duration, stall: Duration) -> Self {
@@ -61,7 +66,8 @@ impl World {
     }
 
     pub fn setup(&self, me: Party) -> Setup<'_> {
-        Setup { hosts: &self.hosts, me, identity: &self.identities[me.index()], network: self.network }
+        let hosts = self.own_hosts[me.index()].as_ref().unwrap_or(&self.hosts);
+        Setup { hosts, me, identity: &self.identities[me.index()], network: self.network }
     }
 
     pub fn connect(&self, me: Party) -> Result<Links, NetError> {
@@ -80,6 +86,59 @@ impl World {
 
     pub fn fingerprint(&self, party: Party) -> Fingerprint {
         self.identities[party.index()].fingerprint()
+    }
+}
+
+/// A connection by way of this process, which can cut it.
+pub struct Wire {
+    listener: TcpListener,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Wire {
+    /// Passes on what is dialed at [`Wire::address`] to `target`.
+    pub fn to(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (ends, dead) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let wire = Self { listener: listener.try_clone().expect("a listener"), ends, dead };
+        let (ends, dead, target) = (wire.ends.clone(), wire.dead.clone(), target.to_owned());
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let Ok(far) = TcpStream::connect(&target) else { continue };
+                let both = [&near, &far].map(|end| end.try_clone().expect("a socket"));
+                ends.lock().unwrap().extend(both);
+                for (mut from, mut to) in
+                    [(near.try_clone().expect("a socket"), far.try_clone().expect("a socket")), (far, near)]
+                {
+                    let dead = dead.clone();
+                    thread::spawn(move || {
+                        let mut bytes = vec![0; 64 << 10];
+                        while let Ok(count) = from.read(&mut bytes) {
+                            let passed = dead.load(Ordering::SeqCst) || to.write_all(&bytes[..count]).is_ok();
+                            if count == 0 || !passed {
+                                break;
+                            }
+                        }
+                    });
+                }
+            }
+        });
+        wire
+    }
+
+    pub fn address(&self) -> String {
+        self.listener.local_addr().expect("the address").to_string()
+    }
+
+    /// From now on nothing passes; or both ends are told that the connection is over.
+    pub fn cut(&self, reset: bool) {
+        self.dead.store(true, Ordering::SeqCst);
+        if reset {
+            for end in self.ends.lock().unwrap().iter() {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tern_vm::net::{NetError, NetworkModel, Pair, Party, Side, keys};
 
-use crate::support::{World, assert_balanced, checked_round, message, report};
+use crate::support::{Wire, World, assert_balanced, checked_round, message, report};
 
 /// A time-out that a test can wait for, and that a busy machine does not reach otherwise.
 const STALL: Duration = Duration::from_secs(2);
@@ -102,6 +102,40 @@ fn a_peer_that_stalls_is_named_within_the_timeout() {
     assert!(begun.elapsed() < CONNECT);
     for message in &messages[..2] {
         assert!(message.contains("party 2 (carol) has been silent for 2."), "{message}");
+    }
+}
+
+/// The connection between two parties that are alive is cut, in both ways that there are: nothing passes any more, or it is reset. Nobody accuses
+/// a party, and all name the connection.
+#[test]
+fn a_cut_connection_is_named_and_no_party_is() {
+    for reset in [false, true] {
+        let mut world = World::new().with_timeouts(CONNECT, STALL);
+        let wire = Wire::to(&world.hosts.host(Party::P1).address);
+        let mut seen_by_p0 = world.hosts.clone();
+        seen_by_p0.parties[1].address = wire.address();
+        world.own_hosts[0] = Some(seen_by_p0);
+        let messages = world.run(|links| {
+            links.keep_alive().unwrap();
+            let result = (0..1000).try_for_each(|round| {
+                if (links.me(), round) == (Party::P2, 1) {
+                    wire.cut(reset);
+                }
+                checked_round(links, |_, _| 1000, round)
+            });
+            report(links, result)
+        });
+        for message in &messages {
+            assert!(message.contains("the connection between "), "{reset}: {messages:#?}");
+            assert!(message.contains(" is cut"), "{reset}: {messages:#?}");
+        }
+        let between = "the connection between party 1 (bob) and this party is cut";
+        let told = "the connection between party 0 (alice) and party 1 (bob) is cut";
+        assert!(messages[0].contains(between) || messages[0].contains(told), "{messages:#?}");
+        assert!(
+            messages[2].contains("between party") && messages[2].contains("this party hears both"),
+            "{messages:#?}"
+        );
     }
 }
 

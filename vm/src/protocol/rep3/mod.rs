@@ -99,12 +99,13 @@ pub fn run_party(
     host: &mut dyn Host,
     options: &Options,
 ) -> Result<Report, RunError> {
-    let result = match program.header.ring {
+    let alive = links.keep_alive().map_err(|error| PartyError::Net(error).into());
+    let result = alive.and_then(|()| match program.header.ring {
         64 => run_in::<Z64>(program, links, host, options),
         128 => run_in::<Z128>(program, links, host, options),
         192 => run_in::<Z192>(program, links, host, options),
         _ => run_in::<Z256>(program, links, host, options),
-    };
+    });
     if let Err(error) = &result {
         links.abort(&error.to_string());
     }
