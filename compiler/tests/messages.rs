@@ -6,10 +6,11 @@ use std::path::Path;
 
 use expect_test::expect_file;
 use tern_compiler::diagnostics::{Code, Look, Origin, SourceMap, render_all};
-use tern_compiler::ir::Rounding;
+use tern_compiler::ir::{Protocol, Rounding};
 use tern_compiler::{Compilation, Entry, Request, Settings, compile};
 
-const SETTINGS: Settings = Settings { ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+const SETTINGS: Settings =
+    Settings { protocol: Protocol::Rep3, ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
 
 fn run(name: &str, text: &str, args: &[(&str, &str)]) -> Compilation {
     let mut sources = SourceMap::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tern_bytecode::Program;
 use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
-use tern_compiler::ir::{self, Rounding, Settings};
+use tern_compiler::ir::{self, Protocol, Rounding, Settings};
 use tern_compiler::lower::Entry;
 use tern_compiler::{Compilation, Request, compile};
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
@@ -16,7 +16,13 @@ pub type Values = BTreeMap<String, Vec<f64>>;
 
 /// `f` fraction bits in the smallest ring that has room for products of numbers of 2 f bits.
 pub fn settings(frac: u32, rounding: Rounding) -> Settings {
-    Settings { ring: (4 * frac).next_multiple_of(64), frac, total: 2 * frac, rounding }
+    Settings {
+        protocol: Protocol::Rep3,
+        ring: (4 * frac).next_multiple_of(64),
+        frac,
+        total: 2 * frac,
+        rounding,
+    }
 }
 
 /// Compiles a program without modules of its own.

@@ -62,10 +62,10 @@ fn links_carry_equal_loads() {
     let mut links = report(&code).bits_by_link;
     // what party 0 shares of its input goes to one neighbour
     let input = 64 * 512 * 64;
-    let busiest = |row: [u64; 3]| row.into_iter().max().unwrap_or(0);
-    let place = links[0].iter().position(|bits| *bits == busiest(links[0])).expect("three links");
+    let busiest = |row: &[u64]| row.iter().copied().max().unwrap_or(0);
+    let place = links[0].iter().position(|bits| *bits == busiest(&links[0])).expect("three links");
     links[0][place] -= input;
-    let loads: Vec<u64> = links.into_iter().flatten().filter(|bits| *bits > 0).collect();
+    let loads: Vec<u64> = links.iter().flatten().copied().filter(|bits| *bits > 0).collect();
     let (least, most) = (loads.iter().min().expect("six"), loads.iter().max().expect("six"));
     assert_eq!(loads.len(), 6);
     assert!(*most as f64 <= 1.15 * *least as f64, "{links:?}");

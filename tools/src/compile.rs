@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use tern_bytecode::Program;
-use tern_bytecode::program::Rounding;
+use tern_bytecode::program::{Protocol, Rounding};
 use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, render_all};
 use tern_compiler::{Compilation, Entry, Request, Settings};
 
@@ -182,7 +182,7 @@ fn settings(source: &SourceArgs) -> anyhow::Result<Settings> {
         );
     }
     let rounding = source.rounding.map_or(Rounding::Probabilistic, Rounding::from);
-    Ok(Settings { ring, frac, total, rounding })
+    Ok(Settings { protocol: Protocol::Rep3, ring, frac, total, rounding })
 }
 
 /// Shows messages on standard error.

@@ -1,7 +1,7 @@
 //! The declarations of a program, as the bytecode has them.
 
 use tern_bytecode::Program;
-use tern_bytecode::program::{Header, Input, Output, Protocol};
+use tern_bytecode::program::{Header, Input, Output};
 
 use crate::ir::{self, Inst, Op};
 
@@ -11,7 +11,7 @@ pub fn program(ir: &ir::Program) -> Program {
     Program {
         header: Header {
             name: ir.name.clone(),
-            protocol: Protocol::Rep3,
+            protocol: settings.protocol,
             ring: settings.ring,
             frac: settings.frac,
             total: settings.total,

@@ -1,6 +1,6 @@
 //! Large interactive operations in parts.
 //!
-//! An operation with a corner loads the links unevenly: the corner's neighbour may receive all of a round, and one party computes while the
+//! An operation loads the links unevenly: one party may receive all of a round, and one computes while the
 //! others wait. In parts, which [`crate::schedule::route`] sends over different links, the load is level, and a part travels while the next
 //! one is computed. Costs stay the same to the byte: parts of planes of bits consist of whole words.
 
@@ -14,8 +14,6 @@ use tern_bytecode::{View, cost};
 use super::code::{self, Block, BlockId, Code, Item, Op, OpId};
 use super::view;
 
-/// Numbers of parts, the largest first: all routes, or all corners.
-const PARTS: [usize; 2] = [6, 3];
 /// Bytes that a part sends at least, over all links and rounds.
 const LEAST: u64 = 64 << 10;
 /// Elements in a word of a plane.
@@ -99,17 +97,10 @@ fn half(instr: &Instr) -> Option<Reg> {
 
 /// Where to cut an operation that goes element by element, if it is large.
 fn cut(code: &Code, instr: &Instr) -> Option<Cut> {
-    let (Instr::Reshare { dst, .. }
-    | Instr::Truncate { dst, .. }
-    | Instr::Sign { dst, .. }
-    | Instr::And { dst, .. }
-    | Instr::Word { dst, .. }
-    | Instr::Compose { dst, .. }
-    | Instr::Select { dst, .. }
-    | Instr::SelectAgain { dst, .. }) = *instr
-    else {
+    if !instr.can_be_cut() {
         return None;
-    };
+    }
+    let (dst, _) = instr.registers().find(|(_, role)| *role != Role::Read)?;
     let bytes = cost::bytes(&cost::traffic(&code.program, instr));
     let written: Vec<&View> =
         instr.registers().filter(|(_, role)| *role != Role::Read).map(|(reg, _)| code.view(reg)).collect();
@@ -118,7 +109,8 @@ fn cut(code: &Code, instr: &Instr) -> Option<Cut> {
     let inner = shape.iter().product::<usize>() / shape[axis];
     let grain = WORD / WORD.gcd(&inner);
     let grains = shape[axis] / grain;
-    let parts = PARTS.into_iter().find(|&n| n <= grains && bytes / n as u64 >= LEAST)?;
+    let choices = code.program.header.protocol.model().parts;
+    let parts = choices.iter().copied().find(|&n| n <= grains && bytes / n as u64 >= LEAST)?;
     let at = |i: usize| if i == parts { shape[axis] } else { i * grains / parts * grain };
     Some(Cut { axis, parts: (0..parts).map(|i| at(i)..at(i + 1)).collect() })
 }

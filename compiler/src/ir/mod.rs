@@ -24,7 +24,7 @@ use std::ops::{Index, IndexMut};
 
 pub use build::Builder;
 pub use op::Op;
-pub use tern_bytecode::program::{Element, Kind, Place, Preparation, Rounding};
+pub use tern_bytecode::program::{Element, Kind, Place, Preparation, Protocol, Rounding};
 pub use types::{Const, ConstData, Type};
 
 use crate::diagnostics::Span;
@@ -105,6 +105,8 @@ impl Inst {
 /// What holds for the whole program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// The protocol that the program is compiled for.
+    pub protocol: Protocol,
     /// Bits of the ring: 64, 128, 192 or 256.
     pub ring: u32,
     /// Fraction bits of `fix`.

@@ -377,18 +377,20 @@ impl<'a> Lowerer<'a> {
     fn place(&mut self, place: &'a ast::Place) -> Option<Place> {
         match place {
             ast::Place::Shares(_) => Some(Place::Shares),
-            ast::Place::Party { number, .. } => match self.constant_int(number)? {
-                n @ 0..=2 => Some(Place::Party(n as u8)),
-                n => {
-                    self.error(
-                        Code::N012,
-                        number.span,
-                        format!("there is no party {n}"),
-                        "parties are 0, 1 and 2",
-                    );
-                    None
+            ast::Place::Party { number, .. } => {
+                let n = self.constant_int(number)?;
+                let parties = self.options.settings.protocol.model().parties;
+                match u8::try_from(n) {
+                    Ok(n) if usize::from(n) < parties => Some(Place::Party(n)),
+                    _ => {
+                        let last = parties - 1;
+                        let others: Vec<String> = (0..last).map(|party| party.to_string()).collect();
+                        let there = format!("parties are {} and {last}", others.join(", "));
+                        self.error(Code::N012, number.span, format!("there is no party {n}"), there);
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 

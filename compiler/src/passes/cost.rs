@@ -3,7 +3,7 @@
 
 use tern_bytecode::cost;
 use tern_bytecode::instr::{Instr, Reg, Route};
-use tern_bytecode::program::{self as bytecode, Buffer, Dim, Header, Protocol, View};
+use tern_bytecode::program::{self as bytecode, Buffer, Dim, Header, View};
 
 use crate::ir::{Block, Inst, Kind, Op, Program, Settings, Type, ValueId};
 
@@ -100,7 +100,7 @@ fn sample(settings: &Settings, types: [&Type; 3]) -> bytecode::Program {
     bytecode::Program {
         header: Header {
             name: String::new(),
-            protocol: Protocol::Rep3,
+            protocol: settings.protocol,
             ring: settings.ring,
             frac: settings.frac,
             total: settings.total,
@@ -123,12 +123,18 @@ fn sample(settings: &Settings, types: [&Type; 3]) -> bytecode::Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::Rounding;
+    use crate::ir::{Protocol, Rounding};
 
     /// The table of the protocols: bits per element at 64 bits with 16 fraction bits.
     #[test]
     fn figures_are_those_of_the_protocols() {
-        let settings = Settings { ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+        let settings = Settings {
+            protocol: Protocol::Rep3,
+            ring: 64,
+            frac: 16,
+            total: 32,
+            rounding: Rounding::Probabilistic,
+        };
         let bits = |op: Op, from: Kind, to: Kind| {
             let (from, to) = (Type::new(from, 0, [1024]), Type::new(to, 0, [1024]));
             price(&settings, &op, &from, &to).bytes * 8 / 1024

@@ -8,11 +8,11 @@
 //! - the operands of sums, differences and concatenations have one kind: [`Op::Promote`] and [`Op::Widen`] are written out.
 //!
 //! **Where to reshare.** Values that somebody needs replicated are reshared. For the others, going backwards, the price of staying
-//! additive is what follows from it: two elements for a truncation (it begins by collecting the shares), the price of resharing for the result
+//! additive is what follows from it: that of collecting the shares for a truncation, the price of resharing for the result
 //! of a linear operation on it, if no other operand is additive anyway. Operands that all come from one value, like a selection and what it leaves, share
-//! the price, so that this value bears all of it. Where that is more than three elements, the value itself is
-//! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection costs two
-//! elements more when it ends replicated, rather than three.
+//! the price, so that this value bears all of it. Where that is more than resharing it, the value itself is
+//! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection has a
+//! price of its own for ending replicated. The prices are the protocol's ([`tern_bytecode::model::Prices`]), in ring elements.
 
 use crate::ir::infer::infer;
 use crate::ir::{Block, Inst, Kind, Op, Origin, Program, ValueId};
@@ -225,16 +225,17 @@ impl Plan {
         additive: &[ValueId],
     ) -> u64 {
         let elements = |v: ValueId| program.ty(v).len() as u64;
+        let prices = program.settings.protocol.model().prices;
         match role {
-            Role::Truncation => 2 * elements(arg),
+            Role::Truncation => prices.collect * elements(arg),
             Role::Linear | Role::Joint => {
                 let own = conversion(program, inst, role);
                 let result = at(inst.results[0]);
                 let result = if self.demanded[result] { own } else { self.price[result].min(own) };
                 // The parts of a whole that is replicated otherwise are reshared by themselves, if that is all it takes.
-                let parts = additive.iter().map(|a| 3 * elements(*a)).sum();
+                let parts = additive.iter().map(|a| prices.reshare * elements(*a)).sum();
                 match role {
-                    Role::Joint if result > parts => 3 * elements(arg) + 1,
+                    Role::Joint if result > parts => prices.reshare * elements(arg) + 1,
                     _ if additive.iter().all(|a| self.root[at(*a)] == self.root[at(arg)]) => {
                         result / additive.len() as u64
                     }
@@ -249,7 +250,8 @@ impl Plan {
 /// What it costs, in ring elements, to have the result replicated.
 fn conversion(program: &Program, inst: &Inst, role: Role) -> u64 {
     let elements = inst.results.first().map_or(0, |r| program.ty(*r).len()) as u64;
-    if role == Role::Selection { 2 * elements } else { 3 * elements }
+    let prices = program.settings.protocol.model().prices;
+    elements * if role == Role::Selection { prices.replicate } else { prices.reshare }
 }
 
 fn at(value: ValueId) -> usize {

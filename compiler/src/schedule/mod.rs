@@ -156,7 +156,8 @@ impl Wishes<'_> {
 
     fn bytes(&self, store: u32) -> u64 {
         let buffer = self.code.program.buffers[store as usize];
-        buffer.kind.bytes(buffer.len, self.code.program.header.ring)
+        let header = &self.code.program.header;
+        header.protocol.model().bytes(buffer.kind, buffer.len, header.ring)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which of the six routes every operation takes: so that no link has much more to carry than the others.
+//! Which of the protocol's routes every operation takes: so that no link has much more to carry than the others.
 //!
 //! Greedy, round by round, the largest operations first: the route that adds least to the busiest link of its rounds, and of these the one
 //! that levels the links over the whole block.
@@ -29,7 +29,7 @@ pub fn assign(program: &Program, mut candidates: Vec<Candidate<'_>>, total: &mut
         let half = kept_half(program, candidate.instr);
         let choices: Vec<Route> = match (&*candidate.instr, half.and_then(|h| kept.get(&h))) {
             (Instr::SelectAgain { .. }, Some(route)) => vec![*route],
-            _ => (0..Route::COUNT).map(Route).collect(),
+            _ => program.header.protocol.model().all_routes().collect(),
         };
         let first = candidate.round as usize;
         let Some((route, traffic)) = choices

@@ -5,8 +5,8 @@ use tern_bytecode::Program;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary};
 use tern_compiler::diagnostics::{FileId, Origin as FileOrigin, SourceMap, Span};
 use tern_compiler::ir::{
-    self, Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Rounding, Settings, Type,
-    ValueId,
+    self, Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Protocol, Rounding,
+    Settings, Type, ValueId,
 };
 
 /// The product of two matrices.
@@ -25,7 +25,13 @@ pub fn number(p: i64, q: i64) -> BigRational {
 
 impl Sketch {
     pub fn new() -> Sketch {
-        let settings = Settings { ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+        let settings = Settings {
+            protocol: Protocol::Rep3,
+            ring: 64,
+            frac: 16,
+            total: 32,
+            rounding: Rounding::Probabilistic,
+        };
         let mut program = ir::Program::new("sketch", settings);
         program.explicit_forms = true;
         let mut sources = SourceMap::new();

@@ -21,7 +21,7 @@ pub(crate) struct Share {
     pub(crate) waited: f64,
     pub(crate) rounds: u64,
     /// Bits of payload that it has sent, by receiver.
-    pub(crate) sent: [u64; 3],
+    pub(crate) sent: Vec<u64>,
     /// The largest resident size of its process, in bytes.
     pub(crate) peak_memory: u64,
     /// In the order of the source.
@@ -94,7 +94,7 @@ impl Measured {
 
     /// Bits that these parties have sent.
     fn bits(&self) -> u64 {
-        self.shares.iter().flat_map(|share| share.sent).sum()
+        self.shares.iter().flat_map(|share| &share.sent).sum()
     }
 
     fn most<T: PartialOrd + Copy + Default>(&self, figure: impl Fn(&Share) -> T) -> T {
@@ -141,9 +141,9 @@ impl Measured {
 
     /// Emits the last event of a run.
     pub(super) fn tell(&self, events: &mut Events, loaded: &Loaded, network: Option<NetworkModel>) {
-        let mut bits_by_link = [None; 3];
+        let mut bits_by_link = vec![None; loaded.program.header.protocol.model().parties];
         for share in &self.shares {
-            bits_by_link[share.party] = Some(share.sent);
+            bits_by_link[share.party] = Some(&share.sent);
         }
         let (seconds, waited) = (self.most(|share| share.seconds), self.most(|share| share.waited));
         let (rounds, peak_memory) = (self.most(|share| share.rounds), self.most(|share| share.peak_memory));

@@ -96,7 +96,7 @@ fn stop_signal(events: &Events) -> anyhow::Result<Arc<AtomicBool>> {
 }
 
 fn share(me: Party, program: &Program, report: &Report, traffic: Traffic) -> Share {
-    let mut sent = [0; 3];
+    let mut sent = vec![0; program.header.protocol.model().parties];
     for side in Side::BOTH {
         sent[me.at(side).index()] = 8 * traffic.sent[side];
     }

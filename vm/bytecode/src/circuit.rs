@@ -68,9 +68,9 @@ impl Adder {
         self.high - self.low
     }
 
-    /// Bits per element that the corner sends in the first round: the monomials of every leaf, and its own bit of the
+    /// Bits per element of what is shared of an addend in the first round: the monomials of every leaf, and the bit of the
     /// top position (lower single positions have theirs among the monomials).
-    pub fn corner_planes(&self) -> u64 {
+    pub fn monomial_planes(&self) -> u64 {
         let monomials: u64 = self.leaves.iter().map(|l| (1 << l.width) - 1).sum();
         monomials + u64::from(self.high > self.low)
     }
@@ -194,7 +194,7 @@ mod tests {
             let log = u64::from(groups.next_power_of_two().trailing_zeros());
             let carry = 11 * u64::from(n / 3) + [0, 5, 7][n as usize % 3] + 6 * (groups - 1) - 3 * log;
             let ands: u64 = adder.levels.iter().map(|l| Adder::ands(l)).sum();
-            let bits = adder.corner_planes() + 2 * adder.exchange_planes() + 3 * ands;
+            let bits = adder.monomial_planes() + 2 * adder.exchange_planes() + 3 * ands;
             assert!(bits < carry, "{n}: {bits} against {carry}");
             assert_eq!(u64::from(adder.rounds()), 2 + log);
         }

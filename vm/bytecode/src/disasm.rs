@@ -36,8 +36,12 @@ fn header(out: &mut String, program: &Program) -> fmt::Result {
     let rounding = h.rounding.name();
     writeln!(
         out,
-        "; tern bytecode {VERSION}: {}, rep3 over 2^{}, fix {}.{}, {rounding}",
-        h.name, h.ring, h.total, h.frac
+        "; tern bytecode {VERSION}: {}, {} over 2^{}, fix {}.{}, {rounding}",
+        h.name,
+        h.protocol.name(),
+        h.ring,
+        h.total,
+        h.frac
     )?;
     for (name, value) in &h.args {
         writeln!(out, "; arg {name} = {value}")?;
@@ -55,8 +59,11 @@ fn header(out: &mut String, program: &Program) -> fmt::Result {
     for (i, o) in program.outputs.iter().enumerate() {
         writeln!(out, "; output {i}: {}{} {:?} to {}", o.name, dotted(&o.field), o.shape, place(o.to))?;
     }
-    let memory: u64 =
-        program.buffers.iter().map(|b| b.kind.bytes(b.len, h.ring)).fold(0, u64::saturating_add);
+    let memory: u64 = program
+        .buffers
+        .iter()
+        .map(|b| h.protocol.model().bytes(b.kind, b.len, h.ring))
+        .fold(0, u64::saturating_add);
     writeln!(
         out,
         "; {} instructions, {} registers, {} buffers of {memory} bytes in all",
@@ -88,6 +95,7 @@ fn line(out: &mut String, program: &Program, at: usize, instr: &Instr, depth: us
                 write!(text, "%{}", reg.0)?;
                 shapes.push(describe(program, *reg));
             }
+            OperandValue::Route(route) => text.push_str(&(program.header.protocol.model().route)(*route)),
             OperandValue::Imm(value) => text.push_str(value),
         }
     }

@@ -13,41 +13,10 @@ pub struct Reg(pub u32);
 /// An operand that may be absent.
 pub type MaybeReg = Option<Reg>;
 
-/// Which party is the corner of an operation and to which neighbour it sends: one of six.
-///
-/// With corner C the other two are A and B; C sends its shares to B. A = C+1 and B = C-1, or the other way round in the upper three.
+/// Who plays which part in an operation, and over which links it sends: a number whose meaning the program's protocol gives
+/// ([`crate::model`]). All routes of a protocol do the same over different links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route(pub u8);
-
-impl Route {
-    /// The number of routes.
-    pub const COUNT: u8 = 6;
-
-    /// Party C: knows the sum of two shares of the operand.
-    pub fn corner(self) -> usize {
-        usize::from(self.0 % 3)
-    }
-
-    /// True if A is C-1 and B is C+1.
-    pub fn mirrored(self) -> bool {
-        self.0 >= 3
-    }
-
-    /// Party A: shares a key with the corner, receives nothing from it.
-    pub fn a(self) -> usize {
-        (self.corner() + if self.mirrored() { 2 } else { 1 }) % 3
-    }
-
-    /// Party B: receives what the corner sends.
-    pub fn b(self) -> usize {
-        (self.corner() + if self.mirrored() { 1 } else { 2 }) % 3
-    }
-
-    /// The neighbour to which party `i` sends in operations where everybody sends one message around the ring.
-    pub fn onward(self, i: usize) -> usize {
-        (i + if self.mirrored() { 2 } else { 1 }) % 3
-    }
-}
 
 /// How many leading axes of a [`Instr::Contract`]'s operands belong to which group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -185,12 +154,14 @@ pub struct Operand {
     pub value: OperandValue,
 }
 
-/// A register with its role and the kinds that the table allows, or an immediate in text.
+/// A register with its role and the kinds that the table allows, or an immediate.
 #[derive(Debug, Clone)]
 pub enum OperandValue {
     /// A register.
     Reg(Reg, Role, &'static [Kind]),
-    /// An immediate.
+    /// A route.
+    Route(Route),
+    /// Another immediate, as text.
     Imm(String),
 }
 
@@ -201,6 +172,9 @@ trait Field: Sized {
     }
     fn mapped(self, _f: &mut impl FnMut(Reg) -> Reg) -> Self {
         self
+    }
+    fn route(&self) -> Option<Route> {
+        None
     }
     fn route_mut(&mut self) -> Option<&mut Route> {
         None
@@ -238,17 +212,14 @@ macro_rules! display_fields {
 display_fields!(u32, i64, RealUnary, RealBinary, IntBinary, Comparison, Axes);
 
 impl Field for Route {
+    fn route(&self) -> Option<Route> {
+        Some(*self)
+    }
     fn route_mut(&mut self) -> Option<&mut Route> {
         Some(self)
     }
     fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.corner(), if self.mirrored() { "'" } else { "" })
+        self.0.to_string()
     }
 }
 
@@ -273,8 +244,20 @@ macro_rules! role {
     };
 }
 
+macro_rules! property {
+    (in_place in_place) => {
+        true
+    };
+    (cut cut) => {
+        true
+    };
+    ($asked:ident $($other:ident)?) => {
+        false
+    };
+}
+
 macro_rules! define {
-    (@enum $($(#[doc = $doc:literal])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* }),* $(,)?) => {
+    (@enum $($(#[doc = $doc:literal])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* } $($property:ident)? ),* $(,)?) => {
         /// An instruction.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Instr {
@@ -323,6 +306,16 @@ macro_rules! define {
                 }
             }
 
+            /// Whether it goes element by element and may write over an operand.
+            pub fn in_place(&self) -> bool {
+                match self { $(Instr::$variant { .. } => property!(in_place $($property)?)),* }
+            }
+
+            /// Whether it may be done in parts, along any axis of its result.
+            pub fn can_be_cut(&self) -> bool {
+                match self { $(Instr::$variant { .. } => property!(cut $($property)?)),* }
+            }
+
             /// The same instruction on other registers.
             #[allow(unused_mut, unused_variables)] // rows without operands
             pub fn map_registers(&self, mut f: impl FnMut(Reg) -> Reg) -> Instr {
@@ -335,8 +328,8 @@ macro_rules! define {
         /// Name and documentation of every instruction, in the order of the table.
         pub const REFERENCE: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc, "\n"),*))),*];
     };
-    (control { $($control:tt)* } public { $($public:tt)* } share { $($share:tt)* }) => {
-        define! { @enum $($control)* $($public)* $($share)* }
+    ($($section:ident { $($row:tt)* })*) => {
+        define! { @enum $($($row)*)* }
     };
 }
 
@@ -347,9 +340,10 @@ fn push(
     role: Option<Role>,
     kinds: &'static [Kind],
 ) {
-    let value = match (role, field.register()) {
-        (Some(role), Some(reg)) => OperandValue::Reg(reg, role, kinds),
-        (_, None) | (None, _) => OperandValue::Imm(field.text()),
+    let value = match (role, field.register(), field.route()) {
+        (Some(role), Some(reg), _) => OperandValue::Reg(reg, role, kinds),
+        (_, _, Some(route)) => OperandValue::Route(route),
+        (_, None, None) | (None, Some(_), None) => OperandValue::Imm(field.text()),
     };
     list.push(Operand { name, value });
 }
@@ -361,7 +355,7 @@ impl Instr {
     pub fn registers(&self) -> impl Iterator<Item = (Reg, Role)> {
         self.operands().into_iter().filter_map(|o| match o.value {
             OperandValue::Reg(reg, role, _) => Some((reg, role)),
-            OperandValue::Imm(_) => None,
+            OperandValue::Route(_) | OperandValue::Imm(_) => None,
         })
     }
 }

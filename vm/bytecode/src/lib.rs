@@ -7,6 +7,7 @@
 //! - [`container`] turns a program into bytes and back: magic, version, hash, body.
 //! - [`validate`](fn@validate) decides whether a decoded program may run. Nothing else in the project executes code that it has not seen.
 //! - [`circuit`] describes the binary adder behind comparisons and bit decompositions, once for the cost model and the protocol.
+//! - [`model`] is what a protocol is to everybody else: parties, routes, prices, sizes, and what travels when.
 //! - [`cost`] states what each instruction sends over which link in which round.
 //! - [`report`] adds it up over a whole program, loops and all.
 //! - [`disasm`] prints a program for people.
@@ -16,6 +17,7 @@ pub mod container;
 pub mod cost;
 pub mod disasm;
 pub mod instr;
+pub mod model;
 pub mod program;
 pub mod report;
 pub mod table;
@@ -23,5 +25,5 @@ pub mod validate;
 
 pub use container::{DecodeError, decode, encode};
 pub use instr::{Instr, Reg, Route};
-pub use program::{Kind, Program, View};
+pub use program::{Kind, Program, Protocol, View};
 pub use validate::{Fault, validate};

@@ -9,13 +9,13 @@ use crate::instr::Instr;
 pub enum Kind {
     /// Ring elements that everybody knows.
     Plain,
-    /// Replicated shares of ring elements: each party holds two of three summands.
+    /// Shares of ring elements, replicated: each summand is known to all parties but one.
     Shared,
-    /// Additive shares of ring elements: each party holds one of three summands.
+    /// Shares of ring elements as a local product leaves them.
     Additive,
-    /// Replicated shares of bits, packed 64 to a word.
+    /// Shares of bits like those of elements, packed 64 to a word.
     Bit,
-    /// The corner's half of shared bits, additive between its neighbours; lives from one selection to the next.
+    /// What a selection has made of its bits; lives from one selection to the next.
     Half,
     /// IEEE doubles that everybody knows.
     Real,
@@ -47,17 +47,6 @@ impl Kind {
             Kind::Int => "int",
         }
     }
-
-    /// Bytes that `len` elements take in one party of the three-party protocol with a ring of `ring` bits.
-    pub fn bytes(self, len: u64, ring: u32) -> u64 {
-        let element = u64::from(ring) / 8;
-        match self {
-            Kind::Plain | Kind::Additive | Kind::Half => len.saturating_mul(element),
-            Kind::Shared => len.saturating_mul(2 * element),
-            Kind::Bit => len.div_ceil(64).saturating_mul(16),
-            Kind::Real | Kind::Int => len.saturating_mul(8),
-        }
-    }
 }
 
 /// How the low bits go in a truncation.
@@ -84,6 +73,23 @@ impl Rounding {
 pub enum Protocol {
     /// Three parties, replicated secret sharing, one semi-honest corruption.
     Rep3,
+}
+
+impl Protocol {
+    /// All protocols.
+    pub const ALL: &'static [Protocol] = &[Protocol::Rep3];
+
+    /// How people and files call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Rep3 => "rep3",
+        }
+    }
+
+    /// The protocol of that name.
+    pub fn from_name(name: &str) -> Option<Protocol> {
+        Self::ALL.iter().copied().find(|protocol| protocol.name() == name)
+    }
 }
 
 /// What the whole program has in common.

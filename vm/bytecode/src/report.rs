@@ -24,7 +24,7 @@ pub struct CostReport {
     /// Bits that all parties send together.
     pub bits: u64,
     /// Bits by sender and receiver.
-    pub bits_by_link: Links,
+    pub bits_by_link: Vec<Vec<u64>>,
     /// Bits of the busiest link of each round, over all rounds: what bandwidth makes time of.
     pub serial_bits: u64,
     /// Whether the figures are upper bounds: there are branches that differ in cost, or breaks.
@@ -86,12 +86,13 @@ pub fn report(program: &Program) -> CostReport {
     }
     let total = walk.blocks.pop().unwrap_or_default();
     let links = total.links.map(|row| row.map(|bytes| bytes.saturating_mul(8)));
-    let buffers = program.buffers.iter().map(|b| b.kind.bytes(b.len, program.header.ring));
+    let model = program.header.protocol.model();
+    let buffers = program.buffers.iter().map(|b| model.bytes(b.kind, b.len, program.header.ring));
     CostReport {
         program: program.header.name.clone(),
         rounds: total.rounds,
         bits: cost::total(&links),
-        bits_by_link: links,
+        bits_by_link: (0..model.parties).map(|from| links[from][..model.parties].to_vec()).collect(),
         serial_bits: total.serial.saturating_mul(8),
         at_most: total.at_most,
         by_line: total.lines.iter().map(|(line, spent)| line_cost(program, *line, spent)).collect(),
@@ -367,9 +368,9 @@ impl Walk<'_> {
         }
         self.flights.retain(|flight| !flight.is_empty());
         let party = |p: usize| {
-            (0..3).fold(0u64, |sum, q| sum.saturating_add(links[p][q]).saturating_add(links[q][p]))
+            (0..links.len()).fold(0u64, |sum, q| sum.saturating_add(links[p][q]).saturating_add(links[q][p]))
         };
-        let messages = (0..3).map(party).max().unwrap_or(0);
+        let messages = (0..links.len()).map(party).max().unwrap_or(0);
         let busiest = links.iter().flatten().copied().max().unwrap_or(0);
         let block = self.block();
         block.rounds = block.rounds.saturating_add(1);

@@ -1,19 +1,24 @@
 //! The instruction table.
 //!
-//! A row reads `Variant = name { operand: role[kinds] Type, … }` under its documentation. The roles are `write`, `read` and `update` for
-//! registers (`update`: part of the old contents stays) and `imm` for immediates; the kinds are those of [`crate::Kind`] that the
-//! operand accepts. Rows stand in three sections, by who executes them:
+//! A row reads `Variant = name { operand: role[kinds] Type, … } property` under its documentation. The roles are `write`, `read` and
+//! `update` for registers (`update`: part of the old contents stays) and `imm` for immediates; the kinds are those of [`crate::Kind`]
+//! that the operand accepts. A row may have one property:
+//!
+//! - `in_place`: it goes element by element, and the result may lie exactly where an operand is;
+//! - `cut`: it goes element by element and may be done in parts along any axis of the result, which travel over different links.
+//!
+//! Rows stand in sections, by who executes them and whether anything travels:
 //!
 //! - `control`: loops, branches and the round markers, executed by the machine;
 //! - `public`: arithmetic on values that everybody knows, executed by the machine, the same for every protocol;
-//! - `share`: everything that touches secrets, one method per protocol back-end.
+//! - `local`: what a party does with its own shares, one method per back-end;
+//! - `interactive`: what the parties do together, one method per back-end, and one per [`crate::model`] for what travels when;
+//! - `shown`: what is there for whoever runs the emulator.
 //!
-//! Rounds and traffic of the interactive rows are stated in [`crate::cost`], memory by kind in [`crate::program`].
-//!
-//! **To add an instruction**: add its row, its arm in `cost::traffic` (the compiler insists) and in `validate::shapes`, and one method
-//! per back-end. Nothing else names instructions one by one, except the compiler's emission.
+//! **To add a local instruction**: its row, its arm in `validate::shapes`, one method per back-end. **An interactive one** takes one method
+//! per model besides. The compiler insists on all of them. Nothing else names instructions one by one, except the compiler's emission.
 
-/// Calls `$then! { control {rows} public {rows} share {rows} }` with the whole table.
+/// Calls `$then! { control {rows} public {rows} local {rows} interactive {rows} shown {rows} }` with the whole table.
 #[macro_export]
 macro_rules! for_each_instruction {
     ($then:ident) => {
@@ -40,11 +45,11 @@ macro_rules! for_each_instruction {
                 /// `start, start + step, start + 2 step, …` in row-major order.
                 Iota = iota { dst: write[Int] Reg, start: imm i64, step: imm i64 },
                 /// An operation of one IEEE double.
-                RealUnary = real_unary { dst: write[Real] Reg, op: imm RealUnary, a: read[Real] Reg },
+                RealUnary = real_unary { dst: write[Real] Reg, op: imm RealUnary, a: read[Real] Reg } in_place,
                 /// An operation of two IEEE doubles.
-                RealBinary = real_binary { dst: write[Real] Reg, op: imm RealBinary, a: read[Real] Reg, b: read[Real] Reg },
+                RealBinary = real_binary { dst: write[Real] Reg, op: imm RealBinary, a: read[Real] Reg, b: read[Real] Reg } in_place,
                 /// An operation of two 64-bit integers; arithmetic wraps, division by zero is a run-time fault.
-                IntBinary = int_binary { dst: write[Int] Reg, op: imm IntBinary, a: read[Int] Reg, b: read[Int] Reg },
+                IntBinary = int_binary { dst: write[Int] Reg, op: imm IntBinary, a: read[Int] Reg, b: read[Int] Reg } in_place,
                 /// 1 where the comparison holds, else 0.
                 Compare = compare { dst: write[Int] Reg, op: imm Comparison, a: read[Real Int] Reg, b: read[Real Int] Reg },
                 /// `a` where `cond` is not zero, else `b`.
@@ -64,7 +69,7 @@ macro_rules! for_each_instruction {
                 /// Reports a number (or a tensor of them) under a name.
                 Metric = metric { name: imm u32, a: read[Real Int] Reg },
             }
-            share {
+            local {
                 /// Copies elements; the views may differ in layout.
                 Copy = copy { dst: write[Plain Shared Additive Bit Real Int] Reg, a: read[Plain Shared Additive Bit Real Int] Reg },
                 /// `dst[i, …] = a[index[i], …]` along the first axis.
@@ -78,13 +83,13 @@ macro_rules! for_each_instruction {
                 /// A replicated value as an additive one.
                 Widen = widen { dst: write[Additive] Reg, a: read[Shared] Reg },
                 /// Element-wise sum; all operands of one kind.
-                Add = add { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain Shared Additive] Reg },
+                Add = add { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain Shared Additive] Reg } in_place,
                 /// Element-wise difference; all operands of one kind.
-                Sub = sub { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain Shared Additive] Reg },
+                Sub = sub { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain Shared Additive] Reg } in_place,
                 /// Element-wise negative.
-                Neg = neg { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg },
+                Neg = neg { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg } in_place,
                 /// Element-wise product with a public factor; `dst` and `a` of one kind.
-                MulPlain = mul_plain { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain] Reg },
+                MulPlain = mul_plain { dst: write[Plain Shared Additive] Reg, a: read[Plain Shared Additive] Reg, b: read[Plain] Reg } in_place,
                 /// Element-wise product of two replicated values, left in additive form.
                 Mul = mul { dst: write[Additive] Reg, a: read[Shared] Reg, b: read[Shared] Reg },
                 /// Product summed over inner axes, on views of any stride: with the axes of `dims` it is a dot product, a (batched)
@@ -94,13 +99,15 @@ macro_rules! for_each_instruction {
                 /// Sum over the axes whose bits are set in `axes`; `dst` has the others, in order.
                 Sum = sum { dst: write[Plain Shared Additive Real Int] Reg, a: read[Plain Shared Additive Real Int] Reg, axes: imm u32 },
                 /// Exclusive or of shared bits.
-                Xor = xor { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg },
+                Xor = xor { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg } in_place,
                 /// Complement of shared bits.
-                Not = not { dst: write[Bit] Reg, a: read[Bit] Reg },
+                Not = not { dst: write[Bit] Reg, a: read[Bit] Reg } in_place,
                 /// Conjunction with public bits.
-                AndPublic = and_public { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Int] Reg },
+                AndPublic = and_public { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Int] Reg } in_place,
                 /// Uniform shared bits that nobody knows.
                 RandomBits = random_bits { dst: write[Bit] Reg },
+            }
+            interactive {
                 /// An input, shared by its owner (or read from the shares of an earlier run, without communication).
                 Input = input { dst: write[Shared] Reg, input: imm u32, route: imm Route },
                 /// Sends the result to its receiver (or writes the shares, without communication).
@@ -110,23 +117,25 @@ macro_rules! for_each_instruction {
                 /// Opens bits to everybody, as 0 and 1.
                 RevealBits = reveal_bits { dst: write[Int] Reg, a: read[Bit] Reg, route: imm Route },
                 /// Additive to replicated form.
-                Reshare = reshare { dst: write[Shared] Reg, a: read[Additive] Reg, route: imm Route },
+                Reshare = reshare { dst: write[Shared] Reg, a: read[Additive] Reg, route: imm Route } cut,
                 /// Division by 2^`bits` with the program's rounding: ⌊(x + r) / 2^bits⌋ with r uniform, or r = 2^(bits-1).
-                Truncate = truncate { dst: write[Shared] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route },
+                Truncate = truncate { dst: write[Shared] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route } cut,
                 /// Bit `width` - 1 of the value: its sign, if it fits `width` signed bits.
-                Sign = sign { dst: write[Bit] Reg, a: read[Shared] Reg, width: imm u32, route: imm Route },
+                Sign = sign { dst: write[Bit] Reg, a: read[Shared] Reg, width: imm u32, route: imm Route } cut,
                 /// Bits `low..high` of the value, along a new first axis, lowest first.
                 Bits = bits { dst: write[Bit] Reg, a: read[Shared] Reg, low: imm u32, high: imm u32, route: imm Route },
                 /// Conjunction of shared bits.
-                And = and { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg, route: imm Route },
+                And = and { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg, route: imm Route } cut,
                 /// The number whose bits, lowest first, stand along the first axis of `a`; not signed.
-                Word = word { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route },
+                Word = word { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route } cut,
                 /// The same of fewer bits than the ring has, through an adder: cheaper for long words, in more rounds.
-                Compose = compose { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route },
+                Compose = compose { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route } cut,
                 /// `a` where `bit` is set, else 0. With `keep`, the corner's half of the bit stays for later selections by the same bit.
-                Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route },
+                Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
                 /// The same with the half that an earlier selection kept; the route is the earlier one's.
-                SelectAgain = select_again { dst: write[Shared Additive] Reg, half: read[Half] Reg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route },
+                SelectAgain = select_again { dst: write[Shared Additive] Reg, half: read[Half] Reg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
+            }
+            shown {
                 /// Prints a value, in the emulator only.
                 Debug = debug { label: imm u32, a: read[Plain Shared Bit Real Int] Reg, frac: imm u32 },
             }

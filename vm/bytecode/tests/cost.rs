@@ -1,6 +1,7 @@
 //! Bits and rounds of the interactive instructions against the table of the design: at or under it, for both usual rings.
 
 use tern_bytecode::cost::{bytes, rounds, traffic};
+use tern_bytecode::model::rep3::{Corner, MODEL};
 use tern_bytecode::program::{Buffer, Dim, Header, Protocol, Rounding};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
 
@@ -94,9 +95,10 @@ fn long_words_are_cheaper_through_an_adder() {
 #[test]
 fn links_are_those_of_the_route() {
     let p = program(64, 16, Rounding::Probabilistic);
-    for route in (0..Route::COUNT).map(Route) {
+    for route in MODEL.all_routes() {
         let t = traffic(&p, &Instr::Truncate { dst: Reg(5), a: Reg(1), bits: 16, route });
-        let (a, b, c) = (route.a(), route.b(), route.corner());
+        let corner = Corner(route);
+        let (a, b, c) = (corner.a(), corner.b(), corner.party());
         assert_eq!(t.len(), 3);
         assert_eq!((t[0][a][c], t[0][b][c]), (8 * N, 8 * N));
         assert_eq!(t[1][c][b], 8 * N + 2 * N);

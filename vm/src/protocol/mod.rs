@@ -1,4 +1,4 @@
-//! What a protocol must provide: one method per instruction of the table's `share` section, and the two halves of a round.
+//! What a protocol must provide: one method per instruction that is not the machine's, and the two halves of a round.
 //!
 //! Back-ends are `emulator` (clear values; it defines what every instruction means) and `rep3` (replicated shares over links). The trait is
 //! generated from [`tern_bytecode::for_each_instruction!`], so a new row does not compile until every back-end has its method.
@@ -18,9 +18,12 @@ use crate::machine::{Context, RunError};
 use crate::ring::Ring;
 
 macro_rules! backend {
-    (control { $($control:tt)* } public { $($public:tt)* } share {
-        $($(#[doc = $doc:literal])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* }),* $(,)?
-    }) => {
+    (control { $($control:tt)* } public { $($public:tt)* } $($section:ident { $($row:tt)* })*) => {
+        backend! { $($($row)*)* }
+    };
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:ident {
+        $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),*
+    } $($property:ident)? ),* $(,)?) => {
         /// A protocol as the machine sees it.
         pub trait Backend {
             /// The ring over which the program computes.
@@ -38,7 +41,7 @@ macro_rules! backend {
             fn receive(&mut self, context: &mut Context<'_, Self::Element>) -> Result<(), RunError>;
         }
 
-        /// Calls the back-end's method for an instruction of the `share` section; `false` for any other.
+        /// Calls the back-end's method for an instruction of a section of its own; `false` for one of the machine's.
         pub fn dispatch<B: Backend>(
             backend: &mut B,
             context: &mut Context<'_, B::Element>,

@@ -103,7 +103,7 @@ fn draw(p: &Program, numbers: &mut dyn Iterator<Item = u64>) -> Instr {
                 chosen.extend(chosen.last().map(|low| low + places));
             }
             OperandValue::Imm(_) if operand.name == "axes" => chosen.extend(numbers.take(4)),
-            OperandValue::Imm(_) => chosen.push(number(numbers)),
+            OperandValue::Route(_) | OperandValue::Imm(_) => chosen.push(number(numbers)),
         }
     }
     instruction(which, &mut chosen.into_iter())

@@ -7,6 +7,7 @@ use tern_bytecode::{Instr, Kind, Reg, Route};
 use tern_vm::ring::{Ring, Z64, Z128};
 
 use super::reference::{in_ring, positions, shape};
+use super::support::ROUTES;
 use super::trial::{Case, Operand, Trial, case, fixed_case};
 
 const RING_KINDS: [Kind; 2] = [Kind::Shared, Kind::Additive];
@@ -319,7 +320,7 @@ fn sizes_widths_and_routes() {
             }
         }
     }
-    for route in (0..Route::COUNT).map(Route) {
+    for route in (0..ROUTES).map(Route) {
         all::<Z64>(route);
         all::<Z128>(route);
     }

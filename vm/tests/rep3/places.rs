@@ -5,7 +5,7 @@ use tern_bytecode::{Instr, Kind, Route};
 use tern_vm::net::{Party, memory};
 use tern_vm::ring::{Ring, Z64, Z128};
 
-use super::support::{Build, Memo, STALL, over, over_each, seeded};
+use super::support::{Build, Memo, ROUTES, STALL, over, over_each, seeded};
 
 fn values<R: Ring>(n: usize) -> Vec<R> {
     let edges = [R::MIN, R::MAX, R::ZERO, -R::ONE];
@@ -16,9 +16,7 @@ fn values<R: Ring>(n: usize) -> Vec<R> {
 #[test]
 fn inputs_and_outputs_of_parties() {
     fn check<R: Ring>() {
-        for (n, route) in
-            [0, 1, 5, 65].into_iter().flat_map(|n| (0..Route::COUNT).map(move |r| (n, Route(r))))
-        {
+        for (n, route) in [0, 1, 5, 65].into_iter().flat_map(|n| (0..ROUTES).map(move |r| (n, Route(r)))) {
             let mut b = Build::new(R::BITS, Rounding::Nearest);
             for from in 0..3 {
                 let x = b.input(&[n], from, route);

@@ -7,7 +7,7 @@ use tern_vm::ring::{Ring, Z64, Z128, Z192};
 
 use super::instructions::within;
 use super::reference::{elements, floor_shift, limbs, reduced, signed};
-use super::support::{Build, seeded, shared};
+use super::support::{Build, ROUTES, seeded, shared};
 
 /// The values divided by 2^m.
 fn truncated<R: Ring>(x: &[R], kind: Kind, m: u32, route: Route, seed: u64) -> Vec<R> {
@@ -48,7 +48,7 @@ proptest! {
         contents in prop::collection::vec(limbs(), 0..70),
         additive in any::<bool>(),
         m in prop_oneof![any::<u32>(), Just(15)],
-        route in (0..Route::COUNT).prop_map(Route),
+        route in (0..ROUTES).prop_map(Route),
         seed in any::<u64>(),
     ) {
         let kind = if additive { Kind::Additive } else { Kind::Shared };
@@ -76,7 +76,7 @@ fn rounding_up_has_its_probability() {
                 let ups = found.iter().filter(|y| **y == base.sar(m) + Z64::ONE).count() as f64;
                 let p = part as f64 / 16.0;
                 let (mean, deviation) = (f64::from(N) * p, (f64::from(N) * p * (1.0 - p)).sqrt());
-                println!("seed {}, route {route}, {kind:?}: {ups} of {N} go up, {mean} expected", 100 + part);
+                println!("seed {}, {route:?}, {kind:?}: {ups} of {N} go up, {mean} expected", 100 + part);
                 assert!((ups - mean).abs() <= 4.5 * deviation, "{ups} against {mean} ± {deviation}");
                 // neighbours are rounded independently: the number of equal pairs is that of coin tosses
                 let same = found.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use tern_bytecode::cost;
+use tern_bytecode::model::rep3;
 use tern_bytecode::program::{
     Buffer, Dim, Element, Header, Input, Line, Output, Place, Preparation, Protocol, Rounding,
 };
@@ -16,6 +17,9 @@ use tern_vm::{Host, Options, Report, emulate, run_party};
 
 /// Longer than any round takes on a busy machine.
 pub const STALL: Duration = Duration::from_secs(60);
+
+/// How many routes there are.
+pub const ROUTES: u8 = rep3::MODEL.routes;
 
 /// A program in the making.
 pub struct Build {

@@ -9,7 +9,7 @@ use tern_vm::net::memory;
 use tern_vm::ring::Ring;
 
 use super::reference::{Placement, elements, limbs, placement};
-use super::support::{Build, STALL, emulated, over, seeded};
+use super::support::{Build, ROUTES, STALL, emulated, over, seeded};
 
 /// What a trial draws from.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Case {
 /// Any case.
 pub fn case() -> impl Strategy<Value = Case> {
     let contents = prop::collection::vec(prop::collection::vec(limbs(), 1..40), 4);
-    (0..Route::COUNT, prop::collection::vec(placement(), 4), contents, any::<u64>())
+    (0..ROUTES, prop::collection::vec(placement(), 4), contents, any::<u64>())
         .prop_map(|(route, places, contents, seed)| Case { route: Route(route), places, contents, seed })
 }
 

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tern_bytecode::cost;
 use tern_bytecode::instr::{Instr, Reg, Role};
-use tern_bytecode::{cost, validate};
 
 use crate::emit::code::Code;
 use crate::emit::linear::Linear;
@@ -113,7 +113,7 @@ impl Walk<'_> {
     /// Whether the result may lie exactly where this operand is.
     fn overwritable(&self, instr: &Instr, operand: Reg, registers: &[(Reg, Role)]) -> bool {
         let a = self.code.view(operand);
-        validate::in_place(instr)
+        instr.in_place()
             && registers.iter().filter(|(_, role)| *role == Role::Write).all(|(dst, _)| {
                 let dst = self.code.view(*dst);
                 a.offset == dst.offset && a.dims == dst.dims

@@ -3,7 +3,9 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::attributes;
-use crate::ir::{Block, Const, ConstData, Element, Input, Inst, Op, Output, Place, Program, ValueId};
+use crate::ir::{
+    Block, Const, ConstData, Element, Input, Inst, Op, Output, Place, Program, Protocol, ValueId,
+};
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
@@ -58,10 +60,13 @@ impl Printer<'_, '_, '_> {
         let program = self.program;
         let settings = &program.settings;
         let rounding = settings.rounding.name();
+        // most programs are for the first protocol, of which nothing is said
+        let named = Some(settings.protocol).filter(|protocol| *protocol != Protocol::Rep3);
+        let protocol = named.map_or(String::new(), |protocol| format!(" {}", protocol.name()));
         let forms = if program.explicit_forms { " explicit" } else { "" };
         writeln!(
             self,
-            "program {} ring {} fix {}.{} {rounding}{forms}",
+            "program {} ring {} fix {}.{} {rounding}{protocol}{forms}",
             Name(&program.name),
             settings.ring,
             settings.total,

@@ -84,11 +84,15 @@ fn header(program: &Program) -> Result<(), Fault> {
             h.total, h.frac, h.ring
         )));
     }
+    let parties = h.protocol.model().parties;
     let places =
         program.inputs.iter().map(|i| (i.from, i.frac)).chain(program.outputs.iter().map(|o| (o.to, o.frac)));
     for (place, frac) in places {
-        if matches!(place, Place::Party(i) if i > 2) {
-            return Err(Fault::new("an input or output of a party that is not 0, 1 or 2"));
+        if matches!(place, Place::Party(i) if usize::from(i) >= parties) {
+            return Err(Fault::new(format!(
+                "an input or output of a party that is not 0 to {}",
+                parties - 1
+            )));
         }
         if frac >= h.ring {
             return Err(Fault::new("an input or output with more fraction bits than the ring has"));
@@ -196,7 +200,7 @@ fn aliasing(program: &Program, instr: &Instr) -> Result<(), Fault> {
         }
         for &(src, other) in registers.iter().filter(|(reg, _)| *reg != dst) {
             let read = view(program, src)?;
-            let same = written == read && other == Role::Read && in_place(instr);
+            let same = written == read && other == Role::Read && instr.in_place();
             if !same && overlap(written, read) {
                 return Err(Fault::new(format!(
                     "{} writes %{} over its operand %{}",
@@ -207,28 +211,11 @@ fn aliasing(program: &Program, instr: &Instr) -> Result<(), Fault> {
             }
         }
         let twice = registers.iter().filter(|(reg, _)| *reg == dst).count() > 1;
-        if twice && !in_place(instr) {
+        if twice && !instr.in_place() {
             return Err(Fault::new(format!("{} does not work in place", instr.name())));
         }
     }
     Ok(())
-}
-
-/// Instructions that go element by element and may write over an operand.
-pub fn in_place(instr: &Instr) -> bool {
-    matches!(
-        instr,
-        Instr::Add { .. }
-            | Instr::Sub { .. }
-            | Instr::Neg { .. }
-            | Instr::MulPlain { .. }
-            | Instr::RealUnary { .. }
-            | Instr::RealBinary { .. }
-            | Instr::IntBinary { .. }
-            | Instr::Xor { .. }
-            | Instr::Not { .. }
-            | Instr::AndPublic { .. }
-    )
 }
 
 /// Whether every index of the view has an element of its own. Sufficient, and true of everything the compiler writes to.

@@ -1,7 +1,7 @@
 //! Rule 4: shapes and immediates of every instruction.
 
 use super::{Fault, kind, view};
-use crate::instr::{Axes, Instr, Reg};
+use crate::instr::{Axes, Instr, OperandValue, Reg, Route};
 use crate::program::{Constant, Kind, Program};
 
 /// The most products in one contraction: more would not end.
@@ -73,8 +73,8 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         }
         Instr::SelectAgain { dst, half, bit, a, .. } => c.same(&[dst, half, bit, a]),
     }?;
-    instr.operands().iter().try_for_each(|o| match (&o.value, o.name) {
-        (crate::instr::OperandValue::Imm(_), "route") => c.route(instr),
+    instr.operands().iter().try_for_each(|o| match &o.value {
+        OperandValue::Route(route) => c.route(*route),
         _ => Ok(()),
     })
 }
@@ -131,14 +131,9 @@ impl Check<'_> {
         if (index as usize) < len { Ok(()) } else { self.fail(format!("{what} {index} is not there")) }
     }
 
-    fn route(&self, instr: &Instr) -> Result<(), Fault> {
-        let mut instr = *instr;
-        match instr.route_mut() {
-            Some(route) if route.0 >= crate::instr::Route::COUNT => {
-                self.fail(format!("route {} is not one of six", route.0))
-            }
-            _ => Ok(()),
-        }
+    fn route(&self, route: Route) -> Result<(), Fault> {
+        let routes = self.program.header.protocol.model().routes;
+        if route.0 < routes { Ok(()) } else { self.fail(format!("route {} is not one of {routes}", route.0)) }
     }
 
     fn constant(&self, dst: Reg, pool: u32) -> Result<(), Fault> {

@@ -148,7 +148,7 @@ macro_rules! draw_from_list {
 draw_from_list!(RealUnary, RealBinary, IntBinary, Comparison, Kind);
 
 macro_rules! drawing {
-    ($($section:ident { $($(#[$doc:meta])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* }),* $(,)? })*) => {
+    ($($section:ident { $($(#[$doc:meta])* $variant:ident = $name:ident { $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),* } $($property:ident)? ),* $(,)? })*) => {
         /// Every instruction of the table in turn, with operands out of `numbers`.
         pub fn instruction(which: usize, numbers: &mut dyn Iterator<Item = u64>) -> Instr {
             let table: &[fn(&mut dyn Iterator<Item = u64>) -> Instr] = &[

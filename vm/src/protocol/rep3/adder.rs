@@ -104,7 +104,7 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
     /// Round 1: parts of the monomials, leaf by leaf, and of the corner's highest bit. At the corner, A's and B's.
     async fn share_monomials(&self) -> Shares<u64> {
         let op = self.op;
-        let planes = self.adder.corner_planes() as usize;
+        let planes = self.adder.monomial_planes() as usize;
         let parts = |side| op.words(side, Draw::Monomials, planes * words(self.n));
         match op.role() {
             Role::Corner => {
@@ -322,7 +322,7 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
     /// Bit `low + j` of the sum.
     fn sum(&self, j: usize, monomials: &Shares<u64>, carries: Option<&Shares<u64>>) -> Shares<u64> {
         let adder = self.adder;
-        let planes = adder.corner_planes() as usize;
+        let planes = adder.monomial_planes() as usize;
         // single positions are the last leaves, and the highest bit stands behind their monomials
         let monomial = planes - adder.sums() as usize + j;
         let before = (adder.below() + j).checked_sub(1);

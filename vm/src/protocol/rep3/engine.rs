@@ -18,6 +18,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use tern_bytecode::model::rep3::Corner;
 use tern_bytecode::{Program, Route};
 
 use super::draw::Draw;
@@ -190,7 +191,7 @@ impl<R: Ring> World<R> {
     }
 }
 
-/// The part that a party plays in an operation with a corner; see [`Route`].
+/// The part that a party plays in an operation with a corner; see [`Corner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Knows the addend a.
@@ -215,7 +216,7 @@ impl Role {
 pub(super) struct Op<'w, R> {
     pub(super) world: &'w World<R>,
     address: Address,
-    route: Route,
+    route: Corner,
 }
 
 impl<R> Clone for Op<'_, R> {
@@ -231,12 +232,12 @@ impl<'w, R: Ring> Op<'w, R> {
     /// If the loops around it run more often than streams can be addressed.
     pub(super) fn new(world: &'w World<R>, address: Address, route: Route) -> Result<Self, Fault> {
         Stream::new(&world.public, 0, address.instruction, address.iteration)?;
-        Ok(Self { world, address, route })
+        Ok(Self { world, address, route: Corner(route) })
     }
 
     pub(super) fn role(self) -> Role {
         match self.world.me.index() {
-            i if i == self.route.corner() => Role::Corner,
+            i if i == self.route.party() => Role::Corner,
             i if i == self.route.a() => Role::A,
             _ => Role::B,
         }
@@ -245,7 +246,7 @@ impl<'w, R: Ring> Op<'w, R> {
     /// The side of this party on which the party with another role stands.
     pub(super) fn side(self, role: Role) -> Side {
         let party = match role {
-            Role::Corner => self.route.corner(),
+            Role::Corner => self.route.party(),
             Role::A => self.route.a(),
             Role::B => self.route.b(),
         };

@@ -277,7 +277,7 @@ fn views_are_uniform() {
             let receivers = receivers(*start, route);
             assert!(!receivers.is_empty(), "{name} sends nothing");
             for (receiver, samples) in receivers {
-                check(&samples).unwrap_or_else(|fault| panic!("{name}, route {route}, {receiver}: {fault}"));
+                check(&samples).unwrap_or_else(|fault| panic!("{name}, {route:?}, {receiver}: {fault}"));
             }
         }
     }

@@ -38,8 +38,9 @@ pub(super) fn sides(kind: Kind) -> &'static [Side] {
 /// # Errors
 /// If they do not fit into `limit` bytes, or the system has no more.
 pub(super) fn new<R: Ring>(program: &Program, limit: u64) -> Result<Store<R>, Fault> {
+    let model = program.header.protocol.model();
     let secret = program.buffers.iter().filter(|buffer| !sides(buffer.kind).is_empty());
-    let needed = secret.fold(0u64, |sum, b| sum.saturating_add(b.kind.bytes(b.len, R::BITS)));
+    let needed = secret.fold(0u64, |sum, b| sum.saturating_add(model.bytes(b.kind, b.len, R::BITS)));
     if needed > limit {
         return Err(Fault::Memory { needed, limit });
     }

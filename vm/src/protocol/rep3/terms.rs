@@ -1,7 +1,6 @@
 //! What the parties must have in common: compared before the first secret leaves, so that a mistake is named instead of made.
 
 use serde::{Deserialize, Serialize};
-use tern_bytecode::program::Protocol;
 use tern_bytecode::{Program, container};
 
 use super::PartyError;
@@ -23,13 +22,10 @@ impl Terms {
     /// The terms of a run.
     pub fn of(program: &Program, options: &Options) -> Terms {
         let header = &program.header;
-        let protocol = match header.protocol {
-            Protocol::Rep3 => "rep3",
-        };
         let mut terms = vec![
             ("version of tern", env!("CARGO_PKG_VERSION").to_string()),
             ("program", header.name.clone()),
-            ("protocol", protocol.to_string()),
+            ("protocol", header.protocol.name().to_string()),
             ("ring", format!("2^{}", header.ring)),
             ("fixed-point bits", format!("{},{}", header.frac, header.total)),
             ("rounding", header.rounding.name().to_string()),

@@ -1,0 +1,133 @@
+//! What a protocol is to everybody else: parties, routes, prices, what each kind of register takes, and what travels when.
+//!
+//! Compiler, machine and tools ask the [`Model`] of a program's `header.protocol` and know no protocol by name. There is one folder here
+//! per protocol, beside its folder in the virtual machine, which does what is announced here.
+//!
+//! **To add a protocol**: a row in [`Protocol`], a folder here with its [`Model`] and its [`Sends`], a folder under `vm/src/protocol` with
+//! its back-end.
+
+mod operands;
+pub mod rep3;
+
+use crate::cost::Traffic;
+use crate::for_each_instruction;
+use crate::instr::{Instr, MaybeReg, Reg, Route};
+use crate::program::{Kind, Program, Protocol};
+
+pub(crate) use self::operands::Operands;
+
+/// The most parties that a protocol has.
+pub const MAX_PARTIES: usize = 4;
+
+/// What holds for every program of a protocol.
+#[derive(Debug)]
+pub struct Model {
+    /// The parties are 0 to one less.
+    pub parties: usize,
+    /// Routes are 0 to one less.
+    pub routes: u8,
+    /// Into how many parts a large operation may be cut, the largest number first, so that its parts level the links.
+    pub parts: &'static [usize],
+    /// What forms cost.
+    pub prices: Prices,
+    /// Summands of a value of each secret kind that one party holds.
+    pub held: Held,
+    /// A route in listings.
+    pub route: fn(Route) -> String,
+}
+
+/// What the compiler weighs against each other when it chooses forms: ring elements that all parties send together, per element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prices {
+    /// To bring an additive value to replicated form.
+    pub reshare: u64,
+    /// To begin a truncation with an additive value rather than a replicated one.
+    pub collect: u64,
+    /// To end a selection in replicated rather than additive form.
+    pub replicate: u64,
+}
+
+/// Summands of a value that one party holds, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Of a replicated value, and of bits.
+    pub shared: u64,
+    /// Of an additive value.
+    pub additive: u64,
+    /// Of a selection's half.
+    pub half: u64,
+}
+
+/// The model of a protocol.
+pub fn of(protocol: Protocol) -> &'static Model {
+    match protocol {
+        Protocol::Rep3 => &rep3::MODEL,
+    }
+}
+
+impl Protocol {
+    /// What everybody may ask about it.
+    pub fn model(self) -> &'static Model {
+        of(self)
+    }
+}
+
+impl Model {
+    /// Bytes that `len` elements of a kind take in one party, with a ring of `ring` bits.
+    pub fn bytes(&self, kind: Kind, len: u64, ring: u32) -> u64 {
+        let element = u64::from(ring) / 8;
+        match kind {
+            Kind::Plain => len.saturating_mul(element),
+            Kind::Shared => len.saturating_mul(self.held.shared * element),
+            Kind::Additive => len.saturating_mul(self.held.additive * element),
+            Kind::Half => len.saturating_mul(self.held.half * element),
+            Kind::Bit => len.div_ceil(64).saturating_mul(8 * self.held.shared),
+            Kind::Real | Kind::Int => len.saturating_mul(8),
+        }
+    }
+
+    /// All routes.
+    pub fn all_routes(&self) -> impl Iterator<Item = Route> {
+        (0..self.routes).map(Route)
+    }
+}
+
+macro_rules! sends {
+    (control { $($control:tt)* } public { $($public:tt)* } local { $($local:tt)* } interactive {
+        $($(#[doc = $doc:literal])* $variant:ident = $name:ident {
+            $($op:ident : $role:ident $([$($kind:ident)*])? $ty:ident),*
+        } $($property:ident)? ),* $(,)?
+    } shown { $($shown:tt)* }) => {
+        /// What each interactive instruction sends under one protocol. The program may not be valid: listings show any.
+        pub trait Sends {
+            $(
+                $(#[doc = $doc])*
+                fn $name(&self, $($op: $ty),*) -> Traffic;
+            )*
+        }
+
+        fn sends(model: &impl Sends, instr: &Instr) -> Traffic {
+            match *instr {
+                $(Instr::$variant { $($op),* } => model.$name($($op),*),)*
+                _ => Vec::new(), // of the other sections
+            }
+        }
+
+        impl Instr {
+            /// Whether it stands in the table's section of what the parties do together.
+            pub fn is_interactive(&self) -> bool {
+                matches!(self, $(Instr::$variant { .. })|*)
+            }
+        }
+    };
+}
+
+for_each_instruction!(sends);
+
+/// The traffic of one execution of `instr`: by round, what goes over each link. Empty if nothing travels.
+pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
+    let operands = Operands::new(program);
+    match program.header.protocol {
+        Protocol::Rep3 => sends(&rep3::Rounds(operands), instr),
+    }
+}
