@@ -124,6 +124,16 @@ codes! {
     N013 = "an unknown option of an input",
     /// Every output has a name of its own: it is the name of the receiver's file.
     N014 = "two outputs of one name",
+    /// An output is one file with one value, so it is written once: behind a loop, not in it, and not in a function that is called several
+    /// times. To have the value of every iteration, keep each in a row of a tensor:
+    ///
+    ///     var history = zeros([EPOCHS, n])
+    ///     for epoch in 0..EPOCHS {
+    ///         …
+    ///         history[epoch] = w
+    ///     }
+    ///     output history to party 0
+    N015 = "an output that would be written several times",
 
     // ---- T: types and shapes
     /// A call gives every parameter without a default exactly one argument, by position or by name.

@@ -258,7 +258,9 @@ impl<'a> Lowerer<'a> {
         self.hide_break();
         let current = element(self, params[0]);
         self.bind(&f.pattern, current, false);
+        self.loops.push(f.iter.span());
         self.block_for_effect(&f.body);
+        self.loops.pop();
         let flag = self.break_flag();
         self.leave_scope();
         let after: Vec<Value> =

@@ -96,6 +96,7 @@ pub fn lower(
         pending: Vec::new(),
         args: Vec::new(),
         outputs: HashMap::new(),
+        loops: Vec::new(),
         fuel: FUEL,
         muted: 0,
         shapes_only: false,
@@ -157,6 +158,8 @@ struct Lowerer<'a> {
     args: Vec<(String, String)>,
     /// Outputs by name, with their place.
     outputs: HashMap<String, Span>,
+    /// What the run-time loops in progress go through, outermost first.
+    loops: Vec<Span>,
     fuel: u64,
     /// While positive, messages are not recorded: something is evaluated in advance.
     muted: usize,

@@ -466,18 +466,39 @@ impl<'a> Lowerer<'a> {
                 ),
             },
         };
-        if let Some(to) = self.place(to) {
-            let first = self.outputs.insert(name.name.clone(), name.span);
-            match first.filter(|f| *f != name.span) {
-                Some(first) => self.report(
-                    Diagnostic::error(Code::N014, format!("{} is output twice", name.name))
-                        .at(name.span, "")
-                        .label(first, "first here"),
-                ),
-                None => self.output_value(name, &value, String::new(), to, span),
-            }
+        if let Some(to) = self.place(to)
+            && self.is_only_output(name)
+        {
+            self.output_value(name, &value, String::new(), to, span);
         }
         self.builder.origin = origin;
+    }
+
+    /// Whether an output is written once, as a file of its name can be; reports why not.
+    fn is_only_output(&mut self, name: &'a ast::Ident) -> bool {
+        let output = &name.name;
+        let first = self.outputs.insert(output.clone(), name.span);
+        let error = match (self.loops.last(), first) {
+            (Some(again), _) => Diagnostic::error(Code::N015, format!("{output} is output in a loop"))
+                .at(name.span, "")
+                .label(*again, "once per iteration"),
+            (None, Some(first)) if first != name.span => {
+                Diagnostic::error(Code::N014, format!("{output} is output twice"))
+                    .at(name.span, "")
+                    .label(first, "first here")
+            }
+            (None, Some(_)) => Diagnostic::error(Code::N015, format!("{output} is output again and again"))
+                .at(name.span, "an unrolled loop or several calls come here"),
+            (None, None) => return true,
+        };
+        self.report(match error.code {
+            Code::N015 => error
+                .why("an output is one file, which is written once")
+                .help(format!("the last value: write it behind the loop:   output {output} = …"))
+                .help(format!("every value: keep each in a row, and write all of them behind the loop:   rows[i] = {output}")),
+            _ => error,
+        });
+        false
     }
 
     fn output_value(&mut self, name: &'a ast::Ident, value: &Value, field: String, to: Place, span: Span) {
