@@ -26,6 +26,9 @@ pub enum Cause {
     /// A tensor has more elements than a buffer.
     #[error("a tensor of {0} elements; there can be {max}", max = tern_bytecode::validate::MAX_ELEMENTS)]
     Elements(u128),
+    /// The name of an input or an output, which is that of a file.
+    #[error("the name {0}… has {1} letters; those of inputs and outputs have at most {max}", max = tern_bytecode::validate::names::MAX_WORD)]
+    Name(String, usize),
     /// The passes should have removed or replaced this.
     #[error("the compiler kept {0}, which has no instruction (this is a bug in the compiler)")]
     Unexpected(String),

@@ -21,10 +21,12 @@ pub mod view;
 pub mod write;
 
 use tern_bytecode::Program;
+use tern_bytecode::validate::names::{MAX_WORD, legible};
 
 use crate::diagnostics::{Diagnostic, SourceMap};
 use crate::ir;
 use crate::schedule;
+use error::Cause;
 pub use error::EmitError;
 
 /// The bytecode of a differentiated program. It is valid in the sense of [`tern_bytecode::validate()`]. What the passes have left
@@ -43,7 +45,23 @@ fn lower(ir: &ir::Program, sources: &SourceMap) -> Result<Program, EmitError> {
     split::split(&mut code);
     let linear = schedule::schedule(&code);
     let memory = memory::plan(&code, &linear);
-    let program = write::write(code, &linear, memory);
+    let mut program = write::write(code, &linear, memory);
+    name(&mut program)?;
     tern_bytecode::validate(&program).map_err(|fault| EmitError { span: None, cause: fault.into() })?;
     Ok(program)
+}
+
+/// Makes the names such as bytecode can have.
+fn name(program: &mut Program) -> Result<(), EmitError> {
+    let words = program.inputs.iter().map(|i| &i.name).chain(program.outputs.iter().map(|o| &o.name));
+    if let Some(long) = words.into_iter().find(|name| name.len() > MAX_WORD) {
+        return Err(EmitError { span: None, cause: Cause::Name(long[..40].to_string(), long.len()) });
+    }
+    let header = &mut program.header;
+    let texts = program.names.iter_mut().chain(&mut program.files).chain(Some(&mut header.name));
+    let args = header.args.iter_mut().flat_map(|(name, value)| [name, value]);
+    for text in texts.chain(args) {
+        *text = legible(text);
+    }
+    Ok(())
 }

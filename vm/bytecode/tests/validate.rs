@@ -167,6 +167,81 @@ fn headers() {
 }
 
 #[test]
+fn names() {
+    let word = "not a word";
+    for name in [
+        "",
+        "../evil",
+        "a/b",
+        ".hidden",
+        "a b",
+        "a.b",
+        "1st",
+        "\u{1b}[2J",
+        "ä",
+        "-o",
+        "con:",
+        &"x".repeat(201),
+    ] {
+        refused(None, word, |b| b.program.inputs[0].name = name.into());
+        refused(None, word, |b| b.program.outputs[0].name = name.into());
+    }
+    accepted(|b| b.program.outputs[0].name = "_1_y".into());
+    for field in [".", "a..b", "a/b", "..", "l1.weight\n", &"x".repeat(5000)] {
+        refused(None, "is not made of words", |b| b.program.outputs[0].field = field.into());
+    }
+    accepted(|b| b.program.outputs[0].field = "layers.0.weight".into());
+    let hidden = "a character that does not show";
+    for text in ["\u{1b}]0;title\u{7}", "loss\nerror: none", "a\rb", "\u{9b}2J", "\u{202e}ssol", "\0"] {
+        refused(None, hidden, |b| b.program.header.name = text.into());
+        refused(None, hidden, |b| b.program.names[0] = text.into());
+        refused(None, hidden, |b| b.program.files[0] = text.into());
+        refused(None, hidden, |b| b.program.header.args.push(("N".into(), text.into())));
+        refused(None, hidden, |b| b.program.header.args.push((text.into(), "1".into())));
+    }
+    refused(None, "too long", |b| b.program.names[0] = "x".repeat(5000));
+    accepted(|b| b.program.names[0] = "Verlust (%), 精度 → 1".into());
+    refused(None, "the input x is declared twice", |b| b.program.inputs.push(input(&MATRIX)));
+    refused(None, "the output y is declared twice", |b| b.program.outputs.push(output(&MATRIX)));
+    // a file is either one tensor or a model
+    refused(None, "the output y is declared twice", |b| {
+        b.program.outputs.push(output(&MATRIX));
+        b.program.outputs[1].field = "w".into();
+    });
+    refused(None, "the output y is in several places", |b| {
+        b.program.outputs.push(output(&MATRIX));
+        b.program.outputs[0].field = "v".into();
+        b.program.outputs[1].field = "w".into();
+        b.program.outputs[1].to = Place::Shares;
+    });
+    accepted(|b| {
+        b.program.outputs.push(output(&MATRIX));
+        b.program.outputs[0].field = "v".into();
+        b.program.outputs[1].field = "w".into();
+    });
+}
+
+#[test]
+fn outputs_are_written_once() {
+    let write = |b: &Base| Instr::Output { a: b.shared, output: 0, route: ROUTE };
+    accepted(|b| b.op(write(b)));
+    refused(1, "an output in a loop", |b| {
+        b.ops(&[Instr::Loop { counter: b.one, trips: 1 }]);
+        b.op(write(b));
+        b.ops(&[Instr::End {}]);
+    });
+    refused(3, "a second time", |b| {
+        b.op(write(b));
+        b.op(write(b));
+    });
+    accepted(|b| {
+        b.ops(&[Instr::If { cond: b.one }]);
+        b.op(write(b));
+        b.ops(&[Instr::End {}]);
+    });
+}
+
+#[test]
 fn memory() {
     refused(None, "elements", |b| b.program.buffers[0].len = MAX_ELEMENTS + 1);
     refused(None, "does not end with a word", |b| b.program.buffers[4].len = 63);

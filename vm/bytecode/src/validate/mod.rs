@@ -9,7 +9,10 @@
 //! 6. *Structure*: loops and branches nest, `else` and `break_if` stand where they may.
 //! 7. *Rounds*: sends and receives alternate within a block; the result of an operation of r rounds is touched only r receives
 //!    later, its operands are not overwritten before; nothing is in flight at a block's end ([`rounds`]).
+//! 8. *Names* ([`names`]): inputs and outputs are words, all names show as they are, nothing is declared twice, and an output is
+//!    written once.
 
+pub mod names;
 mod rounds;
 mod shapes;
 
@@ -44,6 +47,7 @@ impl Fault {
 /// Checks every rule; the first fault found is returned.
 pub fn validate(program: &Program) -> Result<(), Fault> {
     header(program)?;
+    names::check(program)?;
     for (i, buffer) in program.buffers.iter().enumerate() {
         check_buffer(i, buffer)?;
     }
@@ -61,6 +65,7 @@ pub fn validate(program: &Program) -> Result<(), Fault> {
         return Err(Fault::new("the line table is not as long as the code"));
     }
     let nesting = Nesting::of(program)?;
+    names::outputs(program)?;
     for (at, instr) in program.code.iter().enumerate() {
         let located = |mut fault: Fault| {
             fault.at = Some(at as u32);
