@@ -16,6 +16,7 @@ use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::operations::{MATRIX, MODULES, OPERATIONS, Operation, SIDES, compiled};
 use crate::run::{Job, LineShare, Spent};
+use tern_tools::say;
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -54,11 +55,11 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
     let Bench::Protocols { elements, filter, json } = what;
     for (column, frac) in [16, 32].into_iter().enumerate() {
         if !json {
-            println!("f = {frac}, modulo 2^{}, vectors of {elements}\n", 4 * frac);
-            println!(
+            say::outln(format_args!("f = {frac}, modulo 2^{}, vectors of {elements}\n", 4 * frac));
+            say::outln(format_args!(
                 "{:<28} {:>10} {:>8} {:>12} {:>12} {:>12} {:>14}",
                 "operation", "bits", "rounds", "ns", "paper bits", "system bits", "system ns"
-            );
+            ));
         }
         let wanted =
             OPERATIONS.iter().filter(|o| filter.as_ref().is_none_or(|filter| o.name.contains(filter)));
@@ -75,10 +76,10 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
                     "nanoseconds": figures.nanoseconds, "paper_bits": paper, "system_bits": system,
                     "system_nanoseconds": system_time,
                 });
-                println!("{event}");
+                say::outln(format_args!("{event}"));
             } else {
                 let shown = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.0}"));
-                println!(
+                say::outln(format_args!(
                     "{:<28} {:>10.1} {:>8} {:>12.1} {:>12} {:>12} {:>14}",
                     operation.name,
                     figures.bits,
@@ -87,20 +88,20 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
                     shown(paper.map(f64::from)),
                     shown(system.map(f64::from)),
                     shown(system_time),
-                );
+                ));
             }
         }
         if !json {
-            println!();
+            say::outln("");
         }
     }
     if !json {
-        println!(
+        say::outln(format_args!(
             "Bits are those of all parties together, per element; of the matrix product, per element of the result, but its time is that of all of it."
-        );
-        println!(
+        ));
+        say::outln(format_args!(
             "paper: Keller and Sun, Secure Quantized Training for Deep Learning, Table 1; system: theirs, measured in 2026."
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

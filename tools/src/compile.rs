@@ -12,6 +12,7 @@ use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, 
 use tern_compiler::{Compilation, Entry, Request, Settings};
 
 use crate::SourceArgs;
+use tern_tools::say;
 
 /// A program ready to run, with its sources where there are any.
 pub(crate) struct Loaded {
@@ -46,25 +47,27 @@ pub(crate) fn compile_command(
     let compilation = compile(source, Entry::Main, print_after)?;
     show(&compilation.diagnostics, &compilation.sources);
     for (pass, text) in &compilation.printed {
-        println!("; after {pass}\n{text}");
+        say::outln(format_args!("; after {pass}\n{text}"));
     }
     if timings {
         for (pass, time) in &compilation.timings {
-            eprintln!("{:>9.3} ms  {pass}", 1e3 * time.as_secs_f64());
+            say::errln(format_args!("{:>9.3} ms  {pass}", 1e3 * time.as_secs_f64()));
         }
     }
     let Some(program) = compilation.program else { return Ok(ExitCode::FAILURE) };
     let path = output.unwrap_or_else(|| source.program.with_extension("tbc"));
     let bytes = tern_bytecode::encode(&program);
-    tern_vm::data::write_atomically(&path, |file| std::io::Write::write_all(file, &bytes))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!(
+    tern_vm::data::write_atomically(&path, tern_vm::data::Access::Everybody, |file| {
+        std::io::Write::write_all(file, &bytes)
+    })
+    .with_context(|| format!("cannot write {}", path.display()))?;
+    say::errln(format_args!(
         "{}: {} bytes, {} instructions, {:.2} s",
         path.display(),
         bytes.len(),
         program.code.len(),
         started.elapsed().as_secs_f64()
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -192,9 +195,9 @@ pub(crate) fn show(diagnostics: &[Diagnostic], sources: &SourceMap) {
     }
     let terminal = std::io::stderr().is_terminal();
     let look = if terminal { Look { color: true, unicode: true, width: 120 } } else { Look::PLAIN };
-    eprint!("{}", render_all(diagnostics, sources, look));
+    say::styled(&render_all(diagnostics, sources, look));
     let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     if errors > 0 {
-        eprintln!("{errors} error{}", if errors == 1 { "" } else { "s" });
+        say::errln(format_args!("{errors} error{}", if errors == 1 { "" } else { "s" }));
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use tern_tools::mnist;
+use tern_tools::say;
 
 #[derive(Subcommand)]
 pub(crate) enum DataSet {
@@ -24,9 +25,9 @@ pub(crate) fn run(set: &DataSet) -> anyhow::Result<ExitCode> {
         DataSet::Mnist { from, to } => {
             let summary = mnist::prepare(&mnist::MNIST, from.as_deref(), to, &mnist::Bar::default())?;
             for (file, outcome) in &summary.files {
-                println!("{file}: {outcome}");
+                say::outln(format_args!("{file}: {outcome}"));
             }
-            println!("use it with --data {}", summary.folder.display());
+            say::outln(format_args!("use it with --data {}", summary.folder.display()));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use tern_compiler::lower::modules::LIBRARY;
 use tern_compiler::syntax::{ast, parse};
 
 use crate::compile::show;
+use tern_tools::say;
 
 /// `tern doc`: of the library, if no files are given.
 pub(crate) fn doc(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
@@ -30,7 +31,7 @@ pub(crate) fn doc(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         text.push_str(&module(&name, &source)?);
     }
-    print!("{text}");
+    say::out(format_args!("{text}"));
     Ok(ExitCode::SUCCESS)
 }
 

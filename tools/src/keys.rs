@@ -8,6 +8,7 @@ use tern_vm::net;
 
 use crate::events::{Audience, Events};
 use crate::run::PartyArgs;
+use tern_tools::say;
 
 /// For whom a key is made.
 #[derive(Args, Clone)]
@@ -28,10 +29,10 @@ pub(crate) struct KeygenArgs {
 /// `tern keygen`: files for the party, and on standard output what belongs into everybody's hosts file.
 pub(crate) fn keygen(args: &KeygenArgs) -> anyhow::Result<ExitCode> {
     let files = net::keygen(&args.dir, &args.name, args.years)?;
-    eprintln!("{}: keep it secret", files.key.display());
-    eprintln!("{}: valid for {} years", files.certificate.display(), args.years);
-    println!("[[party]]\nname = \"{}\"\naddress = \"{}\"", args.name, args.address);
-    println!("fingerprint = \"{}\"\n", files.fingerprint);
+    say::errln(format_args!("{}: keep it secret", files.key.display()));
+    say::errln(format_args!("{}: valid for {} years", files.certificate.display(), args.years));
+    say::outln(format_args!("[[party]]\nname = \"{}\"\naddress = \"{}\"", args.name, args.address));
+    say::outln(format_args!("fingerprint = \"{}\"\n", files.fingerprint));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -44,9 +45,14 @@ pub(crate) fn ping(args: &PartyArgs) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for reach in &reached {
         match &reach.rtt {
-            Ok(rtt) => println!("{} at {}: {:.2} ms", reach.who, reach.address, 1e3 * rtt.as_secs_f64()),
+            Ok(rtt) => say::outln(format_args!(
+                "{} at {}: {:.2} ms",
+                reach.who,
+                reach.address,
+                1e3 * rtt.as_secs_f64()
+            )),
             Err(error) => {
-                println!("{} at {}: {error}", reach.who, reach.address);
+                say::outln(format_args!("{} at {}: {error}", reach.who, reach.address));
                 code = ExitCode::FAILURE;
             }
         }

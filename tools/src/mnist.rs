@@ -13,7 +13,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
-use tern_vm::data::write_atomically;
+use tern_vm::data::{Access, write_atomically};
 
 /// Where MNIST goes, and where the programs of this repository look for it.
 pub const FOLDER: &str = "data/mnist";
@@ -47,6 +47,7 @@ pub const MNIST: Dataset<'static> = Dataset {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ],
 };
+use crate::say;
 
 /// Files that belong together, and where they can be had.
 #[derive(Debug, Clone, Copy)]
@@ -178,7 +179,7 @@ impl Wanted<'_> {
         let mut from = BufReader::new(from);
         let start = from.fill_buf().context("nothing came")?;
         let packed = start.starts_with(&[0x1f, 0x8b]);
-        write_atomically(&folder.join(self.name), |out| {
+        write_atomically(&folder.join(self.name), Access::Everybody, |out| {
             let passed = |bytes| progress.advance(bytes);
             if packed {
                 self.check(MultiGzDecoder::new(from), out, &passed)
@@ -272,6 +273,6 @@ impl Progress for Bar {
     }
 
     fn warn(&self, text: &str) {
-        self.with(|bar| bar.suspend(|| eprintln!("warning: {text}")));
+        self.with(|bar| bar.suspend(|| say::errln(format_args!("warning: {text}"))));
     }
 }

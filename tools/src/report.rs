@@ -9,6 +9,7 @@ use tern_vm::net::NetworkModel;
 
 use crate::compile::load;
 use crate::{SourceArgs, View};
+use tern_tools::say;
 
 /// `tern cost`.
 pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -21,12 +22,12 @@ pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> an
         if let (Some(fields), Some(seconds)) = (object.as_object_mut(), seconds) {
             fields.insert("seconds".into(), seconds.into());
         }
-        println!("{object}");
+        say::outln(format_args!("{object}"));
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{}", report.to_text(|file, line| loaded.line(file, line)));
+    say::out(format_args!("{}", report.to_text(|file, line| loaded.line(file, line))));
     if let Some(seconds) = seconds {
-        println!("predicted communication: {seconds:.1} s");
+        say::outln(format_args!("predicted communication: {seconds:.1} s"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -39,7 +40,7 @@ pub(crate) fn inspect(source: &SourceArgs, view: View) -> anyhow::Result<ExitCod
         let Some(ir) = compilation.ir.filter(|_| compilation.program.is_some()) else {
             return Ok(ExitCode::FAILURE);
         };
-        print!("{ir}");
+        say::out(format_args!("{ir}"));
         return Ok(ExitCode::SUCCESS);
     }
     let Some(loaded) = load(source)? else { return Ok(ExitCode::FAILURE) };
@@ -49,7 +50,7 @@ pub(crate) fn inspect(source: &SourceArgs, view: View) -> anyhow::Result<ExitCod
         View::Schedule => show::text(program),
         View::Dot => show::dot(program),
     };
-    print!("{text}");
+    say::out(format_args!("{text}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn explain(code: &str) -> anyhow::Result<ExitCode> {
     let text = tern_compiler::diagnostics::explain(code).or_else(|| tern_vm::data::explain(code));
     match text {
         Some(text) => {
-            print!("{text}");
+            say::out(format_args!("{text}"));
             Ok(ExitCode::SUCCESS)
         }
         None => bail!("there is no code {code}"),

@@ -10,6 +10,7 @@ use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
 
 use crate::SourceArgs;
 use crate::compile::{compile, show};
+use tern_tools::say;
 
 /// Collects failed assertions.
 #[derive(Default)]
@@ -53,13 +54,13 @@ pub(crate) fn test(source: &SourceArgs, filter: Option<&str>) -> anyhow::Result<
     let (mut failed, mut shown) = (0, Vec::new());
     for (i, name) in &chosen {
         let complaints = run(source, *i, &mut shown)?;
-        println!("test {name} ... {}", if complaints.is_empty() { "ok" } else { "FAILED" });
+        say::outln(format_args!("test {name} ... {}", if complaints.is_empty() { "ok" } else { "FAILED" }));
         for line in &complaints {
-            println!("    {line}");
+            say::outln(format_args!("    {line}"));
         }
         failed += usize::from(!complaints.is_empty());
     }
-    println!("{} passed, {failed} failed", chosen.len() - failed);
+    say::outln(format_args!("{} passed, {failed} failed", chosen.len() - failed));
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

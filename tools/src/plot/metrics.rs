@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::events::number_of;
+
 /// The values of each metric in their order.
 pub(crate) type Metrics = BTreeMap<String, Vec<f64>>;
 
@@ -32,7 +34,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Metrics> {
             }
             bail!("{}, line {}: this is no event of a run", path.display(), i + 1);
         };
-        if let Some(value) = event["value"].as_f64() {
+        if let Some(value) = number_of(&event["value"]) {
             metrics.entry(name.to_string()).or_default().push(value);
         }
     }

@@ -16,6 +16,7 @@ use clap::Args;
 
 use figure::{Curve, Look, draw};
 use metrics::read;
+use tern_tools::say;
 
 /// Which runs, and where the figure goes.
 #[derive(Args)]
@@ -43,14 +44,16 @@ pub(crate) fn plot(args: &PlotArgs) -> anyhow::Result<ExitCode> {
         curves.push(Curve { name, look: Look::of(i), metrics });
     }
     save(&args.output, &draw(&args.title, &curves)?)?;
-    println!("{}", args.output.display());
+    say::outln(format_args!("{}", args.output.display()));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a figure.
 pub(crate) fn save(path: &Path, svg: &str) -> anyhow::Result<()> {
-    tern_vm::data::write_atomically(path, |file| std::io::Write::write_all(file, svg.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+    tern_vm::data::write_atomically(path, tern_vm::data::Access::Everybody, |file| {
+        std::io::Write::write_all(file, svg.as_bytes())
+    })
+    .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// `NAME=FILE`, or a file that is called after its directory where its own name says nothing.

@@ -8,6 +8,7 @@ use super::{MILESTONES, NETWORKS, Network, ReproduceArgs};
 use crate::RoundingArg;
 use crate::plot::figure::{Curve, Look, draw};
 use crate::plot::save;
+use tern_tools::say;
 
 /// Epochs of the paper's figures.
 const EPOCHS: u32 = 15;
@@ -124,7 +125,7 @@ fn figure(args: &ReproduceArgs, name: &str, title: &str, planned: &[Planned]) ->
     }
     args.publish(name, &table)?;
     if !curves.is_empty() {
-        println!("{}", args.out.join(format!("{name}.svg")).display());
+        say::outln(format_args!("{}", args.out.join(format!("{name}.svg")).display()));
     }
     Ok(())
 }

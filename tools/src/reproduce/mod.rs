@@ -25,6 +25,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use table::Table;
+use tern_tools::say;
 
 /// What to reproduce, and how much of it.
 #[derive(Args, Clone)]
@@ -129,17 +130,19 @@ impl ReproduceArgs {
         let text = table.to_text();
         write(&self.out.join(format!("{name}.txt")), &text)?;
         write(&self.out.join(format!("{name}.csv")), &table.to_csv())?;
-        println!("\n{text}");
+        say::outln(format_args!("\n{text}"));
         for suffix in ["txt", "csv"] {
-            println!("{}", self.out.join(format!("{name}.{suffix}")).display());
+            say::outln(format_args!("{}", self.out.join(format!("{name}.{suffix}")).display()));
         }
         Ok(())
     }
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    tern_vm::data::write_atomically(path, |file| std::io::Write::write_all(file, text.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+    tern_vm::data::write_atomically(path, tern_vm::data::Access::Everybody, |file| {
+        std::io::Write::write_all(file, text.as_bytes())
+    })
+    .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A network of the paper, and what is known about it.

@@ -13,6 +13,7 @@ use crate::cores::third_of_cores;
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::run::{Job, Spent};
+use tern_tools::say;
 
 /// What one batch of training takes, without the input of data.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -46,11 +47,11 @@ pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Re
         return Ok(Some(known));
     }
     if args.kept {
-        println!("{}: not run securely", training.name);
+        say::outln(format_args!("{}: not run securely", training.name));
         return Ok(None);
     }
     let batches = u64::from(EPOCHS) * u64::from(args.batches);
-    println!("{}: {batches} batches in three processes", training.name);
+    say::outln(format_args!("{}: {batches} batches in three processes", training.name));
     let outputs = Outputs::to_directory(kept.path(""));
     let measured = measure(&program, &files, &outputs, batches)?;
     kept.finish(&measured)?;

@@ -34,9 +34,15 @@ impl Shell {
 
     /// Runs a command that must fail without a panic.
     pub fn refuses(&mut self, args: &str) {
+        self.refused(args);
+    }
+
+    /// The same; gives what it said on standard error.
+    pub fn refused(&mut self, args: &str) -> String {
         let (code, out, err) = self.run(args);
         assert!(matches!(code, Some(1 | 2)), "tern {args} ends with {code:?}:\n{out}{err}");
         assert!(!err.contains("panicked"), "tern {args}:\n{err}");
+        err
     }
 
     /// Runs a command that must succeed; gives what it printed on standard output.
