@@ -8,6 +8,7 @@ use tern_bytecode::{Instr, Kind, Program, Reg};
 use super::context::{Address, Context};
 use super::error::{Fault, RunError};
 use super::host::{Host, Trip};
+use super::limits::available;
 use super::memory::Memory;
 use super::public;
 use super::range::RangeMonitor;
@@ -29,22 +30,14 @@ pub struct Options {
     pub ranges: bool,
     /// Whether to measure the time of every instruction.
     pub profile: bool,
-    /// Bytes that the program's tensors may take; by default as many as the machine has.
+    /// Bytes that the program may take; by default as many as the machine, or this process's control group, has.
     pub memory_limit: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, threads: 1, ranges: false, profile: false, memory_limit: physical_memory() }
+        Self { seed: None, threads: 1, ranges: false, profile: false, memory_limit: available().bytes }
     }
-}
-
-/// Bytes of memory in this machine, if the system says so.
-fn physical_memory() -> u64 {
-    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes =
-        info.strip_prefix("MemTotal:").and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.map_or(u64::MAX, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// Runs a program to its end.
@@ -81,9 +74,12 @@ pub fn run<B: Backend>(
         host,
         trips: Vec::new(),
     };
+    machine.host.begin(Seeds::run_id(public_seed)).map_err(Fault::Begin)?;
     machine.run()?;
     let ranges = machine.ranges.map(RangeMonitor::report);
-    Ok(machine.tally.report(program, machine.memory.bytes(), ranges))
+    let report = machine.tally.report(program, machine.memory.bytes(), ranges);
+    machine.host.finish().map_err(Fault::Finish)?;
+    Ok(report)
 }
 
 struct Machine<'a, B: Backend> {
@@ -107,6 +103,9 @@ impl<B: Backend> Machine<'_, B> {
     fn run(&mut self) -> Result<(), RunError> {
         let mut at = 0;
         while let Some(instr) = self.program.code.get(at as usize) {
+            if self.host.is_stopped() {
+                return Err(RunError::from(Fault::Cancelled).located(self.program, at));
+            }
             let started = self.tally.start();
             let next = self.step(at, instr).map_err(|error| error.located(self.program, at))?;
             self.tally.executed(at, started);

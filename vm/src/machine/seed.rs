@@ -1,9 +1,11 @@
 //! Where a run's randomness comes from: a seed that everybody knows, for permutations and other public picks, and one key for each pair of
 //! parties. Parties agree on fresh ones; a run with a given seed derives them all from it, so that emulator and parties draw the same values.
 
+use tern_bytecode::{Program, container};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::error::Fault;
+use super::host::RunId;
 use crate::prg::Key;
 
 /// All seeds of a run. A party of a real run has its own pairs' only; the emulator and runs with a fixed seed have all.
@@ -30,9 +32,10 @@ pub enum Purpose {
 }
 
 impl Seeds {
-    /// The seeds that belong to a given number.
-    pub fn fixed(seed: u64) -> Seeds {
-        Seeds::derive(&seed.to_le_bytes())
+    /// The seeds that belong to a given number and what the program computes: two programs under one number do not
+    /// mask with the same values, so that the messages of one are no key to those of the other.
+    pub fn fixed(seed: u64, program: &Program) -> Seeds {
+        Seeds::derive(&[&seed.to_le_bytes()[..], &container::identity(program)].concat())
     }
 
     /// Fresh seeds.
@@ -56,6 +59,12 @@ impl Seeds {
             std::array::from_fn(|i| derived[i])
         };
         Seeds { public: blake3::derive_key("tern v1 run seed: public", master), pairs: [0, 1, 2].map(pair) }
+    }
+
+    /// What names the run. It says nothing of the seed.
+    pub fn run_id(public: &[u8; 32]) -> RunId {
+        let derived = blake3::derive_key("tern v1 name of a run", public);
+        RunId(std::array::from_fn(|i| derived[i]))
     }
 
     /// The key of the streams that everybody knows.

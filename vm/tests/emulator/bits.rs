@@ -212,3 +212,19 @@ fn random_bits_are_fair_and_addressed() {
     let unseeded = || b.run::<Z64>(&[], &tern_vm::Options::default()).expect("it runs").0.metrics;
     assert_ne!(unseeded(), unseeded());
 }
+
+/// One seed is not one pad for two programs; where the lines of a program stand does not matter.
+#[test]
+fn random_bits_depend_on_the_program() {
+    let (b, _) = random_bits(20_001);
+    let draw = |b: &Build| b.run::<Z64>(&[], &seeded(1)).expect("it runs").0.metrics[0].1.clone();
+    let bits = draw(&b);
+    let (mut moved, _) = random_bits(20_001);
+    moved.program.files = vec!["elsewhere.mpc".into()];
+    moved.program.lines.iter_mut().for_each(|line| line.line += 7);
+    assert_eq!(draw(&moved), bits);
+    let (mut other, _) = random_bits(20_001);
+    other.program.header.args.push(("RATE".into(), "0.5".into()));
+    let agreement = draw(&other).iter().zip(&bits).filter(|(x, y)| x == y).count();
+    assert!(agreement.abs_diff(10_000) < 354, "{agreement} of 20,001 bits agree"); // 5 standard deviations
+}

@@ -37,7 +37,7 @@ fn emulate_in<R: Ring>(
     host: &mut dyn Host,
     options: &Options,
 ) -> Result<Report, RunError> {
-    let seeds = options.seed.map_or_else(Seeds::fresh, |seed| Ok(Seeds::fixed(seed)))?;
+    let seeds = options.seed.map_or_else(Seeds::fresh, |seed| Ok(Seeds::fixed(seed, program)))?;
     let mut emulator = Emulator::<R> { pairs: seeds.pairs.each_ref().map(Key::new), ring: PhantomData };
     run(program, &mut emulator, Memory::clear, &seeds.public, host, options)
 }

@@ -1,6 +1,7 @@
 //! What the parties must have in common: compared before the first secret leaves, so that a mistake is named instead of made.
 
 use serde::{Deserialize, Serialize};
+use tern_bytecode::validate::names::legible;
 use tern_bytecode::{Program, container};
 
 use super::PartyError;
@@ -38,6 +39,13 @@ impl Terms {
         Terms { terms: terms.into_iter().map(|(name, value)| [name.to_string(), value]).collect() }
     }
 
+    /// Adds a term, once, if there is a value.
+    pub(super) fn add(&mut self, name: String, value: Option<String>) {
+        if let Some(value) = value.filter(|_| self.get(&name).is_none()) {
+            self.terms.push([name, value]);
+        }
+    }
+
     /// As sent to the neighbours.
     pub fn to_bytes(&self) -> Vec<u8> {
         toml::to_string(self).expect("lists of strings are TOML, and a String takes all text").into_bytes()
@@ -61,10 +69,9 @@ impl Terms {
     }
 }
 
-/// A hash of all that is computed: each party may have compiled the source in a directory of its own.
+/// Each party may have compiled the source in a directory of its own.
 fn fingerprint(program: &Program) -> String {
-    let computed = Program { files: Vec::new(), lines: Vec::new(), ..program.clone() };
-    container::hash(&computed).iter().map(|byte| format!("{byte:02x}")).collect()
+    container::identity(program).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes sure that all parties run the same.
@@ -75,9 +82,9 @@ pub(super) fn compare(terms: &Terms, links: &mut Links) -> Result<(), PartyError
         if let Some((what, ours, theirs)) = terms.difference(&theirs) {
             return Err(PartyError::Differs {
                 who: links.who(side).clone(),
-                what: what.to_string(),
-                theirs: theirs.to_string(),
-                ours: ours.to_string(),
+                what: legible(what),
+                theirs: legible(theirs),
+                ours: legible(ours),
             });
         }
     }
