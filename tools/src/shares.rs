@@ -1,55 +1,102 @@
-//! Values that stay shared from one run to the next: every party keeps its own two summands of each element in a file of its own.
-//!
-//! The file is `NAME.shares-I.npz` (or `.safetensors`) at party I. A tensor is in it as the words of its ring elements, int64 in little-endian order, of shape [2, the tensor's …, words]:
-//! first the summand in common with the next party, then that in common with the previous one. The three files together tell the value; one
-//! alone is random.
+//! Values that stay shared from one run to the next: every party keeps its own shares in a file of its own, `NAME.shares-I.tern` at party I.
+//! docs/shares.md describes the format. The files of two parties together tell the value; one alone is random.
 
-use anyhow::bail;
-use tern_bytecode::program::Output;
-use tern_vm::data::{Array, Element, InputSpec, Options, Source, Values};
-use tern_vm::machine::Elements;
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+use tern_bytecode::Program;
+use tern_bytecode::program::{Element, Input, Output, Protocol};
+use tern_vm::data::shares::{Head, ShareFile, Tensor};
+use tern_vm::machine::{Elements, RunId};
 use tern_vm::net::Party;
 
-/// The name of a party's file, without suffix.
+/// The name of a party's file.
 pub(crate) fn file_name(name: &str, party: Party) -> String {
-    format!("{name}.{}", mark(party))
+    format!("{name}.{}.tern", mark(party))
 }
 
 /// The file of `party` that belongs to the same value as `file`, which is some party's.
 pub(crate) fn file_of(file: &str, party: Party) -> String {
-    Party::ALL.into_iter().fold(file.to_string(), |file, other| file.replace(&mark(other), &mark(party)))
-}
-
-/// What a party writes.
-pub(crate) fn to_array(declared: &Output, elements: Elements<'_>) -> Array {
-    let words: Vec<i64> = elements.words.iter().map(|word| *word as i64).collect();
-    let inner = declared.shape.iter().map(|size| *size as usize);
-    let shape: Vec<usize> = std::iter::once(2).chain(inner).chain([elements.limbs]).collect();
-    Array::new(shape, words)
-}
-
-/// What the file of a tensor holds: the words of both summands.
-pub(crate) fn spec(declared: InputSpec, limbs: usize) -> InputSpec {
-    let shape = std::iter::once(2).chain(declared.shape).chain([limbs]).collect();
-    InputSpec { shape, element: Element::Int, options: Options::default(), ..declared }
-}
-
-/// What a party reads, if it is as [`spec`] says.
-pub(crate) fn words(spec: &InputSpec, array: Array, source: &Source) -> anyhow::Result<Vec<u64>> {
-    let (name, shape) = (&spec.name, &spec.shape);
-    if array.shape() != shape {
-        bail!("{source}: shares of {name} have the shape {shape:?}, not {:?}", array.shape());
-    }
-    match array.into_values() {
-        Values::I64(words) => Ok(words.into_iter().map(|word| word as u64).collect()),
-        Values::U8(_) | Values::I32(_) | Values::F32(_) | Values::F64(_) => {
-            bail!("{source}: shares of {name} are int64")
-        }
-    }
+    let path = Path::new(file);
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return file.to_string() };
+    let own = Party::ALL.into_iter().fold(name.to_string(), |name, other| {
+        name.replace(&format!(".{}.", mark(other)), &format!(".{}.", mark(party)))
+    });
+    path.with_file_name(own).display().to_string()
 }
 
 fn mark(party: Party) -> String {
     format!("shares-{}", party.index())
+}
+
+/// What a party is about to write for an output, still without tensors.
+pub(crate) fn empty(program: &Program, name: &str, me: Party, run: RunId) -> ShareFile {
+    ShareFile { head: head(program, name, me, run.to_string()), words: Vec::new() }
+}
+
+/// Adds a tensor.
+pub(crate) fn add(file: &mut ShareFile, declared: &Output, elements: Elements<'_>) {
+    let Output { name, field, element, shape, frac, .. } = declared;
+    file.head.tensors.push(tensor((name, field), *element, *frac, shape));
+    file.words.push(elements.words.to_vec());
+}
+
+/// Reads what a party has of an input, whose fields have the indices given: its set, and the words of each field.
+///
+/// # Errors
+/// A file that cannot be read, or is another party's, of another precision or of other tensors: all that differs is named.
+pub(crate) fn read(
+    program: &Program,
+    inputs: &[&Input],
+    me: Party,
+    path: &Path,
+) -> anyhow::Result<(String, Vec<Vec<u64>>)> {
+    let file = ShareFile::read(path).map_err(|error| anyhow!("{} {error}", path.display()))?;
+    let name = inputs.first().map_or("", |input| &input.name);
+    let mut expected = head(program, name, me, file.head.set.clone());
+    let declared = inputs.iter().map(|i| tensor((&i.name, &i.field), i.element, i.frac, &i.shape));
+    expected.tensors.extend(declared);
+    // The value may have had another name where it was put out.
+    let mut found = file.head.clone();
+    if let ([found], [expected]) = (&mut found.tensors[..], &expected.tensors[..])
+        && inputs.iter().all(|input| input.field.is_empty())
+        && found.name == file.head.name
+    {
+        found.name.clone_from(&expected.name);
+    }
+    let differences = found.differences(&expected);
+    if !differences.is_empty() {
+        bail!("{} does not hold this party's shares of {name}: {}", path.display(), differences.join("; "));
+    }
+    let at = |name: &str| found.tensors.iter().position(|tensor| tensor.name == name);
+    let mut all: Vec<Option<Vec<u64>>> = file.words.into_iter().map(Some).collect();
+    let words = expected.tensors.iter().map(|t| at(&t.name).and_then(|i| all[i].take()).unwrap_or_default());
+    Ok((found.set, words.collect()))
+}
+
+/// The file of a data directory that holds a party's shares of an input.
+pub(crate) fn find(directory: &Path, name: &str, me: Party) -> Option<PathBuf> {
+    Some(directory.join(file_name(name, me))).filter(|path| path.is_file())
+}
+
+fn head(program: &Program, name: &str, me: Party, set: String) -> Head {
+    let header = &program.header;
+    let protocol = match header.protocol {
+        Protocol::Rep3 => "rep3".to_string(),
+    };
+    let fixed = [header.frac, header.total];
+    let party = me.index() as u8;
+    Head { protocol, party, set, name: name.into(), ring: header.ring, fixed, tensors: Vec::new() }
+}
+
+fn tensor((name, field): (&str, &str), element: Element, frac: u32, shape: &[u32]) -> Tensor {
+    let name = if field.is_empty() { name } else { field }.to_string();
+    let element = match element {
+        Element::Fix => "fix",
+        Element::Int => "int",
+        Element::Bool => "bool",
+    };
+    Tensor { name, element: element.into(), frac, shape: shape.iter().map(|n| u64::from(*n)).collect() }
 }
 
 #[cfg(test)]
@@ -58,8 +105,10 @@ mod tests {
 
     #[test]
     fn files_of_one_value_differ_in_the_party() {
-        assert_eq!(file_name("w", Party::P2), "w.shares-2");
-        assert_eq!(file_of("out/w.shares-0.npz:l1", Party::P1), "out/w.shares-1.npz:l1");
-        assert_eq!(file_of("out/w.shares-2.npz", Party::P2), "out/w.shares-2.npz");
+        assert_eq!(file_name("w", Party::P2), "w.shares-2.tern");
+        assert_eq!(file_of("out/w.shares-0.tern", Party::P1), "out/w.shares-1.tern");
+        assert_eq!(file_of("out/w.shares-2.tern", Party::P2), "out/w.shares-2.tern");
+        // directories are as they are
+        assert_eq!(file_of("a.shares-0.b/w.shares-0.tern", Party::P1), "a.shares-0.b/w.shares-1.tern");
     }
 }

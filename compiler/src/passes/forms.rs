@@ -13,9 +13,12 @@
 //! the price, so that this value bears all of it. Where that is more than resharing it, the value itself is
 //! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection has a
 //! price of its own for ending replicated. The prices are the protocol's ([`tern_bytecode::model::Prices`]), in ring elements.
+//!
+//! **What stays in shares is shared anew.** An output to shares is reshared, unless resharing has just made it: linear operations leave
+//! old masks, and an old file of one party and a new one of another would tell the value (decision 0006).
 
 use crate::ir::infer::infer;
-use crate::ir::{Block, Inst, Kind, Op, Origin, Program, ValueId};
+use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, ValueId};
 
 /// Decides on forms and writes them out.
 pub fn run(program: &mut Program) {
@@ -282,6 +285,9 @@ impl Writer<'_> {
         match &mut inst.op {
             Op::Select { additive, .. } | Op::SelectAgain { additive } => *additive = !replicated,
             Op::Add | Op::Sub | Op::Concat { .. } | Op::Scatter => self.same_kind(&mut inst),
+            Op::Output(output) if self.program.outputs[*output as usize].to == Place::Shares => {
+                inst.args[0] = self.anew(inst.args[0], inst.origin);
+            }
             _ => {}
         }
         let Some(kind) = self.kind(&inst) else { return self.out.push(inst) };
@@ -332,6 +338,15 @@ impl Writer<'_> {
                 *arg = self.convert(Op::Widen, *arg, Kind::Additive, origin);
             }
         }
+    }
+
+    /// A replicated value under masks of this run.
+    fn anew(&mut self, value: ValueId, origin: Origin) -> ValueId {
+        if self.out.iter().any(|inst| inst.op == Op::Reshare && inst.results.contains(&value)) {
+            return value;
+        }
+        let summands = self.convert(Op::Widen, value, Kind::Additive, origin);
+        self.convert(Op::Reshare, summands, Kind::Shared, origin)
     }
 
     fn convert(&mut self, op: Op, arg: ValueId, kind: Kind, origin: Origin) -> ValueId {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`engine`](self) | operations in flight, rounds |
 //! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
+//! | `common` | shares from files: whether neighbours have the same |
 //! | `store` | shares, and what a party computes on them alone |
 //! | [`terms`](Terms) | what the parties must have in common |
 //! | `draw`, `pack` | purposes of random streams; values in messages |
@@ -19,6 +20,7 @@
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
 
 mod adder;
+mod common;
 mod compose;
 mod draw;
 mod engine;
@@ -52,6 +54,7 @@ pub use self::terms::Terms;
 use self::truncate::Operand;
 use super::Backend;
 use crate::bits;
+use crate::machine::limits::Needed;
 use crate::machine::memory::{dense, row_major};
 use crate::machine::{
     Context, Elements, ElementsMut, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run,
@@ -77,6 +80,16 @@ pub enum PartyError {
         theirs: String,
         /// This party's.
         ours: String,
+    },
+    /// The shares of an input do not belong together.
+    #[error(
+        "the shares of {name} here and those of {who} do not belong together: what both should have is different"
+    )]
+    Shares {
+        /// The neighbour.
+        who: Who,
+        /// The input.
+        name: String,
     },
 }
 
@@ -107,7 +120,7 @@ pub fn run_party(
         _ => run_in::<Z256>(program, links, host, options),
     });
     if let Err(error) = &result {
-        links.abort(&error.to_string());
+        links.abort(&error.for_others());
     }
     result
 }
@@ -119,14 +132,23 @@ fn run_in<R: Ring>(
     options: &Options,
 ) -> Result<Report, RunError> {
     tern_bytecode::validate(program)?;
-    terms::compare(&Terms::of(program, options), links)?;
+    let mut terms = Terms::of(program, options);
+    for (index, input) in common::inputs(program) {
+        terms.add(format!("set of shares of {}", input.name), host.share_set(index));
+    }
+    terms::compare(&terms, links)?;
     let keys = match options.seed {
-        Some(seed) => fixed_keys(seed, links.me()),
+        Some(seed) => fixed_keys(&Seeds::fixed(seed, program), links.me()),
         None => keys::agree(links).map_err(PartyError::Net)?,
     };
+    common::compare::<R>(program, host, links, &keys)?;
     let threads = Threads::new(options.threads)?;
     let world = World::new(links.me(), &keys, Seeds::public_key(&keys.public), threads);
-    let store = store::new(program, options.memory_limit)?;
+    let needed = Needed::of(program).total();
+    if needed > options.memory_limit {
+        return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
+    }
+    let store = store::new(program)?;
     let (mut report, meter) = {
         let engine = Engine::new(&world, links, program);
         let mut party = Rep3::<R> { world: &world, engine, store };
@@ -141,8 +163,7 @@ fn run_in<R: Ring>(
 }
 
 /// The keys that belong to a given seed.
-fn fixed_keys(seed: u64, me: Party) -> keys::Keys {
-    let seeds = Seeds::fixed(seed);
+fn fixed_keys(seeds: &Seeds, me: Party) -> keys::Keys {
     keys::Keys { next: seeds.pairs[me.index()], prev: seeds.pairs[me.prev().index()], public: seeds.public }
 }
 

@@ -36,14 +36,8 @@ pub(super) fn sides(kind: Kind) -> &'static [Side] {
 /// Room for a program's shares, all zero.
 ///
 /// # Errors
-/// If they do not fit into `limit` bytes, or the system has no more.
-pub(super) fn new<R: Ring>(program: &Program, limit: u64) -> Result<Store<R>, Fault> {
-    let model = program.header.protocol.model();
-    let secret = program.buffers.iter().filter(|buffer| !sides(buffer.kind).is_empty());
-    let needed = secret.fold(0u64, |sum, b| sum.saturating_add(model.bytes(b.kind, b.len, R::BITS)));
-    if needed > limit {
-        return Err(Fault::Memory { needed, limit });
-    }
+/// If the system has no room for them.
+pub(super) fn new<R: Ring>(program: &Program) -> Result<Store<R>, Fault> {
     let component = |side: Side| {
         let mut component = Component { ring: Vec::new(), bits: Vec::new() };
         for buffer in &program.buffers {

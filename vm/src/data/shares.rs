@@ -1,0 +1,382 @@
+//! Files of shares: what one party holds of values that stay shared from one run to the next, or that somebody shares who is no party.
+//! docs/shares.md describes the format for others to write.
+//!
+//! A file says everything by which it can be taken for another: protocol, ring, precision, party, and the set
+//! that it belongs to, which the three files of one sharing have in common and no other files. The hash at
+//! its end is over all that is before it.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How every file begins.
+pub const MAGIC: [u8; 8] = *b"TERNSHAR";
+/// The version of the format; files of another are refused.
+pub const VERSION: u32 = 1;
+/// Bytes of the head at most.
+const MAX_HEAD: u32 = 16 << 20;
+/// Bytes of the hash at the end.
+const HASH: usize = 32;
+/// Words that are read and hashed at a time.
+const PIECE: usize = 1 << 16;
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// `rep3`: replicated shares among three parties.
+    pub protocol: String,
+    /// Whose shares these are: 0, 1 or 2.
+    pub party: u8,
+    /// 32 hexadecimal digits, in common with the files of the other parties.
+    pub set: String,
+    /// The name of the output, or whatever the value is called.
+    pub name: String,
+    /// Bits of the ring.
+    pub ring: u32,
+    /// Fraction bits of `fix`, and all its bits.
+    pub fixed: [u32; 2],
+    /// The tensors, in the order of the data.
+    pub tensors: Vec<Tensor>,
+}
+
+/// A tensor of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tensor {
+    /// The field of a model, or the name of the value.
+    pub name: String,
+    /// `fix`, `int` or `bool`.
+    pub element: String,
+    /// Fraction bits of the shared numbers.
+    pub frac: u32,
+    /// Sizes of the axes.
+    pub shape: Vec<u64>,
+}
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareFile {
+    /// What it is.
+    pub head: Head,
+    /// By tensor: little-endian limbs of the elements in row-major order, first of all summands in common with the next party,
+    /// then of those in common with the previous one.
+    pub words: Vec<Vec<u64>>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message of the variant says")]
+pub enum ShareError {
+    /// The operating system does not let us read it.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// Another format.
+    #[error("is no file of shares: it does not begin with TERNSHAR (docs/shares.md describes the format)")]
+    Magic,
+    /// Another version of the format.
+    #[error("is a file of shares of version {found}; this program reads version {VERSION}")]
+    Version { found: u32 },
+    /// The head is not what it should be.
+    #[error("is a damaged file of shares: {0}")]
+    Head(String),
+    /// There are fewer or more bytes than the head says.
+    #[error("is a damaged file of shares: it has {found} bytes, its head says {expected}")]
+    Length { found: u64, expected: u128 },
+    /// Something is not as it was written.
+    #[error("is a damaged file of shares: the hash at its end is not that of what is before it")]
+    Hash,
+    /// The system has no room for it.
+    #[error("holds more than there is memory for: {bytes} bytes")]
+    Memory { bytes: u64 },
+}
+
+impl Tensor {
+    /// Words of both summands together, modulo 2^`ring`.
+    fn words(&self, ring: u32) -> u128 {
+        let elements = self.shape.iter().fold(1u128, |n, size| n.saturating_mul(u128::from(*size)));
+        elements.saturating_mul(2 * u128::from(ring / 64))
+    }
+
+    /// For messages: `fix[2, 3]`.
+    fn text(&self) -> String {
+        format!("{}{:?}", self.element, self.shape)
+    }
+}
+
+impl Head {
+    fn check(&self) -> Result<(), ShareError> {
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let fault = |text: String| Err(ShareError::Head(text));
+        if !matches!(self.ring, 64 | 128 | 192 | 256) {
+            return fault(format!("a ring of {} bits", self.ring));
+        }
+        if self.party > 2 {
+            return fault(format!("there is no party {}", self.party));
+        }
+        if self.set.len() != 32 || !self.set.bytes().all(is_digit) {
+            return fault("its set is not 32 hexadecimal digits".into());
+        }
+        Ok(())
+    }
+
+    /// What keeps the file from being the one that is `expected`, the set aside: an empty list if nothing does.
+    pub fn differences(&self, expected: &Head) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut differ = |what: &str, found: String, wanted: String| {
+            if found != wanted {
+                all.push(format!("{what} is {found}, not {wanted}"));
+            }
+        };
+        differ("its protocol", self.protocol.clone(), expected.protocol.clone());
+        differ("its party", self.party.to_string(), expected.party.to_string());
+        differ("its ring", format!("2^{}", self.ring), format!("2^{}", expected.ring));
+        let fixed = |head: &Head| format!("{},{}", head.fixed[0], head.fixed[1]);
+        differ("its precision (--fixed)", fixed(self), fixed(expected));
+        for tensor in &expected.tensors {
+            match self.tensors.iter().find(|t| t.name == tensor.name) {
+                None => all.push(format!("it has no {}", tensor.name)),
+                Some(found) if found.text() != tensor.text() => {
+                    all.push(format!("{} is {}, declared {}", tensor.name, found.text(), tensor.text()));
+                }
+                Some(found) if found.frac != tensor.frac => {
+                    all.push(format!("{} has {} fraction bits, not {}", tensor.name, found.frac, tensor.frac))
+                }
+                Some(_) => {}
+            }
+        }
+        let extra = self.tensors.iter().filter(|t| !expected.tensors.iter().any(|e| e.name == t.name));
+        all.extend(extra.map(|tensor| format!("it has {}, which is not declared", tensor.name)));
+        all
+    }
+}
+
+impl ShareFile {
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let mut out = Hashed { out, hash: Sha256::new() };
+        let head = serde_json::to_vec(&self.head)?;
+        out.write_all(&MAGIC)?;
+        out.write_all(&VERSION.to_le_bytes())?;
+        out.write_all(&u32::try_from(head.len()).map_err(io::Error::other)?.to_le_bytes())?;
+        out.write_all(&head)?;
+        for piece in self.words.iter().flat_map(|words| words.chunks(PIECE)) {
+            let piece: Vec<u64> = piece.iter().map(|word| word.to_le()).collect();
+            out.write_all(bytemuck::cast_slice(&piece))?;
+        }
+        let Hashed { mut out, hash } = out;
+        out.write_all(&hash.finalize())?;
+        out.flush()
+    }
+
+    /// Reads a file. Memory is set aside for no more than the file holds.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it.
+    pub fn read(path: &Path) -> Result<ShareFile, ShareError> {
+        let file = File::open(path)?;
+        let length = file.metadata()?;
+        if !length.is_file() {
+            return Err(ShareError::Head("it is not a plain file".into()));
+        }
+        Self::read_from(BufReader::with_capacity(1 << 20, file), length.len())
+    }
+
+    /// Reads a file of so many bytes.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it.
+    pub fn read_from(input: impl Read, length: u64) -> Result<ShareFile, ShareError> {
+        let mut input = Hashing { input, hash: Sha256::new() };
+        let magic: [u8; 8] = input.take().map_err(|_| ShareError::Magic)?;
+        if magic != MAGIC {
+            return Err(ShareError::Magic);
+        }
+        let found = u32::from_le_bytes(input.take()?);
+        if found != VERSION {
+            return Err(ShareError::Version { found });
+        }
+        let size = u32::from_le_bytes(input.take()?);
+        if size > MAX_HEAD || u64::from(size) > length {
+            return Err(ShareError::Head(format!("a head of {size} bytes")));
+        }
+        let mut bytes = vec![0; size as usize];
+        input.fill(&mut bytes)?;
+        let head: Head = serde_json::from_slice(&bytes).map_err(|e| ShareError::Head(e.to_string()))?;
+        head.check()?;
+        let data = head.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(head.ring)));
+        let expected = data.saturating_mul(8).saturating_add(16 + u128::from(size) + HASH as u128);
+        if expected != u128::from(length) {
+            return Err(ShareError::Length { found: length, expected });
+        }
+        let words: Result<Vec<_>, _> = head.tensors.iter().map(|t| input.words(t.words(head.ring))).collect();
+        let words = words?;
+        let computed = input.hash.clone().finalize();
+        let written: [u8; HASH] = input.take()?;
+        if computed[..] != written[..] {
+            return Err(ShareError::Hash);
+        }
+        Ok(ShareFile { head, words })
+    }
+}
+
+/// A writer that hashes what passes.
+struct Hashed<W> {
+    out: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A reader that hashes what passes.
+struct Hashing<I> {
+    input: I,
+    hash: Sha256,
+}
+
+impl<I: Read> Hashing<I> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ShareError> {
+        self.input.read_exact(bytes)?;
+        self.hash.update(&*bytes);
+        Ok(())
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], ShareError> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn words(&mut self, count: u128) -> Result<Vec<u64>, ShareError> {
+        let bytes = u64::try_from(count.saturating_mul(8)).unwrap_or(u64::MAX);
+        let mut words: Vec<u64> = Vec::new();
+        let room = usize::try_from(count).ok().and_then(|count| words.try_reserve_exact(count).ok());
+        room.ok_or(ShareError::Memory { bytes })?;
+        words.resize(count as usize, u64::zeroed());
+        for piece in words.chunks_mut(PIECE) {
+            self.fill(bytemuck::cast_slice_mut(piece))?;
+            piece.iter_mut().for_each(|word| *word = u64::from_le(*word));
+        }
+        Ok(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file() -> ShareFile {
+        let tensor = |name: &str, shape: &[u64]| Tensor {
+            name: name.into(),
+            element: "fix".into(),
+            frac: 16,
+            shape: shape.to_vec(),
+        };
+        let head = Head {
+            protocol: "rep3".into(),
+            party: 1,
+            set: "0123456789abcdef0123456789abcdef".into(),
+            name: "w".into(),
+            ring: 128,
+            fixed: [16, 32],
+            tensors: vec![tensor("a", &[2, 3]), tensor("b", &[]), tensor("none", &[0, 4])],
+        };
+        let words = |n: usize| (0..n as u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        ShareFile { head, words: vec![words(24), words(4), words(0)] }
+    }
+
+    fn bytes(file: &ShareFile) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        file.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<ShareFile, ShareError> {
+        ShareFile::read_from(bytes, bytes.len() as u64)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        assert_eq!(read(&bytes(&file())).unwrap(), file());
+    }
+
+    #[test]
+    fn differences_are_named() {
+        let expected = file().head;
+        assert!(expected.differences(&expected).is_empty());
+        let mut found = expected.clone();
+        (found.party, found.ring, found.fixed) = (2, 64, [12, 24]);
+        found.set.replace_range(0..1, "f");
+        found.tensors[0].shape = vec![3, 2];
+        found.tensors[1].name = "c".into();
+        found.tensors[2].frac = 0;
+        assert_eq!(
+            found.differences(&expected),
+            [
+                "its party is 2, not 1",
+                "its ring is 2^64, not 2^128",
+                "its precision (--fixed) is 12,24, not 16,32",
+                "a is fix[3, 2], declared fix[2, 3]",
+                "it has no b",
+                "none has 0 fraction bits, not 16",
+                "it has c, which is not declared",
+            ]
+        );
+    }
+
+    #[test]
+    fn heads_that_make_no_sense() {
+        let refused = |change: fn(&mut Head), text: &str| {
+            let mut file = file();
+            change(&mut file.head);
+            let error = read(&bytes(&file)).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        };
+        refused(|head| head.ring = 96, "a ring of 96 bits");
+        refused(|head| head.party = 3, "no party 3");
+        refused(|head| head.set = "x".into(), "hexadecimal");
+        refused(|head| head.tensors[0].shape = vec![u64::MAX; 9], "its head says");
+        refused(|head| head.tensors.clear(), "its head says");
+    }
+
+    proptest! {
+        /// Whatever is changed, cut off or added, is noticed.
+        #[test]
+        fn damage_is_noticed(at in any::<prop::sample::Index>(), change in 1u8.., more in 1..9usize) {
+            let good = bytes(&file());
+            let mut changed = good.clone();
+            let i = at.index(good.len());
+            changed[i] ^= change;
+            prop_assert!(read(&changed).is_err());
+            prop_assert!(read(&good[..i]).is_err());
+            prop_assert!(read(&[&good[..], &vec![change; more]].concat()).is_err());
+        }
+
+        #[test]
+        fn no_bytes_do_harm(mut random in prop::collection::vec(any::<u8>(), 0..200), with_head: bool) {
+            if with_head {
+                random.splice(0..0, bytes(&file())[..16].iter().copied());
+            }
+            prop_assert!(read(&random).is_err());
+        }
+    }
+}
