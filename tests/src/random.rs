@@ -752,7 +752,7 @@ impl Generator {
                 let to = if self.random.chance(50) { Place::Party(2) } else { Place::Shares };
                 let program = &mut self.builder.program;
                 let index = program.outputs.len() as u32;
-                program.outputs.push(Output { name: "y".into(), field, to, element: Element::Fix });
+                program.outputs.push(Output { name: format!("y{index}"), field, to, element: Element::Fix });
                 self.push(Op::Output(index), &[value], INEXACT);
             }
         }

@@ -10,8 +10,10 @@ use tern_vm::machine::Report;
 use crate::SourceArgs;
 use crate::compile::load;
 use crate::cores::cores;
-use crate::events::{Audience, Events, open_log, peak_memory, start};
+use crate::events::{Audience, Events, peak_memory, start};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
+use crate::results::{self, Directory};
+use tern_tools::say;
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
@@ -42,9 +44,12 @@ pub(crate) struct EmulateArgs {
 pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
     let program = &loaded.program;
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
+    let directory = Directory::claim(&args.outputs.out)?;
+    directory.try_out(results::size(program, None))?;
+    let mut events = Events::new(Audience::of(args.json), Some(&args.outputs.out));
     events.emit(&start(program, args.seed), None);
-    let mut host = FileHost::new(program, None, read_inputs(program, &args.files, None)?, &mut events);
+    let inputs = read_inputs(program, &args.files, None)?;
+    let mut host = FileHost::new(program, None, inputs, &args.outputs, &mut events);
     let options = tern_vm::Options {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
@@ -54,11 +59,11 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     };
     let report = tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
     host.events.finish();
-    host.write_outputs(&args.outputs)?;
     finish(&mut host, &report);
     if args.profile {
         profile(program, &report);
     }
+    host.events.close()?;
     let held = report.ranges.as_ref().is_none_or(|ranges| ranges.outside.is_empty());
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -104,6 +109,6 @@ fn profile(program: &Program, report: &Report) {
     lines.sort_by(|a, b| b.1.total_cmp(&a.1));
     for ((line, name), seconds) in lines.into_iter().take(25) {
         let file = program.files.get(line.file as usize).map_or("?", String::as_str);
-        eprintln!("{seconds:9.3} s  {name:<12} {file}:{}", line.line);
+        say::errln(format_args!("{seconds:9.3} s  {name:<12} {file}:{}", line.line));
     }
 }

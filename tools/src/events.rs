@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tern_bytecode::Program;
 use tern_vm::machine::Trip;
 use tern_vm::net::Waiting;
+
+use crate::results::METRICS;
+use tern_tools::say;
 
 /// Between two moves of the progress bar.
 const FRAME: Duration = Duration::from_millis(100);
@@ -40,23 +43,54 @@ impl Audience {
     }
 }
 
+/// The file in which metrics are kept, as JSON lines.
+enum Log {
+    None,
+    /// It is begun when the run begins: what an earlier one has left stays until then.
+    Later(PathBuf),
+    Open(File),
+}
+
 /// Where events go.
 pub(crate) struct Events {
     audience: Audience,
     bar: ProgressBar,
-    /// Metrics are also kept in this file, as JSON lines.
-    log: Option<File>,
+    log: Log,
     last: BTreeMap<String, f64>,
     shown: Option<Instant>,
+    /// What could not be written where it should be, and why: one line each.
+    losses: Vec<String>,
+    /// Metrics that are not in the log.
+    unlogged: u64,
+    /// Whether standard output has failed.
+    is_mute: bool,
 }
 
 impl Events {
-    pub(crate) fn new(audience: Audience, log: Option<File>) -> Events {
+    /// Metrics go to a log in the directory given.
+    pub(crate) fn new(audience: Audience, log: Option<&Path>) -> Events {
         let visible = audience == Audience::Person && std::io::stderr().is_terminal();
         let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed_precise} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Events { audience, bar, log, last: BTreeMap::new(), shown: None }
+        let log = log.map_or(Log::None, |directory| Log::Later(directory.join(METRICS)));
+        let (last, losses) = (BTreeMap::new(), Vec::new());
+        Events { audience, bar, log, last, shown: None, losses, unlogged: 0, is_mute: false }
+    }
+
+    /// The run begins: so does its log.
+    ///
+    /// # Errors
+    /// If there can be no log.
+    pub(crate) fn begin(&mut self) -> anyhow::Result<()> {
+        if let Log::Later(path) = &self.log {
+            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            self.log = Log::Open(file);
+        }
+        if self.audience == Audience::Leader {
+            self.emit(&json!({"event": "begun"}), None);
+        }
+        Ok(())
     }
 
     /// Whether this process is a party of a local run.
@@ -64,29 +98,68 @@ impl Events {
         self.audience == Audience::Leader
     }
 
-    /// Emits an event; `text` is what a person sees.
+    /// Emits an event; `text` is what a person sees. A reader that follows the run gets it at once; if it has gone, the run goes on.
     pub(crate) fn emit(&mut self, event: &Value, text: Option<&str>) {
-        let line = match self.audience {
-            Audience::Machine | Audience::Leader => event.to_string(),
-            Audience::Person => match text {
-                Some(text) => text.to_string(),
-                None => return,
-            },
-            Audience::Nobody => return,
+        let written = match (self.audience, text) {
+            (Audience::Machine | Audience::Leader, _) => self.bar.suspend(|| say::event(&event.to_string())),
+            (Audience::Person, Some(text)) => self.bar.suspend(|| say::note(text)),
+            (Audience::Person, None) | (Audience::Nobody, _) => return,
         };
-        self.bar.suspend(|| {
-            let mut out = std::io::stdout().lock();
-            // A reader that follows the run wants the line now; if it has gone, the run goes on.
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-        });
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.is_mute, true)
+        {
+            self.lose(format!("what it said could not be written to standard output: {error}"));
+        }
+    }
+
+    /// Says something that is not as it should be.
+    pub(crate) fn warn(&mut self, text: &str) {
+        let event = json!({"event": "warning", "message": text});
+        match self.audience {
+            Audience::Leader => self.emit(&event, None),
+            Audience::Machine => {
+                self.emit(&event, None);
+                self.bar.suspend(|| say::errln(format_args!("warning: {text}")));
+            }
+            Audience::Person | Audience::Nobody => {
+                self.bar.suspend(|| say::errln(format_args!("warning: {text}")));
+            }
+        }
+    }
+
+    /// Says at once, and again at the end, what could not be written where it should be.
+    pub(crate) fn lose(&mut self, text: String) {
+        match self.audience {
+            Audience::Leader => self.emit(&json!({"event": "loss", "message": text}), None),
+            Audience::Person | Audience::Machine | Audience::Nobody => {
+                self.warn(&text);
+                self.losses.push(text);
+            }
+        }
+    }
+
+    /// Everything has been said.
+    ///
+    /// # Errors
+    /// If something could not be written where it should be.
+    pub(crate) fn close(&mut self) -> anyhow::Result<()> {
+        self.bar.finish_and_clear();
+        if self.unlogged > 0 {
+            let lost = format!("{} metrics are not in {METRICS}", self.unlogged);
+            self.losses.push(lost);
+        }
+        match self.losses.as_slice() {
+            [] => Ok(()),
+            losses => bail!("the run came to its end, but {}", losses.join("; ")),
+        }
     }
 
     /// A value that the program reports.
     pub(crate) fn metric(&mut self, name: &str, values: &[f64], loops: &[Trip]) {
         let iteration: Vec<u32> = loops.iter().map(|t| t.now).collect();
         let value = match values {
-            [one] => json!(one),
-            many => json!(many),
+            [one] => number(*one),
+            many => many.iter().copied().map(number).collect(),
         };
         self.relay(&json!({"event": "metric", "name": name, "value": value, "iteration": iteration}));
     }
@@ -96,6 +169,8 @@ impl Events {
         match event["event"].as_str() {
             Some("metric") => self.relay_metric(event),
             Some("progress") => self.progress(&event["done"], &event["of"]),
+            Some("warning") => self.warn(&text(&event["message"])),
+            Some("loss") => self.lose(text(&event["message"])),
             Some("output") => {
                 let text = format!("{}: {}", text(&event["name"]), text(&event["file"]));
                 self.emit(event, Some(&text));
@@ -106,21 +181,26 @@ impl Events {
 
     fn relay_metric(&mut self, event: &Value) {
         let (name, value) = (text(&event["name"]), &event["value"]);
-        if let Some(one) = value.as_f64() {
+        if let Some(one) = number_of(value) {
             self.last.insert(name.clone(), one);
             let all: Vec<String> = self.last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
             self.bar.set_message(all.join("  "));
         }
-        if let Some(log) = &mut self.log {
-            // The log is a convenience; a full disk must not end a long run.
-            let _ = writeln!(log, "{event}");
+        if let Log::Open(log) = &mut self.log {
+            // A full disk must not end a long run.
+            let written = writeln!(log, "{event}");
+            self.unlogged += u64::from(written.is_err());
+            if let (Err(error), 1) = (written, self.unlogged) {
+                self.warn(&format!("metrics cannot be written to {METRICS}: {error}"));
+            }
         }
         let iteration = event["iteration"].as_array().map_or(&[][..], Vec::as_slice);
         let iteration: Vec<String> = iteration.iter().map(Value::to_string).collect();
         let place = if iteration.is_empty() { String::new() } else { format!("[{}] ", iteration.join(", ")) };
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         let shown: Vec<String> =
-            values.iter().map(|v| v.as_f64().map_or("?".to_string(), |v| format!("{v:.5}"))).collect();
+            values.iter().map(|v| number_of(v).map_or("?".to_string(), |v| format!("{v:.5}"))).collect();
+        let name = say::printable_in_line(&name);
         self.emit(event, Some(&format!("{place}{name} {}", shown.join(" "))));
     }
 
@@ -159,7 +239,7 @@ impl Events {
             let seconds = waiting.left.as_secs_f64();
             self.emit(&json!({"event": "waiting", "for": missing, "seconds": seconds}), None);
         } else if self.bar.is_hidden() {
-            eprintln!("{text}");
+            say::errln(format_args!("{text}"));
         } else {
             self.bar.set_message(text);
         }
@@ -180,12 +260,34 @@ impl Events {
         due
     }
 
-    pub(crate) fn metrics(&self) -> &BTreeMap<String, f64> {
-        &self.last
+    /// The last value of each metric.
+    pub(crate) fn metrics(&self) -> Value {
+        self.last.iter().map(|(name, value)| (name.clone(), number(*value))).collect()
     }
 
+    /// Takes the progress bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A number as JSON has it. What JSON has no number for is a text: `NaN`, `Infinity`, `-Infinity`.
+pub(crate) fn number(value: f64) -> Value {
+    match value {
+        _ if value.is_finite() => json!(value),
+        _ if value.is_nan() => json!("NaN"),
+        _ if value > 0.0 => json!("Infinity"),
+        _ => json!("-Infinity"),
+    }
+}
+
+/// The number that [`number`] wrote.
+pub(crate) fn number_of(value: &Value) -> Option<f64> {
+    match value.as_str() {
+        Some("NaN") => Some(f64::NAN),
+        Some("Infinity") => Some(f64::INFINITY),
+        Some("-Infinity") => Some(f64::NEG_INFINITY),
+        _ => value.as_f64(),
     }
 }
 
@@ -203,13 +305,6 @@ pub(crate) fn peak_memory() -> u64 {
         .map_or(0, |kib| kib * 1024)
 }
 
-/// The file of a run's metrics, in the directory of its outputs.
-pub(crate) fn open_log(out: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let log = out.join("metrics.jsonl");
-    File::create(&log).with_context(|| format!("cannot write {}", log.display()))
-}
-
 /// The first event of a run.
 pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
     let header = &program.header;
@@ -217,4 +312,21 @@ pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
         "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
         "rounding": header.rounding.name(), "insecure_seed": seed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_were_written() {
+        let mut state = 1u64;
+        for i in 0..100_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let value = if i % 2 == 0 { f64::from_bits(state) } else { (state >> 11) as f64 / 65_536.0 };
+            let written = number(value).to_string();
+            let read = number_of(&serde_json::from_str(&written).unwrap()).unwrap();
+            assert!(read.to_bits() == value.to_bits() || read.is_nan() && value.is_nan(), "{written}");
+        }
+    }
 }

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
+use tern_vm::data::shares::ShareFile;
 use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
-use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
+use tern_vm::machine::{Elements, ElementsMut, Host, HostError, RunId, Trip};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
 use crate::events::Events;
+use crate::results;
 use crate::shares;
+use crate::stop::Stop;
 
 /// The digits that come with the program, so that its first command needs no download.
 const DIGITS: &[u8] = include_bytes!("../../programs/digits/digits.npz");
@@ -149,8 +150,21 @@ pub(crate) type Inputs = Vec<Option<Provided>>;
 pub(crate) enum Provided {
     /// Numbers in the clear.
     Clear(Box<Encoded>),
-    /// The words of a party's two summands.
-    Shares(Vec<u64>),
+    /// From a file of shares.
+    Shares {
+        /// The set that the file belongs to.
+        set: String,
+        /// The words of this party's two summands.
+        words: Vec<u64>,
+    },
+}
+
+/// An output that has been computed, field by field.
+enum Kept {
+    /// In the clear.
+    Clear(Vec<(String, Array)>),
+    /// This party's shares of it.
+    Shares(ShareFile),
 }
 
 /// Inputs from files, outputs to files.
@@ -159,10 +173,13 @@ pub(crate) struct FileHost<'a> {
     /// Who this is, unless it is the emulator.
     me: Option<Party>,
     inputs: Inputs,
-    /// The tensors of each output by the name of its file, without suffix.
-    outputs: BTreeMap<String, Vec<(String, Array)>>,
-    /// Whether the run is to end.
-    stop: Arc<AtomicBool>,
+    /// By name.
+    outputs: BTreeMap<String, Kept>,
+    /// The run, once it has begun.
+    run: Option<RunId>,
+    /// Where they go.
+    to: &'a Outputs,
+    stop: Stop,
     pub(crate) events: &'a mut Events,
 }
 
@@ -182,31 +199,42 @@ impl<'a> FileHost<'a> {
         program: &'a Program,
         me: Option<Party>,
         inputs: Inputs,
+        to: &'a Outputs,
         events: &'a mut Events,
     ) -> FileHost<'a> {
-        FileHost { program, me, inputs, outputs: BTreeMap::new(), stop: Arc::default(), events }
+        let (outputs, stop) = (BTreeMap::new(), Stop::default());
+        FileHost { program, me, inputs, outputs, run: None, to, stop, events }
     }
 
-    /// Ends the run at the next iteration after `stop` has become true.
-    pub(crate) fn until(self, stop: Arc<AtomicBool>) -> FileHost<'a> {
+    /// Ends the run soon after it is asked to.
+    pub(crate) fn until(self, stop: Stop) -> FileHost<'a> {
         FileHost { stop, ..self }
     }
 
-    /// Writes every output as a file of its name.
-    pub(crate) fn write_outputs(&mut self, outputs: &Outputs) -> anyhow::Result<()> {
-        let directory = &outputs.out;
-        for (name, arrays) in std::mem::take(&mut self.outputs) {
-            std::fs::create_dir_all(directory)
-                .with_context(|| format!("cannot create {}", directory.display()))?;
-            let path = directory.join(format!("{name}.{}", outputs.format.suffix()));
-            let tensors = arrays.iter().map(|(n, a)| (n.as_str(), a));
-            data::write_atomically(&path, |file| match outputs.format {
-                Format::Npz => data::write_npz(file, tensors),
-                Format::Safetensors => data::write_safetensors(file, tensors),
-            })
-            .with_context(|| format!("cannot write {}", path.display()))?;
-            let event = json!({"event": "output", "name": name, "file": path.display().to_string()});
-            self.events.emit(&event, Some(&format!("{name}: {}", path.display())));
+    /// Writes an output as a file of its name, and says where it is.
+    fn write(&mut self, name: &str, kept: &Kept) -> std::io::Result<()> {
+        let Outputs { out, format } = self.to;
+        let file = match (kept, self.me) {
+            (Kept::Shares(_), Some(me)) => shares::file_name(name, me),
+            (Kept::Shares(_) | Kept::Clear(_), _) => format!("{name}.{}", format.suffix()),
+        };
+        let written = results::write(out, &file, |file| match kept {
+            Kept::Shares(shares) => shares.write(file),
+            Kept::Clear(arrays) => {
+                let tensors = arrays.iter().map(|(n, a)| (n.as_str(), a));
+                match format {
+                    Format::Npz => data::write_npz(file, tensors),
+                    Format::Safetensors => data::write_safetensors(file, tensors),
+                }
+            }
+        })?;
+        let path = written.path.display();
+        let event = json!({"event": "output", "name": name, "file": path.to_string()});
+        self.events.emit(&event, Some(&format!("{name}: {path}")));
+        if let Some(cause) = written.instead {
+            let place = out.join(&file);
+            self.events
+                .lose(format!("{} could not be written ({cause}), {name} is in {path}", place.display()));
         }
         Ok(())
     }
@@ -227,9 +255,9 @@ pub(crate) fn read_inputs(program: &Program, files: &Files, only: Option<Party>)
         }
         let wanted = Wanted { program, name, fields: &fields };
         let file = named.get(name).copied();
-        let provided = match first.from {
-            Place::Shares if only.is_some() => wanted.shares(file),
-            Place::Shares | Place::Party(_) => wanted.load(file, files.data.as_deref()),
+        let provided = match (first.from, only) {
+            (Place::Shares, Some(me)) => wanted.shares(me, file, files.data.as_deref()),
+            (Place::Shares | Place::Party(_), _) => wanted.load(file, files.data.as_deref()),
         };
         match provided {
             Ok(provided) => fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data)),
@@ -288,20 +316,18 @@ impl Wanted<'_> {
     }
 
     /// A party's shares of it.
-    fn shares(&self, file: Option<&str>) -> anyhow::Result<Vec<Provided>> {
+    fn shares(&self, me: Party, file: Option<&str>, data: Option<&Path>) -> anyhow::Result<Vec<Provided>> {
         let name = self.name;
-        let Some(file) = file else {
-            bail!("{name} has no shares\n   = help: --input {name}={name}.shares-I.npz")
+        let found = file.map(PathBuf::from).or_else(|| shares::find(data?, name, me));
+        let Some(path) = found else {
+            let file = shares::file_name(name, me);
+            bail!(
+                "{name} has no shares\n   = help: --input {name}={file}, or --data and the directory of that file"
+            )
         };
-        let limbs = (self.program.header.ring / 64) as usize;
-        let specs: Vec<InputSpec> = self.inputs().map(|input| shares::spec(spec(input), limbs)).collect();
-        let source = Source::parse(file);
-        let arrays = match self.is_model() {
-            true => data::read_model(name, &specs, &source).map_err(message)?,
-            false => vec![data::read(&source, name).map_err(message)?],
-        };
-        let words = |(spec, array)| shares::words(spec, array, &source).map(Provided::Shares);
-        specs.iter().zip(arrays).map(words).collect()
+        let inputs: Vec<&Input> = self.inputs().collect();
+        let (set, words) = shares::read(self.program, &inputs, me, &path)?;
+        Ok(words.into_iter().map(|words| Provided::Shares { set: set.clone(), words }).collect())
     }
 
     fn inputs(&self) -> impl Iterator<Item = &Input> {
@@ -374,7 +400,7 @@ impl Host for FileHost<'_> {
     fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
         let encoded = match self.inputs.get(input).and_then(Option::as_ref) {
             Some(Provided::Clear(encoded)) => encoded,
-            Some(Provided::Shares(words)) => return copy(words, start, elements),
+            Some(Provided::Shares { words, .. }) => return copy(words, start, elements),
             None => return Err(HostError::from(format!("input {input} has no data"))),
         };
         match elements.limbs {
@@ -388,9 +414,11 @@ impl Host for FileHost<'_> {
     fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
         let declared = &self.program.outputs[output];
         let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
-        if let (Some(me), Place::Shares) = (self.me, declared.to) {
-            let file = self.outputs.entry(shares::file_name(&declared.name, me)).or_default();
-            file.push((field.clone(), shares::to_array(declared, elements)));
+        if let (Some(me), Some(run), Place::Shares) = (self.me, self.run, declared.to) {
+            let empty = || Kept::Shares(shares::empty(self.program, &declared.name, me, run));
+            if let Kept::Shares(file) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
+                shares::add(file, declared, elements);
+            }
             return Ok(());
         }
         let values: Vec<f64> = elements.to_f64(declared.frac).collect();
@@ -400,8 +428,18 @@ impl Host for FileHost<'_> {
             Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
             Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
         };
-        self.outputs.entry(declared.name.clone()).or_default().push((field.clone(), array));
+        let empty = || Kept::Clear(Vec::new());
+        if let Kept::Clear(arrays) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
+            arrays.push((field.clone(), array));
+        }
         Ok(())
+    }
+
+    fn share_set(&self, input: usize) -> Option<String> {
+        match self.inputs.get(input)?.as_ref()? {
+            Provided::Shares { set, .. } => Some(set.clone()),
+            Provided::Clear(_) => None,
+        }
     }
 
     fn metric(&mut self, name: &str, values: &[f64], loops: &[Trip]) {
@@ -417,10 +455,28 @@ impl Host for FileHost<'_> {
 
     fn tick(&mut self, loops: &[Trip]) -> ControlFlow<()> {
         self.events.tick(loops);
-        match self.stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        ControlFlow::Continue(())
+    }
+
+    fn begin(&mut self, run: RunId) -> Result<(), HostError> {
+        self.run = Some(run);
+        Ok(self.events.begin()?)
+    }
+
+    /// Writes all outputs: those that cannot be written do not keep the others from it.
+    fn finish(&mut self) -> Result<(), HostError> {
+        self.stop.ignore();
+        let mut failed = Vec::new();
+        for (name, kept) in std::mem::take(&mut self.outputs) {
+            if let Err(error) = self.write(&name, &kept) {
+                failed.push(format!("{name} cannot be written to {}: {error}", self.to.out.display()));
+            }
         }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_asked()
     }
 }
 

@@ -1,4 +1,5 @@
 //! The `tern` command: compile, cost, emulate and inspect programs of private training.
+#![deny(clippy::print_stdout, clippy::print_stderr)] // `say` writes, and nothing else
 
 mod bench;
 mod compile;
@@ -9,12 +10,15 @@ mod emulate;
 mod events;
 mod host;
 mod keys;
+mod memory;
 mod operations;
 mod plot;
 mod report;
 mod reproduce;
+mod results;
 mod run;
 mod shares;
+mod stop;
 mod tests;
 
 use std::path::PathBuf;
@@ -22,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tern_bytecode::program::Rounding;
+use tern_tools::say;
 
 /// Buffers of messages come and go every round: an allocator that does not give their pages back to the system each time
 /// makes small operations up to a third faster.
@@ -171,7 +176,21 @@ impl From<RoundingArg> for Rounding {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
+    let result = stop::survive_file_limits().and_then(|()| command(cli.command));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let text = format!("{error:#}");
+            // messages about data have their code
+            let head = if text.starts_with("error[") { "" } else { "error: " };
+            say::errln(format_args!("{head}{text}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Check(source) => compile::check(&source),
         Command::Compile { source, output, print_after, timings } => {
             compile::compile_command(&source, output, print_after.as_deref(), timings)
@@ -190,14 +209,5 @@ fn main() -> ExitCode {
         Command::Data { set } => data::run(&set),
         Command::Doc { files } => doc::doc(&files),
         Command::Explain { code } => report::explain(&code),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            let text = format!("{error:#}");
-            // messages about data have their code
-            eprintln!("{}{text}", if text.starts_with("error[") { "" } else { "error: " });
-            ExitCode::FAILURE
-        }
     }
 }

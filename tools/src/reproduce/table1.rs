@@ -17,6 +17,7 @@ use crate::emulate::describe;
 use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::operations::{Check, MATRIX, MODULES, OPERATIONS, Operation, compiled};
+use tern_tools::say;
 
 /// Elements of an operation, unless told otherwise.
 const ELEMENTS: u32 = 20_000;
@@ -58,7 +59,7 @@ pub(super) fn table1(args: &ReproduceArgs) -> anyhow::Result<()> {
             }
             match figures(args, operation, fixed, &name).with_context(|| name.clone())? {
                 Some(figures) => table.row(cells(operation, fixed, &figures)),
-                None => println!("{name}: not run"),
+                None => say::outln(format_args!("{name}: not run")),
             }
         }
     }
@@ -90,7 +91,7 @@ fn figures(
     if args.kept {
         return Ok(None);
     }
-    println!("{name}");
+    say::outln(format_args!("{name}"));
     let cost = cost.run()?;
     let errors = match &check {
         Some((check, program)) => Some(errors(args, program, check, fixed, elements)?),
@@ -145,10 +146,10 @@ fn errors(
 fn run(args: &ReproduceArgs, program: &Program, directory: &Path) -> anyhow::Result<Vec<f64>> {
     let files = Files::of_directory(directory.to_path_buf());
     let mut events = Events::new(Audience::Nobody, None);
-    let mut host = FileHost::new(program, None, read_inputs(program, &files, None)?, &mut events);
+    let outputs = Outputs::to_directory(directory.to_path_buf());
+    let mut host = FileHost::new(program, None, read_inputs(program, &files, None)?, &outputs, &mut events);
     let options = tern_vm::Options { seed: Some(args.seed), ..tern_vm::Options::default() };
     tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
-    host.write_outputs(&Outputs::to_directory(directory.to_path_buf()))?;
     let array = read(&Source::from(directory.join("z.npz").as_path()), "z")?;
     Ok(match array.into_values() {
         Values::F64(values) => values,

@@ -10,10 +10,12 @@ use super::{BATCH, MNIST, Network, ReproduceArgs};
 use crate::compile::load;
 use crate::cores::cores;
 use crate::emulate::describe;
-use crate::events::{Audience, Events, open_log};
+use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
+use crate::results::Directory;
 use crate::{RoundingArg, SourceArgs};
+use tern_tools::say;
 
 /// Where a run that is not finished has its metrics.
 const RUNNING: &str = "running";
@@ -77,7 +79,7 @@ impl Training {
         let wanted = self.epochs as usize;
         let mut finished = epochs(&metrics) >= wanted;
         if !finished && args.kept {
-            println!("{}: not finished", self.name);
+            say::outln(format_args!("{}: not finished", self.name));
         } else if !finished {
             let Some(program) = self.program(args, self.epochs)? else { return Ok(None) };
             self.train(args, &program, &files, &kept)?;
@@ -106,19 +108,21 @@ impl Training {
         files: &Files,
         kept: &Kept,
     ) -> anyhow::Result<()> {
-        println!("{}: training in the emulator, {} epochs", self.name, self.epochs);
+        say::outln(format_args!("{}: training in the emulator, {} epochs", self.name, self.epochs));
         // What an earlier run has left stays until this one has come to its end.
         let running = kept.path(RUNNING);
-        let mut events = Events::new(Audience::Person, Some(open_log(&running)?));
-        let mut host = FileHost::new(program, None, read_inputs(program, files, None)?, &mut events);
+        let _directory = Directory::claim(&running)?;
+        let mut events = Events::new(Audience::Person, Some(&running));
+        let outputs = Outputs::to_directory(kept.path(""));
+        let inputs = read_inputs(program, files, None)?;
+        let mut host = FileHost::new(program, None, inputs, &outputs, &mut events);
         let options = tern_vm::Options {
             seed: Some(self.seed),
             threads: args.threads.unwrap_or_else(cores),
             ..tern_vm::Options::default()
         };
         tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
-        host.events.finish();
-        host.write_outputs(&Outputs::to_directory(kept.path("")))?;
+        events.close()?;
         let (from, to) = (running.join("metrics.jsonl"), kept.path("metrics.jsonl"));
         std::fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))
     }
@@ -146,15 +150,19 @@ impl Training {
 pub(super) fn program(name: &str, source: &SourceArgs) -> anyhow::Result<Option<Program>> {
     let path: &PathBuf = &source.program;
     if !path.is_file() {
-        println!(
+        say::outln(format_args!(
             "{name} is left out: there is no {}; --programs says where the programs are",
             path.display()
-        );
+        ));
         return Ok(None);
     }
     let loaded = load(source)?;
     if loaded.is_none() {
-        println!("{name} is left out: {} does not compile with {}", path.display(), source.args.join(" "));
+        say::outln(format_args!(
+            "{name} is left out: {} does not compile with {}",
+            path.display(),
+            source.args.join(" ")
+        ));
     }
     Ok(loaded.map(|loaded| loaded.program))
 }

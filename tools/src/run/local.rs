@@ -20,6 +20,7 @@ use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
+use crate::memory;
 
 /// When one party has failed, how long the others have to say why they fail too.
 const GRACE: Duration = Duration::from_secs(3);
@@ -69,6 +70,7 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Runs the three parties: what they have measured.
     pub(crate) fn run(&self, events: &mut Events) -> anyhow::Result<Vec<Share>> {
+        memory::check(self.program, Party::ALL.len() as u64)?;
         let mut leader = Leader::start(self)?;
         leader.introduce(self.timeout)?;
         leader.follow(events)
@@ -114,6 +116,7 @@ impl Leader {
                 threads: job.threads,
                 network: job.network,
             };
+            let assignment = serde_json::to_string(&assignment).context("paths of local runs are UTF-8")?;
             leader.parties.push(LocalParty::start(party, sender.clone())?);
             // A party that is gone already says so where its events are read.
             let _ = leader.parties[party.index()].tell(&assignment, &program);
@@ -137,7 +140,7 @@ impl Leader {
             }
         }
         let parties = met.map(|party| party.expect("the loop above ends when all are there"));
-        let circle = Circle { parties, timeout };
+        let circle = serde_json::to_string(&Circle { parties, timeout })?;
         for party in &mut self.parties {
             let _ = party.tell(&circle, &[]);
         }
@@ -155,7 +158,7 @@ impl Leader {
                 }
             };
             match news {
-                Some((party, News::Event(event))) => self.note(party, &event, events),
+                Some((party, News::Event(event))) => self.note(party, event, events)?,
                 Some((party, News::End)) => self.note_end(party),
                 None => break,
             }
@@ -166,8 +169,10 @@ impl Leader {
         self.verdict()
     }
 
-    fn note(&mut self, party: usize, event: &Value, events: &mut Events) {
+    fn note(&mut self, party: usize, mut event: Value, events: &mut Events) -> anyhow::Result<()> {
         match event["event"].as_str() {
+            // All parties compute as soon as one does.
+            Some("begun") => events.begin()?,
             Some("share") => self.parties[party].share = serde_json::from_value(event["share"].clone()).ok(),
             Some("failed") => {
                 let blame = serde_json::from_value(event["blame"].clone()).unwrap_or(Blame::Own);
@@ -176,8 +181,14 @@ impl Leader {
             }
             // What is published is the same at all parties; what goes to one of them is not.
             Some("metric" | "progress") if party != 0 => {}
-            _ => events.relay(event),
+            Some("warning" | "loss") => {
+                let message = event["message"].as_str().unwrap_or_default();
+                event["message"] = format!("party {party}: {message}").into();
+                events.relay(&event);
+            }
+            _ => events.relay(&event),
         }
+        Ok(())
     }
 
     fn note_end(&mut self, party: usize) {
@@ -233,10 +244,10 @@ impl LocalParty {
     }
 
     /// A line of JSON, then bytes.
-    fn tell(&mut self, what: &impl Serialize, bytes: &[u8]) -> anyhow::Result<()> {
-        writeln!(self.input, "{}", serde_json::to_string(what)?)?;
+    fn tell(&mut self, json: &str, bytes: &[u8]) -> std::io::Result<()> {
+        writeln!(self.input, "{json}")?;
         self.input.write_all(bytes)?;
-        Ok(self.input.flush()?)
+        self.input.flush()
     }
 
     /// Waits for a process whose output has ended.

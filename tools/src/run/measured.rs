@@ -1,7 +1,5 @@
 //! What a run has cost, as counted where bytes pass to the links.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tern_bytecode::report::{group, report};
@@ -83,13 +81,15 @@ pub(super) struct Measured {
     /// By party, in order.
     shares: Vec<Share>,
     /// The last value of each metric.
-    metrics: BTreeMap<String, f64>,
+    metrics: Value,
+    /// The number that all randomness came from.
+    seed: Option<u64>,
 }
 
 impl Measured {
     /// A report on the parties given, in order.
-    pub(super) fn new(shares: Vec<Share>, metrics: BTreeMap<String, f64>) -> Measured {
-        Measured { shares, metrics }
+    pub(super) fn new(shares: Vec<Share>, metrics: Value, seed: Option<u64>) -> Measured {
+        Measured { shares, metrics, seed }
     }
 
     /// Bits that these parties have sent.
@@ -152,7 +152,7 @@ impl Measured {
             "event": "done", "seconds": seconds, "waited": waited, "rounds": rounds, "bits": self.bits(),
             "bits_by_link": bits_by_link, "peak_memory": peak_memory, "metrics": self.metrics,
             "parties": self.shares.iter().map(Share::summary).collect::<Vec<_>>(), "by_line": by_line,
-            "simulated_network": network.map(|model| model.to_string()),
+            "simulated_network": network.map(|model| model.to_string()), "insecure_seed": self.seed,
         });
         let sent = match &self.shares[..] {
             [one] => format!("party {} sent {:.1} MB", one.party, self.bits() as f64 / 8e6),
@@ -167,6 +167,11 @@ impl Measured {
         ));
         if let Some(model) = network {
             text.push_str(&format!("\nThe network was a simulation: {model}."));
+        }
+        if let Some(seed) = self.seed {
+            text.push_str(&format!(
+                "\nAll randomness came from the seed {seed}: nothing of this run is secret."
+            ));
         }
         events.emit(&done, Some(&text));
     }

@@ -21,12 +21,15 @@ use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeout
 use crate::SourceArgs;
 use crate::compile::{Loaded, load};
 use crate::cores::{cores, third_of_cores};
-use crate::events::{Audience, Events, open_log, start};
+use crate::events::{Audience, Events, start};
 use crate::host::{Files, Outputs};
+use crate::memory;
+use crate::results::{self, Directory};
 
 pub(crate) use local::{Job, local_party};
 use measured::Measured;
 pub(crate) use measured::{LineShare, Spent};
+use tern_tools::say;
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]
@@ -40,6 +43,9 @@ pub(crate) struct RunArgs {
     /// Fix all randomness, the same at all parties. For tests: nothing stays secret.
     #[arg(long)]
     seed: Option<u64>,
+    /// Take --seed among real parties too, although nothing stays secret then.
+    #[arg(long, requires = "seed")]
+    insecure: bool,
     /// Threads of this party; by default all cores, which three local parties share.
     #[arg(long)]
     threads: Option<usize>,
@@ -100,14 +106,31 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
         return three_parties(args, &loaded);
     };
+    if let (Some(seed), false) = (args.seed, args.insecure) {
+        bail!(
+            "--seed {seed}: every party could compute all random values, and with them all secrets\n   = help: leave it out, or add --insecure if nothing here is secret"
+        );
+    }
     let seat = PartyArgs { party, hosts, key, timeout }.seat()?;
     one_party(args, &loaded, &seat)
 }
 
+/// The events of a run, which begin with what it is.
+fn events(args: &RunArgs, loaded: &Loaded) -> Events {
+    let mut events = Events::new(Audience::of(args.json), Some(&args.outputs.out));
+    events.emit(&start(&loaded.program, args.seed), None);
+    if let Some(seed) = args.seed {
+        events.warn(&format!("all randomness comes from the seed {seed}: nothing of this run is secret"));
+    }
+    events
+}
+
 /// Three local processes.
 fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
-    events.emit(&start(&loaded.program, args.seed), None);
+    let directory = Directory::claim(&args.outputs.out)?;
+    let all = Party::ALL.map(|party| results::size(&loaded.program, Some(party)));
+    directory.try_out(all.into_iter().fold(0, u64::saturating_add))?;
+    let mut events = events(args, loaded);
     let job = Job {
         program: &loaded.program,
         files: &args.files,
@@ -119,13 +142,15 @@ fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     };
     let outcome = job.run(&mut events);
     events.finish();
-    Measured::new(outcome?, events.metrics().clone()).tell(&mut events, loaded, args.network);
+    Measured::new(outcome?, events.metrics(), args.seed).tell(&mut events, loaded, args.network);
+    events.close()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// One of three real parties.
 fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::of(args.json), Some(open_log(&args.outputs.out)?));
+    // Not told to the others if it is taken: it is this very party that may be running there.
+    let directory = Directory::claim(&args.outputs.out)?;
     let part = party::Part {
         program: &loaded.program,
         files: &args.files,
@@ -135,14 +160,16 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         threads: args.threads.unwrap_or_else(cores),
         outputs: &args.outputs,
     };
-    events.emit(&start(&loaded.program, args.seed), None);
-    let inputs = match part.inputs() {
+    let mut events = events(args, loaded);
+    let room = memory::check(&loaded.program, 1)
+        .and_then(|()| directory.try_out(results::size(&loaded.program, Some(seat.me))));
+    let inputs = match room.and_then(|()| part.inputs()) {
         Ok(inputs) => inputs,
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
-            eprintln!("error: {error:#}");
+            say::errln(format_args!("error: {error:#}"));
             if let Err(other) = part.excuse(&error, &mut events) {
-                eprintln!("the other parties could not be told: {other}");
+                say::errln(format_args!("the other parties could not be told: {other}"));
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -150,7 +177,8 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let outcome = part.play(inputs, &mut events);
     events.finish();
     let share = outcome.map_err(|error| anyhow!("{}", party::describe(&error)))?;
-    Measured::new(vec![share], events.metrics().clone()).tell(&mut events, loaded, args.network);
+    Measured::new(vec![share], events.metrics(), args.seed).tell(&mut events, loaded, args.network);
+    events.close()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,12 +1,7 @@
 //! One party's part of a run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use tern_bytecode::Program;
 use tern_vm::machine::place;
 use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Side, Traffic, connect_at};
@@ -15,6 +10,7 @@ use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
 use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
 use crate::host::{FileHost, Files, InputError, Inputs, Outputs, read_inputs};
+use crate::stop::Stop;
 
 /// What a party does, and where.
 pub(super) struct Part<'a> {
@@ -56,43 +52,28 @@ impl Part<'_> {
         read_inputs(self.program, self.files, Some(self.setup.me))
     }
 
-    /// Meets the others, runs the program, and writes the outputs when all parties have finished.
+    /// Meets the others and runs the program; returns when everybody's outputs are on disk.
     pub(super) fn play(self, inputs: Inputs, events: &mut Events) -> anyhow::Result<Share> {
         let Part { program, setup, .. } = self;
         let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
         events.met();
-        let stop = stop_signal(events)?;
+        // Parties of a local run end with their leader instead.
+        let stop = if events.are_for_leader() { Stop::default() } else { Stop::on_signals()? };
+        links.until(stop.flag());
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
-        let mut host = FileHost::new(program, Some(setup.me), inputs, events).until(stop);
+        let mut host = FileHost::new(program, Some(setup.me), inputs, self.outputs, events).until(stop);
         let report = run_party(program, &mut links, &mut host, &options)?;
-        host.write_outputs(self.outputs)?;
         Ok(share(setup.me, program, &report, links.traffic()))
     }
 
     /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
     pub(super) fn excuse(self, error: &anyhow::Error, events: &mut Events) -> Result<(), NetError> {
         let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
-        let reason = names.map_or("it cannot use its data".to_string(), |names| {
-            format!("it has no usable data for {names}")
-        });
+        let reason =
+            names.map_or("it cannot begin".to_string(), |names| format!("it has no usable data for {names}"));
         connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
         Ok(())
     }
-}
-
-/// Becomes true with the first Ctrl-C or request to terminate, so that the others can be told; the second ends the process. Parties of a local run
-/// end with their leader instead.
-fn stop_signal(events: &Events) -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    if !events.are_for_leader() {
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: what the first signal sets is looked at before it is set.
-            flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())
-                .and_then(|_| flag::register(signal, stop.clone()))
-                .context("cannot listen for signals")?;
-        }
-    }
-    Ok(stop)
 }
 
 fn share(me: Party, program: &Program, report: &Report, traffic: Traffic) -> Share {
@@ -147,11 +128,12 @@ pub(super) fn blame(error: &anyhow::Error) -> Blame {
     };
     let net = match party {
         Some(PartyError::Net(net)) => Some(net),
-        Some(PartyError::Differs { .. }) => return Blame::Other,
+        Some(PartyError::Differs { .. } | PartyError::Shares { .. }) => return Blame::Other,
         None => error.downcast_ref::<NetError>(),
     };
     match net {
         Some(NetError::Aborted { .. }) => Blame::Told,
+        Some(NetError::Stopped) => Blame::Own,
         Some(_) => Blame::Other,
         None => Blame::Own,
     }

@@ -87,8 +87,10 @@ fn three_parties_write_and_read_either_format() {
     shell.write("writer.mpc", WRITER.replace("party 2", "shares"));
     for format in ["npz", "safetensors"] {
         shell.succeeds(&format!("run writer.mpc --input start=start.csv --format {format}"));
-        let shares = format!("weights=tern-out/weights.shares-0.{format}");
-        shell.succeeds(&format!("run shared.mpc --input {shares} --rounding nearest --out {format}"));
+        let shares = ["--input weights=tern-out/weights.shares-0.tern", "--data tern-out"];
+        for shares in shares {
+            shell.succeeds(&format!("run shared.mpc {shares} --rounding nearest --out {format}"));
+        }
         assert_eq!(tensor(&shell.path(format).join("y.npz"), "y").1, [3213.5], "{format}");
     }
 }
@@ -147,7 +149,7 @@ fn shares_that_do_not_fit() {
     );
     shell.succeeds("run writer.mpc --input start=start.csv --seed 1");
     shell.transcript.clear();
-    shell.refuses("run shared.mpc --input weights=tern-out/weights.shares-0.npz");
+    shell.refuses("run shared.mpc --input weights=tern-out/weights.shares-0.tern");
     shell.refuses("run shared.mpc");
     expect_file!["golden/weights_shares.txt"].assert_eq(&shell.transcript);
 }

@@ -1,6 +1,9 @@
 //! Three real processes: what a run gives, and what becomes of it when something is wrong at one party.
 
 mod bad;
+mod cancel;
+mod ends;
 mod good;
 mod programs;
+mod shares;
 mod support;

@@ -96,9 +96,14 @@ impl World {
 
     /// The command line of a party.
     pub fn command(&self, party: usize) -> Command {
+        self.patient_command(party, TIMEOUT)
+    }
+
+    /// The same, with seconds that it waits for the others.
+    pub fn patient_command(&self, party: usize, timeout: u64) -> Command {
         let mut command = tern();
         command.arg("run").arg(&self.programs[party]);
-        command.args(["--party", &party.to_string(), "--timeout", &TIMEOUT.to_string()]);
+        command.args(["--party", &party.to_string(), "--timeout", &timeout.to_string()]);
         command.arg("--hosts").arg(self.path(party, "hosts.toml")).arg("--out").arg(self.path(party, "out"));
         match party {
             0 => command.arg("--input").arg(format!("x={}", self.path(0, "x.csv").display())),

@@ -23,6 +23,8 @@
 //! # Ok::<(), tern_vm::data::DataError>(())
 //! ```
 //!
+//! [`shares`] has files of another kind, those of secret shares.
+//!
 //! **Invariant**: nothing in a file panics or makes us set memory aside that the file does not fill. Whatever is wrong
 //! is a [`DataError`], which knows the input, the file, what was expected and what was found.
 
@@ -39,6 +41,7 @@ mod npz;
 mod open;
 mod prepare;
 mod safetensors;
+pub mod shares;
 mod spec;
 mod standardise;
 mod stream;
@@ -55,4 +58,4 @@ pub use open::{read, read_bytes};
 pub use prepare::{Prepared, load, load_bytes, prepare};
 pub use safetensors::write_safetensors;
 pub use spec::{Element, InputSpec, Options, Ratio, Source};
-pub use write::write_atomically;
+pub use write::{Access, write_atomically};

@@ -32,7 +32,7 @@ pub enum Fault {
         backend: u32,
     },
     /// The program needs more memory than it may have.
-    #[error("the program needs {needed} bytes of memory for its tensors, {limit} are allowed")]
+    #[error("the program needs {needed} bytes of memory, {limit} are allowed")]
     Memory {
         /// Bytes needed.
         needed: u64,
@@ -84,6 +84,12 @@ pub enum Fault {
         /// Why.
         cause: HostError,
     },
+    /// The host cannot begin.
+    #[error("{0}")]
+    Begin(HostError),
+    /// The host cannot keep the results.
+    #[error("{0}")]
+    Finish(HostError),
     /// The host asked the run to stop.
     #[error("the run was cancelled")]
     Cancelled,
@@ -112,6 +118,15 @@ impl<F: Into<Fault>> From<F> for RunError {
 }
 
 impl RunError {
+    /// What other parties are told: nothing about the files and disks of this one.
+    pub fn for_others(&self) -> String {
+        match &self.fault {
+            Fault::Begin(_) => "it cannot write where its results should go".into(),
+            Fault::Finish(_) => "it cannot keep its results".into(),
+            _ => self.to_string(),
+        }
+    }
+
     /// The fault with its place; one that has a place keeps it.
     pub fn located(mut self, program: &Program, at: u32) -> RunError {
         if self.at.is_none() {

@@ -1,5 +1,6 @@
 //! What the machine asks of its surroundings: data in, results out, and whether to go on.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use super::error::HostError;
@@ -8,12 +9,41 @@ use crate::ring::Ring;
 /// The surroundings of a run. Inputs and outputs are named by their index in the program; every method is called from the thread
 /// that runs the machine.
 pub trait Host {
+    /// Called once, when everything has been checked and the first instruction follows.
+    ///
+    /// # Errors
+    /// If the host cannot begin; the run ends.
+    fn begin(&mut self, run: RunId) -> Result<(), HostError> {
+        let _ = run;
+        Ok(())
+    }
+
+    /// Called once behind the last instruction. A party tells the others that it has finished when this has returned, so results are where
+    /// they last by then.
+    ///
+    /// # Errors
+    /// If results cannot be kept; the run has failed, for all parties.
+    fn finish(&mut self) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// Whether the run is to end, asked before every instruction.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+
     /// Writes the elements of `input` from `start` on, in row-major order: fixed-point numbers with the input's declared fraction bits.
     /// Called with pieces of one input in rising order.
     ///
     /// # Errors
     /// If there is no such data; the run ends.
     fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError>;
+
+    /// The set that the file of an input from shares belongs to: the parties compare what they have.
+    fn share_set(&self, input: usize) -> Option<String> {
+        let _ = input;
+        None
+    }
 
     /// Takes a whole output, in row-major order, with the output's declared fraction bits.
     ///
@@ -33,6 +63,16 @@ pub trait Host {
     fn tick(&mut self, loops: &[Trip]) -> ControlFlow<()> {
         let _ = loops;
         ControlFlow::Continue(())
+    }
+}
+
+/// What the parties of a run have in common and, unless they were given one seed, no other run has. It is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(pub [u8; 16]);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

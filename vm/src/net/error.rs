@@ -129,6 +129,9 @@ pub enum NetError {
     /// This party sent or asked for more, or less, than it declared for the round.
     #[error("round {round}, {direction} {who}: {given} bytes where {declared} were declared")]
     Undeclared { who: Who, round: u64, direction: Direction, given: usize, declared: usize },
+    /// Whoever gave the command wants an end.
+    #[error("the run was cancelled")]
+    Stopped,
     /// The operating system gives no random bytes.
     #[error("no random bytes from the operating system: {0}")]
     Entropy(String),

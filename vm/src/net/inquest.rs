@@ -9,6 +9,8 @@
 
 use std::time::{Duration, Instant};
 
+use tern_bytecode::validate::names::legible;
+
 use super::error::NetError;
 use super::frame::{self, Frame};
 use super::incoming::Abort;
@@ -84,6 +86,8 @@ impl Rounds {
     /// The neighbour on `side` has ended the run: the error to report here.
     pub(super) fn told(&mut self, side: Side, Abort { origin, suspect, reason }: Abort) -> NetError {
         let who = self.who[side].clone();
+        // One line that shows as it is, whatever the neighbour sent.
+        let reason = legible(&reason.replace('\n', "; "));
         let accused = suspect.and_then(|party| self.me.side_of(party)).filter(|&accused| accused != side);
         if let Some(accused) = accused {
             self.accuses[side] = true;

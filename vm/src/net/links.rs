@@ -5,6 +5,7 @@
 //! answers it, and sends a heartbeat when one is due. It finds the lock taken whenever the party's own thread is at work, and then has nothing to do.
 
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -45,6 +46,11 @@ impl Links {
             self.pulse = Some(pulse);
         }
         Ok(())
+    }
+
+    /// Gives up waiting soon after `stop` has become true.
+    pub fn until(&mut self, stop: Arc<AtomicBool>) {
+        self.lock().stop = Some(stop);
     }
 
     /// The party whose links these are.
@@ -124,7 +130,10 @@ impl Links {
     }
 
     /// Sends each neighbour its own bytes and fills `into`, outside the program's rounds: not counted.
-    pub(super) fn trade(&mut self, send: Pair<&[u8]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
+    ///
+    /// # Errors
+    /// Whatever the links say.
+    pub fn trade(&mut self, send: Pair<&[u8]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
         self.enter()?.trade(send, into)
     }
 

@@ -21,6 +21,8 @@
 //! Whom to blame for silence is the business of [`inquest`](super::inquest).
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::error::{Direction, NetError, Who};
@@ -34,6 +36,8 @@ use super::transport::{Read, Transport};
 const QUEUE: usize = 256 << 10;
 /// How long a closing party waits for what the others still say.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a wait goes on before it is looked whether to give up.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// What has moved over the links of one party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +82,8 @@ pub(super) struct Rounds {
     found: Option<NetError>,
     /// Whether the streams are closed.
     over: bool,
+    /// Whether whoever waits here is to give up.
+    pub(super) stop: Option<Arc<AtomicBool>>,
 }
 
 /// Where arriving bytes go: the rest of a caller's buffer for each side. Empty: they are kept until asked for.
@@ -108,6 +114,7 @@ impl Rounds {
             accuses: Pair::default(),
             found: None,
             over: false,
+            stop: None,
         }
     }
 
@@ -432,8 +439,11 @@ impl Rounds {
 impl Rounds {
     /// Waits until one of the links moves. Fails if a side that this party cannot go `on` without has been silent for too long.
     fn block(&mut self, on: Pair<bool>, patience: &mut Patience) -> Result<(), NetError> {
+        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(NetError::Stopped);
+        }
         let now = Instant::now();
-        let mut limit = self.stall / 8;
+        let mut limit = (self.stall / 8).min(GLANCE);
         for side in Side::BOTH {
             if std::mem::take(&mut self.heard[side]) {
                 patience[side] = None;

@@ -1,0 +1,156 @@
+//! Where the results of a run go.
+//!
+//! A run has its directory for itself: it holds a lock on it, which ends with the process, however that ends. Before
+//! anything is computed it is tried whether the results fit, and nothing that was there is changed until the
+//! run begins. Results are for whoever gave the command: nobody else can read them.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tern_bytecode::Program;
+use tern_bytecode::program::Place;
+use tern_tools::say;
+use tern_vm::data::{Access, write_atomically};
+use tern_vm::net::Party;
+
+/// The file of a run's metrics.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+/// Room for the heads of files, when it is tried whether there is enough.
+const HEADS: u64 = 64 << 10;
+
+/// A directory that belongs to this run until the value is dropped.
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Directories that were made for this run, innermost first; those that stay empty are taken away again.
+    made: Vec<PathBuf>,
+    /// Keeps other runs away; none where the file system has no locks.
+    _lock: Option<File>,
+}
+
+impl Directory {
+    /// Takes a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made, or another run has it.
+    pub(crate) fn claim(path: &Path) -> anyhow::Result<Directory> {
+        let mut made: Vec<PathBuf> = Vec::new();
+        let missing = path.ancestors().filter(|p| !p.as_os_str().is_empty());
+        made.extend(missing.take_while(|p| !p.exists()).map(Path::to_path_buf));
+        let cannot = || format!("cannot write to {}", path.display());
+        fs::create_dir_all(path).with_context(cannot)?;
+        // From here on, what was made is taken away if this fails.
+        let mut directory = Directory { path: path.to_path_buf(), made, _lock: None };
+        let handle = File::open(path).with_context(cannot)?;
+        if !handle.metadata().with_context(cannot)?.is_dir() {
+            bail!("{} is not a directory", path.display());
+        }
+        match handle.try_lock() {
+            Ok(()) => directory._lock = Some(handle),
+            Err(TryLockError::WouldBlock) => {
+                directory.made.clear();
+                bail!(
+                    "another run writes to {}\n   = help: let it end, or give this run a directory of its own: --out DIR",
+                    path.display()
+                )
+            }
+            Err(TryLockError::Error(error)) => say::errln(format_args!(
+                "warning: {} cannot be locked ({error}): see to it that no other run writes there",
+                path.display()
+            )),
+        }
+        Ok(directory)
+    }
+
+    /// Sees whether metrics and so many bytes of results can be written, without changing what is there.
+    ///
+    /// # Errors
+    /// If they cannot.
+    pub(crate) fn try_out(&self, bytes: u64) -> anyhow::Result<()> {
+        let metrics = self.path.join(METRICS);
+        if metrics.exists() {
+            let opened = File::options().append(true).open(&metrics);
+            opened.with_context(|| format!("cannot write {}", metrics.display()))?;
+        }
+        let trial = self.path.join(format!(".trial.{}.part", std::process::id()));
+        let tried = File::create(&trial).and_then(|file| reserve(&file, bytes.saturating_add(HEADS)));
+        // It may not have been made.
+        let _ = fs::remove_file(&trial);
+        tried.with_context(|| {
+            format!(
+                "{:.1} MB of results cannot be written to {}",
+                bytes.saturating_add(HEADS) as f64 / 1e6,
+                self.path.display()
+            )
+        })
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        for path in &self.made {
+            // Those with something in them stay.
+            if fs::remove_dir(path).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// Asks for room on the disk. File systems that cannot say take what is written, as far as they can.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            io::Write::write_all(&mut &*file, &[0; 4096])?;
+            let free = rustix::fs::fstatvfs(file).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize));
+            if free < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Bytes of the tensors that a program puts out here: at a party its own, in the emulator all.
+pub(crate) fn size(program: &Program, me: Option<Party>) -> u64 {
+    let element = |to: Place| match (to, me) {
+        (Place::Shares, Some(_)) => u64::from(program.header.ring) / 4,
+        (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
+        (Place::Shares | Place::Party(_), _) => 8,
+    };
+    program.outputs.iter().fold(0, |sum, output| {
+        let elements = output.shape.iter().fold(1u64, |n, size| n.saturating_mul(u64::from(*size)));
+        elements.saturating_mul(element(output.to)).saturating_add(sum)
+    })
+}
+
+/// Where a result was written.
+pub(crate) struct Written {
+    pub(crate) path: PathBuf,
+    /// Why it is not where it should be.
+    pub(crate) instead: Option<io::Error>,
+}
+
+/// Writes a file of a directory, or else one of the same name in a new directory for temporary files: what took hours to compute is
+/// not lost for the sake of its place.
+///
+/// # Errors
+/// That of the directory, if the other one fails too.
+pub(crate) fn write(
+    directory: &Path,
+    name: &str,
+    content: impl Fn(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<Written> {
+    let path = directory.join(name);
+    let written =
+        fs::create_dir_all(directory).and_then(|()| write_atomically(&path, Access::Owner, &content));
+    let Err(instead) = written else { return Ok(Written { path, instead: None }) };
+    // Only its owner can enter it.
+    let other = tempfile::Builder::new().prefix("tern-results-").tempdir().map(tempfile::TempDir::keep);
+    let path = other.map(|other| other.join(name));
+    match path.and_then(|path| write_atomically(&path, Access::Owner, &content).map(|()| path)) {
+        Ok(path) => Ok(Written { path, instead: Some(instead) }),
+        Err(_) => Err(instead),
+    }
+}
