@@ -1,6 +1,6 @@
 //! The surroundings of a run on the command line: files in, files and events out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ impl Files {
     pub(crate) fn of(&self, program: &Program, party: Party) -> anyhow::Result<Files> {
         let named = self.named(program, None)?;
         let own = program.inputs.iter().filter(|input| provides(party, input));
-        let own: std::collections::BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
+        let own: BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
         let inputs = named.iter().filter(|(name, _)| own.contains(*name));
         let shared = |name: &str| program.inputs.iter().any(|i| i.name == name && i.from == Place::Shares);
         let of_party = |name: &str, file: &str| {
@@ -209,6 +209,16 @@ impl<'a> FileHost<'a> {
     /// Ends the run soon after it is asked to.
     pub(crate) fn until(self, stop: Stop) -> FileHost<'a> {
         FileHost { stop, ..self }
+    }
+
+    /// Outputs that this party would have, in branches that were not taken.
+    fn left_out(&self) -> BTreeSet<String> {
+        let here = |to: Place| match (to, self.me) {
+            (Place::Party(to), Some(me)) => usize::from(to) == me.index(),
+            (Place::Shares, _) | (_, None) => true,
+        };
+        let declared = self.program.outputs.iter().filter(|output| here(output.to));
+        declared.map(|output| output.name.clone()).filter(|name| !self.outputs.contains_key(name)).collect()
     }
 
     /// Writes an output as a file of its name, and says where it is.
@@ -466,6 +476,9 @@ impl Host for FileHost<'_> {
     /// Writes all outputs: those that cannot be written do not keep the others from it.
     fn finish(&mut self) -> Result<(), HostError> {
         self.stop.ignore();
+        for name in self.left_out() {
+            self.events.warn(&format!("there is no {name}: the program did not come to its output"));
+        }
         let mut failed = Vec::new();
         for (name, kept) in std::mem::take(&mut self.outputs) {
             if let Err(error) = self.write(&name, &kept) {

@@ -229,3 +229,22 @@ fn memory_of_all_local_parties() {
     assert!(!shell.path("tern-out").exists());
     shell.succeeds("run p.mpc --input x=x.csv");
 }
+
+/// An output in a branch is written if the branch is taken, and missed aloud if not.
+#[test]
+fn outputs_in_branches() {
+    let mut shell = shell();
+    let text = "const FROM = arg(5)\ninput x: fix[4] from party 0\nfn main() {\n    if reveal(sum(x)) > FROM {\n        \
+                output large = x to party 0\n    }\n    output all = x to party 1\n}\n";
+    shell.write("p.mpc", text);
+    for command in ["emulate", "run"] {
+        shell.succeeds(&format!("{command} p.mpc --input x=x.csv --out {command}"));
+        assert_eq!(files(&shell, command), ["all.npz", "large.npz", "metrics.jsonl"]);
+        let args = format!("{command} p.mpc --input x=x.csv --arg FROM=50 --out {command}-not");
+        let output = tern(&shell, &args).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{err}");
+        assert!(err.contains("there is no large: the program did not come to its output"), "{err}");
+        assert_eq!(files(&shell, &format!("{command}-not")), ["all.npz", "metrics.jsonl"]);
+    }
+}

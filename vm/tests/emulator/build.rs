@@ -7,7 +7,9 @@ use tern_bytecode::program::{
     Buffer, Constant, Dim, Element, Header, Input, Line, Output, Place, Preparation, Protocol, Rounding,
 };
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
+use tern_vm::machine::Seeds;
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::protocol::emulator::emulate_with;
 use tern_vm::ring::Ring;
 use tern_vm::{Host, Options, Report, RunError, emulate};
 
@@ -235,6 +237,16 @@ impl Build {
         let mut host = Memo { inputs, ..Memo::default() };
         let report = emulate(&self.program, &mut host, options)?;
         Ok((host, report))
+    }
+
+    /// The same with keys that depend on the seed alone, not on the program.
+    pub fn run_alike<R: Ring>(&self, inputs: &[&[R]], options: &Options) -> Memo<R> {
+        let inputs = inputs.iter().map(|values| values.to_vec()).collect();
+        let mut host = Memo { inputs, ..Memo::default() };
+        let byte = options.seed.expect("tests have seeds") as u8;
+        let seeds = Seeds { public: [byte; 32], pairs: [1, 2, 3].map(|pair| [byte ^ pair << 6; 16]) };
+        emulate_with(&self.program, &mut host, options, &seeds).expect("it runs");
+        host
     }
 
     /// The outputs on the given inputs.

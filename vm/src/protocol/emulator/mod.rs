@@ -24,11 +24,25 @@ use crate::ring::{Ring, Z64, Z128, Z192, Z256, views};
 /// # Errors
 /// The first fault, with its instruction and source line.
 pub fn emulate(program: &Program, host: &mut dyn Host, options: &Options) -> Result<Report, RunError> {
+    let seeds = options.seed.map_or_else(Seeds::fresh, |seed| Ok(Seeds::fixed(seed, program)))?;
+    emulate_with(program, host, options, &seeds)
+}
+
+/// The same with these seeds, whatever the options say: two programs can have the same, which [`Seeds::fixed`] prevents.
+///
+/// # Errors
+/// As [`emulate`].
+pub fn emulate_with(
+    program: &Program,
+    host: &mut dyn Host,
+    options: &Options,
+    seeds: &Seeds,
+) -> Result<Report, RunError> {
     match program.header.ring {
-        64 => emulate_in::<Z64>(program, host, options),
-        128 => emulate_in::<Z128>(program, host, options),
-        192 => emulate_in::<Z192>(program, host, options),
-        _ => emulate_in::<Z256>(program, host, options),
+        64 => emulate_in::<Z64>(program, host, options, seeds),
+        128 => emulate_in::<Z128>(program, host, options, seeds),
+        192 => emulate_in::<Z192>(program, host, options, seeds),
+        _ => emulate_in::<Z256>(program, host, options, seeds),
     }
 }
 
@@ -36,8 +50,8 @@ fn emulate_in<R: Ring>(
     program: &Program,
     host: &mut dyn Host,
     options: &Options,
+    seeds: &Seeds,
 ) -> Result<Report, RunError> {
-    let seeds = options.seed.map_or_else(Seeds::fresh, |seed| Ok(Seeds::fixed(seed, program)))?;
     let mut emulator = Emulator::<R> { pairs: seeds.pairs.each_ref().map(Key::new), ring: PhantomData };
     run(program, &mut emulator, Memory::clear, &seeds.public, host, options)
 }
