@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use tern_bytecode::Program;
-use tern_bytecode::program::{Element, Input, Output, Protocol};
+use tern_bytecode::program::{Element, Input, Output};
 use tern_vm::data::shares::{Head, ShareFile, Tensor};
 use tern_vm::machine::{Elements, RunId};
 use tern_vm::net::Party;
@@ -81,9 +81,7 @@ pub(crate) fn find(directory: &Path, name: &str, me: Party) -> Option<PathBuf> {
 
 fn head(program: &Program, name: &str, me: Party, set: String) -> Head {
     let header = &program.header;
-    let protocol = match header.protocol {
-        Protocol::Rep3 => "rep3".to_string(),
-    };
+    let protocol = header.protocol.name().to_string();
     let fixed = [header.frac, header.total];
     let party = me.index() as u8;
     Head { protocol, party, set, name: name.into(), ring: header.ring, fixed, tensors: Vec::new() }

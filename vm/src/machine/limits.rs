@@ -31,8 +31,8 @@ pub struct Needed {
 impl Needed {
     /// Of a party of the three-party protocol.
     pub fn of(program: &Program) -> Needed {
-        let ring = program.header.ring;
-        let sizes = program.buffers.iter().map(|buffer| buffer.kind.bytes(buffer.len, ring));
+        let (model, ring) = (program.header.protocol.model(), program.header.ring);
+        let sizes = program.buffers.iter().map(|buffer| model.bytes(buffer.kind, buffer.len, ring));
         Needed { tensors: sizes.fold(0, u64::saturating_add), messages: in_flight(program) }
     }
 
@@ -79,10 +79,11 @@ fn busiest(links: &Links) -> u64 {
 }
 
 fn held(program: &Program, instr: &Instr) -> u64 {
+    let model = program.header.protocol.model();
     instr.registers().fold(0, |sum, (reg, _)| {
         let view = &program.views[reg.0 as usize];
         let kind = program.buffers[view.buffer as usize].kind;
-        kind.bytes(view.len(), program.header.ring).saturating_add(sum)
+        model.bytes(kind, view.len(), program.header.ring).saturating_add(sum)
     })
 }
 
