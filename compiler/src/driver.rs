@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::diagnostics::{Diagnostic, FileId, SourceMap};
+use crate::diagnostics::{Code, Diagnostic, FileId, SourceMap};
 use crate::ir::Settings;
 use crate::lower::modules::Resolver;
 use crate::lower::{self, Entry};
@@ -44,15 +44,30 @@ pub struct Compilation {
     pub timings: Vec<(String, Duration)>,
 }
 
+/// Lowering and passes recurse over calls inside one another and the trees in them. Their limits (`lower/limits.rs`) need less than this,
+/// whatever stack the caller has.
+const STACK: usize = 256 << 20;
+
 /// Compiles a file of the source map.
-pub fn compile(request: Request<'_>, mut sources: SourceMap) -> Compilation {
+pub fn compile(request: Request<'_>, sources: SourceMap) -> Compilation {
+    let run = || compile_here(&request, sources.clone());
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("compiler".into()).stack_size(STACK);
+        match thread.spawn_scoped(scope, run) {
+            Ok(handle) => handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_no_thread) => run(),
+        }
+    })
+}
+
+fn compile_here(request: &Request<'_>, mut sources: SourceMap) -> Compilation {
     let mut watch = Watch {
         print_after: request.print_after,
         printed: Vec::new(),
         timings: Vec::new(),
         started: Instant::now(),
     };
-    let options = lower::Options { settings: request.settings, args: request.args };
+    let options = lower::Options { settings: request.settings, args: request.args.clone() };
     let lowered =
         lower::lower(request.name, request.file, request.entry, &mut sources, request.resolve, &options);
     let mut diagnostics = lowered.diagnostics;
@@ -73,7 +88,7 @@ pub fn compile(request: Request<'_>, mut sources: SourceMap) -> Compilation {
             }
             Err(passes::Failure::Messages(messages)) => diagnostics.extend(messages),
             Err(broken @ passes::Failure::Broken { .. }) => {
-                unreachable!("{broken}: a mistake in the compiler")
+                diagnostics.push(Diagnostic::error(Code::B002, broken.to_string()));
             }
         }
     }

@@ -29,8 +29,16 @@ fn messages_are_as_written_beside_the_programs() {
         expect_file![path.with_extension("txt")].assert_eq(&rendered);
     }
     for code in Code::ALL.iter().filter(|code| code.name().starts_with(['L', 'P'])) {
-        assert!(seen.contains(code) || *code == Code::L006, "{code} has no program"); // L006 takes 4 GiB
+        assert!(seen.contains(code) || *code == Code::L006, "{code} has no program"); // L006 takes 2 MiB
     }
+}
+
+#[test]
+fn a_file_has_a_largest_size() {
+    let text = "// a comment of sixty-four characters, many times over, is a file\n".repeat(1 << 16);
+    assert_eq!(messages("a.mpc", &text[..tern_compiler::syntax::MAX_SOURCE]).0, []);
+    let (found, _) = messages("a.mpc", &text[..=tern_compiler::syntax::MAX_SOURCE]);
+    assert_eq!(found.iter().map(|m| m.code).collect::<Vec<_>>(), [Code::L006]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From files to bytecode: reading, compiling, showing messages.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use tern_bytecode::Program;
 use tern_bytecode::program::{Protocol, Rounding};
 use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, render_all};
+use tern_compiler::lower::modules::Resolver;
+use tern_compiler::syntax::MAX_SOURCE;
 use tern_compiler::{Compilation, Entry, Request, Settings};
 
 use crate::SourceArgs;
@@ -113,20 +115,36 @@ pub(crate) fn compile(
     if is_bytecode(path) {
         bail!("{} is bytecode; this needs the program's source (.mpc)", path.display());
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        read_source(path).map_err(|reason| anyhow::anyhow!("cannot read {}: {reason}", path.display()))?;
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let resolve = |name: &str| {
         let file = directory.join(format!("{name}.mpc"));
-        std::fs::read_to_string(&file).ok().map(|text| (file.display().to_string(), text))
+        let found = std::fs::metadata(&file).ok()?;
+        // a pipe or a device beside a program might never end, or never begin
+        let text =
+            if found.is_file() { read_source(&file) } else { Err("it is not an ordinary file".into()) };
+        Some((file.display().to_string(), text))
     };
     compile_text(source, text, &resolve, entry, print_after)
+}
+
+/// The text of a program, or why there is none. Not much more is read than a program may have.
+pub(crate) fn read_source(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SOURCE as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > MAX_SOURCE {
+        return Err(format!("a program has at most {} MiB; data are inputs", MAX_SOURCE >> 20));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not text in UTF-8".to_string())
 }
 
 /// Compiles `text` as if it stood in the file of `source`; `resolve` finds other files by their module's name.
 pub(crate) fn compile_text(
     source: &SourceArgs,
     text: String,
-    resolve: &dyn Fn(&str) -> Option<(String, String)>,
+    resolve: &Resolver<'_>,
     entry: Entry,
     print_after: Option<&str>,
 ) -> anyhow::Result<Compilation> {

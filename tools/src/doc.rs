@@ -7,12 +7,13 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tern_compiler::diagnostics::{Origin, SourceMap, Span};
+use tern_compiler::lower::SUBJECTS;
 use tern_compiler::lower::modules::LIBRARY;
 use tern_compiler::syntax::{ast, parse};
 
-use crate::compile::show;
+use crate::compile::{read_source, show};
 use tern_tools::say;
 
 /// `tern doc`: of the library, if no files are given.
@@ -21,13 +22,14 @@ pub(crate) fn doc(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let mut text = String::new();
     if library {
         text.push_str(PREFACE);
+        text.push_str(&language());
         for (name, source) in LIBRARY {
             text.push_str(&module(name, source)?);
         }
     }
     for path in files {
-        let source =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let source = read_source(path)
+            .map_err(|reason| anyhow::anyhow!("cannot read {}: {reason}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         text.push_str(&module(&name, &source)?);
     }
@@ -35,13 +37,35 @@ pub(crate) fn doc(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-const PREFACE: &str = "# The library
+const PREFACE: &str = "# Functions
 
-What the language has no operation for is written in it, in `stdlib/`. This page is made from the comments there, by `tern doc`.
+First those of the language itself, then the library: what the language has no operation for is written in it, in `stdlib/`. This page
+is made by `tern doc`, from the compiler's table and from the comments in the library.
 
 Costs are those of all three parties together, per element unless a row is named, with f fraction bits modulo 2^(4f) and probabilistic
 truncation: rounds and bits at f = 16 and at f = 32. Errors are against exact values, beyond the rounding of the arguments. `..s` stands for any number of axes.
 ";
+
+/// The reference of the functions of the language itself, as Markdown.
+fn language() -> String {
+    let mut out = String::from("\n## The language\n\n");
+    out.push_str(
+        "`tensor` is num or bool, `any` also a model or a tuple. Where num stands for the first parameter of a function of single elements, a \
+         model goes field by field.\n\n",
+    );
+    for (subject, functions) in SUBJECTS {
+        write_to(&mut out, format_args!("### {subject}\n\n"));
+        for function in *functions {
+            let prose = on_one_line(function.doc);
+            let signature = function.signature();
+            write_to(
+                &mut out,
+                format_args!("#### {}\n\n```\n{signature}\n```\n\n{prose}\n\n", function.name),
+            );
+        }
+    }
+    out
+}
 
 /// The reference of one module, as Markdown.
 fn module(name: &str, source: &str) -> anyhow::Result<String> {

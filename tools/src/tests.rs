@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tern_compiler::diagnostics::Diagnostic;
 use tern_compiler::{ASSERT, Entry, tests_of};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
 
 use crate::SourceArgs;
-use crate::compile::{compile, show};
+use crate::compile::{compile, read_source, show};
 use tern_tools::say;
 
 /// Collects failed assertions.
@@ -44,7 +44,8 @@ impl Host for Assertions {
 
 pub(crate) fn test(source: &SourceArgs, filter: Option<&str>) -> anyhow::Result<ExitCode> {
     let path = &source.program;
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        read_source(path).map_err(|reason| anyhow::anyhow!("cannot read {}: {reason}", path.display()))?;
     let names = tests_of(&text);
     let chosen: Vec<(usize, &String)> =
         names.iter().enumerate().filter(|(_, n)| filter.is_none_or(|f| n.contains(f))).collect();

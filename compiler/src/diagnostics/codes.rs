@@ -57,8 +57,11 @@ codes! {
     /// Numbers are kept exactly, whatever the precision, and so their length has a bound: 400 digits, and an exponent
     /// of at most 400. The largest ring holds numbers of 77 digits.
     L005 = "a number that is too long",
-    /// Places in a file are counted in 32 bits, so it can have 4 GiB.
+    /// A program is text that somebody has written, and has at most 2 MiB. Data do not belong into it: they are inputs, which
+    /// are read when the program runs.
     L006 = "a file that is too large",
+    /// Names and texts have at most 200 bytes. They name files, metrics and tensors.
+    L007 = "a name or a text that is too long",
 
     // ---- P: syntax
     /// What stands here does not fit what is before it. The message says what could stand here instead.
@@ -235,9 +238,13 @@ codes! {
     G005 = "a derivative of a derivative",
 
     // ---- B: bytecode
-    /// There are limits: a tensor has at most 12 axes (those of sliding windows included) and 2^32 elements, and constants must
-    /// fit the ring. A larger ring (`--ring`) takes larger constants.
+    /// There are limits: a tensor has at most 12 axes (those of sliding windows included) and 2^32 elements, a constant of different
+    /// elements 2^20 of them, a model 4,096 tensors, and constants must fit the ring. A larger ring (`--ring`) takes larger constants.
+    /// docs/language.md lists all limits.
     B001 = "a program that the bytecode cannot express",
+    /// The compiler could not compile a program and did not find out why. This is a mistake in the compiler, not in the program.
+    /// Please report it with the program.
+    B002 = "a mistake in the compiler",
 }
 
 impl Code {

@@ -45,7 +45,11 @@ impl From<TooLarge> for Cause {
 
 impl From<EmitError> for Diagnostic {
     fn from(error: EmitError) -> Diagnostic {
-        let diagnostic = Diagnostic::error(Code::B001, error.cause.to_string());
+        let code = match error.cause {
+            Cause::Constant(_) | Cause::Axes(_) | Cause::Elements(_) | Cause::Name(..) => Code::B001,
+            Cause::Unexpected(_) | Cause::Invalid(_) => Code::B002,
+        };
+        let diagnostic = Diagnostic::error(code, error.cause.to_string());
         match error.span {
             Some(span) => diagnostic.at(span, ""),
             None => diagnostic,

@@ -12,6 +12,10 @@ use tern_bytecode::{Instr, Kind, View};
 use super::code::{Block, BlockId, Code, Item, OpId};
 use super::view::{distinct, extent};
 
+/// Uses of a store beyond which it is neither forwarded nor forwarded to. Each part of a store is compared with all the others, so that
+/// very many parts would take their square; copying them is local work.
+const MANY_USES: usize = 500;
+
 /// Forwards copies in all blocks.
 pub fn forward(code: &mut Code) {
     let kept = code.ranges.iter().map(|range| range.op).collect();
@@ -111,6 +115,9 @@ impl<'a> Forwarder<'a> {
             return None;
         }
         if from.len() != store(from).elements || !distinct(from) {
+            return None;
+        }
+        if [to, from].iter().any(|view| self.uses[&view.buffer].len() > MANY_USES) {
             return None;
         }
         let map = Map::new(from, to)?;

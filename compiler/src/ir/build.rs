@@ -18,7 +18,45 @@ pub struct Builder {
     pub origin: Origin,
 }
 
+/// How far a program had been built.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    values: usize,
+    names: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Open blocks, and instructions of the innermost.
+    depth: usize,
+    insts: usize,
+    origin: Origin,
+}
+
 impl Builder {
+    /// Where the program stands, for [`Builder::undo`].
+    pub fn mark(&mut self) -> Mark {
+        Mark {
+            values: self.program.values.len(),
+            names: self.program.names.len(),
+            inputs: self.program.inputs.len(),
+            outputs: self.program.outputs.len(),
+            insts: self.block().insts.len(),
+            depth: self.open.len(),
+            origin: self.origin,
+        }
+    }
+
+    /// Takes back everything that was appended since a mark: instructions, values, names, inputs and outputs, and blocks that were opened.
+    /// The blocks that were open at the mark must still be so.
+    pub fn undo(&mut self, mark: Mark) {
+        self.open.truncate(mark.depth);
+        self.block().insts.truncate(mark.insts);
+        self.program.values.truncate(mark.values);
+        self.program.names.truncate(mark.names);
+        self.program.inputs.truncate(mark.inputs);
+        self.program.outputs.truncate(mark.outputs);
+        self.origin = mark.origin;
+    }
+
     /// Begins with the program's outermost block, which is expected to be empty.
     pub fn new(program: Program, origin: Origin) -> Builder {
         Builder { program, open: vec![Block::default()], origin }

@@ -1,7 +1,7 @@
 //! Types and constants.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use num_rational::BigRational;
 use num_traits::Zero;
@@ -108,7 +108,7 @@ pub enum ConstData {
     /// Every element is this number.
     Splat(BigRational),
     /// Row-major.
-    Dense(Rc<[BigRational]>),
+    Dense(Arc<[BigRational]>),
 }
 
 /// A constant tensor of exact numbers. A ring type stores them rounded to its scale; integers and truth values are whole numbers.

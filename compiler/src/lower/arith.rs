@@ -10,11 +10,55 @@ use num_traits::{One, Signed, Zero};
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 
 use super::Lowerer;
+use super::builtin::library::library;
 use super::exact;
 use super::value::{Elem, Konst, Record, Tensor, Value, flat};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Kind, Op, Type, ValueId};
 use crate::syntax::ast::BinaryOp;
+
+/// A comparison of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Relation {
+    pub(super) fn operator(self) -> BinaryOp {
+        match self {
+            Relation::Eq => BinaryOp::Eq,
+            Relation::Ne => BinaryOp::Ne,
+            Relation::Lt => BinaryOp::Lt,
+            Relation::Le => BinaryOp::Le,
+            Relation::Gt => BinaryOp::Gt,
+            Relation::Ge => BinaryOp::Ge,
+        }
+    }
+
+    fn holds(self, x: &BigRational, y: &BigRational) -> bool {
+        match self {
+            Relation::Eq => x == y,
+            Relation::Ne => x != y,
+            Relation::Lt => x < y,
+            Relation::Le => x <= y,
+            Relation::Gt => x > y,
+            Relation::Ge => x >= y,
+        }
+    }
+}
+
+/// An operation on truth values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logic {
+    And,
+    Or,
+    Xor,
+}
 
 /// Two operands with what messages need.
 struct Pair {
@@ -48,7 +92,17 @@ impl<'a> Lowerer<'a> {
                 self.map_record(&y, |l, v| l.binary(op, span, x.clone(), left, v, right))
             }
             (a @ (Value::Const(_) | Value::Tensor(_)), b @ (Value::Const(_) | Value::Tensor(_))) => {
-                self.tensors(&pair, a, b)
+                let weighed = [&a, &b].iter().all(|v| match v {
+                    Value::Const(k) => self.weigh(k, span),
+                    _ => true,
+                });
+                if !weighed {
+                    return Value::Error;
+                }
+                match self.tensors(&pair, a, b) {
+                    Value::Const(k) => self.short(k, span),
+                    other => other,
+                }
             }
             (a, b) => {
                 let text = format!("{} and {}", a.describe(), b.describe());
@@ -107,14 +161,21 @@ impl<'a> Lowerer<'a> {
             BinaryOp::Mul => self.aligned(pair, a, b, |l, a, b| l.product(a, b, pair.span)),
             BinaryOp::Div => self.aligned(pair, a, b, |l, a, b| l.quotient(pair, a, b)),
             BinaryOp::Pow => self.power(pair, a, b),
-            BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-                self.aligned(pair, a, b, |l, a, b| l.compare(pair.op, a, b, pair.span))
-            }
-            BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => {
-                self.aligned(pair, a, b, |l, a, b| l.logic(pair.op, a, b))
-            }
+            BinaryOp::Eq => self.relation(pair, Relation::Eq, a, b),
+            BinaryOp::Ne => self.relation(pair, Relation::Ne, a, b),
+            BinaryOp::Lt => self.relation(pair, Relation::Lt, a, b),
+            BinaryOp::Le => self.relation(pair, Relation::Le, a, b),
+            BinaryOp::Gt => self.relation(pair, Relation::Gt, a, b),
+            BinaryOp::Ge => self.relation(pair, Relation::Ge, a, b),
+            BinaryOp::And => self.aligned(pair, a, b, |l, a, b| l.logic(Logic::And, a, b)),
+            BinaryOp::Or => self.aligned(pair, a, b, |l, a, b| l.logic(Logic::Or, a, b)),
+            BinaryOp::Xor => self.aligned(pair, a, b, |l, a, b| l.logic(Logic::Xor, a, b)),
             BinaryOp::Shl | BinaryOp::Shr => self.shift(pair, a, b),
         }
+    }
+
+    fn relation(&mut self, pair: &Pair, relation: Relation, a: Value, b: Value) -> Value {
+        self.aligned(pair, a, b, |l, a, b| l.compare(relation, a, b, pair.span))
     }
 
     fn not_a_number(&mut self, pair: &Pair, a: &Value, b: &Value) -> Value {
@@ -133,8 +194,8 @@ impl<'a> Lowerer<'a> {
                 "both must be truth values",
             );
         }
-        let (bool_text, other) =
-            (self.sources.text(bool_span).to_string(), self.sources.text(other_span).to_string());
+        let bool_text = unwrapped(self.sources.text(bool_span)).to_string();
+        let other = self.sources.text(other_span).to_string();
         let label = if secret {
             "secret bool: turning it into a number costs 3 ring elements and 2 rounds per element"
         } else {
@@ -142,9 +203,9 @@ impl<'a> Lowerer<'a> {
         };
         let mut error = Diagnostic::error(Code::T011, "a bool is not a number").at(bool_span, label);
         if pair.op == BinaryOp::Mul {
-            error = error.help(format!("where({}, {other}, 0)", bool_text.trim_matches(['(', ')'])));
+            error = error.help(format!("where({bool_text}, {other}, 0)"));
         }
-        self.report(error.help(format!("on purpose: fix({})", bool_text.trim_matches(['(', ')']))));
+        self.report(error.help(format!("on purpose: fix({bool_text})")));
         Value::Error
     }
 
@@ -162,7 +223,7 @@ impl<'a> Lowerer<'a> {
         let Some(shape) = self.common_shape(&x, &y, pair) else { return Value::Error };
         let a = self.broadcast(a, &shape);
         let b = self.broadcast(b, &shape);
-        f(self, a, b)
+        if a.is_error() || b.is_error() { Value::Error } else { f(self, a, b) }
     }
 
     fn common_shape(&mut self, x: &[usize], y: &[usize], pair: &Pair) -> Option<Vec<usize>> {
@@ -204,6 +265,10 @@ impl<'a> Lowerer<'a> {
         }
         match value {
             Value::Const(k) => {
+                let span = self.builder.origin.inner;
+                if k.as_splat().is_none() && !self.listable(shape, span) {
+                    return Value::Error;
+                }
                 let from = k.shape.clone();
                 let offset = shape.len() - from.len();
                 let source = move |at: &[usize]| {
@@ -238,7 +303,7 @@ impl<'a> Lowerer<'a> {
         let minus = pair.op == BinaryOp::Sub;
         if let (Value::Const(x), Value::Const(y)) = (&a, &b) {
             let elem = number_elem(x.elem, y.elem);
-            return Value::Const(zip(x, y, elem, |x, y| if minus { x - y } else { x + y }));
+            return Value::Const(zip(x, y, elem, if minus { exact::sub } else { exact::add }));
         }
         // x + 0 and x - 0
         match (&a, &b) {
@@ -336,7 +401,7 @@ impl<'a> Lowerer<'a> {
     pub(super) fn product(&mut self, a: Value, b: Value, span: Span) -> Value {
         match (a, b) {
             (Value::Const(x), Value::Const(y)) => {
-                Value::Const(zip(&x, &y, number_elem(x.elem, y.elem), |x, y| x * y))
+                Value::Const(zip(&x, &y, number_elem(x.elem, y.elem), exact::mul))
             }
             (Value::Tensor(t), Value::Const(k)) | (Value::Const(k), Value::Tensor(t)) if t.secret() => {
                 self.times_constant(t, &k, span)
@@ -428,11 +493,11 @@ impl<'a> Lowerer<'a> {
                 self.times_constant(t, &inverse, pair.span)
             }
             (a, Value::Tensor(t)) if a.secret() && t.secret() && a.shape() == Some(&t.ty.shape[..]) => {
-                self.library("math", "divide", vec![a, Value::Tensor(t)], pair.span)
+                self.library(library!(math::divide), vec![a, Value::Tensor(t)], pair.span)
             }
             // A divisor that is stretched is inverted before.
             (a, Value::Tensor(t)) if t.secret() => {
-                let inverse = self.library("math", "reciprocal", vec![Value::Tensor(t)], pair.span);
+                let inverse = self.library(library!(math::reciprocal), vec![Value::Tensor(t)], pair.span);
                 self.binary(BinaryOp::Mul, pair.span, a, pair.left, inverse, pair.right)
             }
             (a, b) if a.secret() => {
@@ -456,13 +521,10 @@ impl<'a> Lowerer<'a> {
                 else {
                     return Value::Error;
                 };
-                let whole = x.elem == Elem::Int && y.iter().all(|n| n.is_integer() && !n.is_negative());
-                let numbers: Option<Vec<_>> =
-                    x.iter().zip(y.iter()).map(|(x, y)| exact::pow(x, y, bits)).collect();
-                match numbers {
-                    Some(numbers) => {
-                        Value::Const(Konst::dense(if whole { Elem::Int } else { Elem::Fix }, shape, numbers))
-                    }
+                let whole = x.elem == Elem::Int && y.occurring().all(|n| n.is_integer() && !n.is_negative());
+                let elem = if whole { Elem::Int } else { Elem::Fix };
+                match try_zip(&x, &y, elem, |x, y| exact::pow(x, y, bits)) {
+                    Some(power) => Value::Const(power),
                     None => {
                         self.error(Code::T010, pair.span, "this power is no number, or too large a one", "")
                     }
@@ -513,48 +575,48 @@ impl<'a> Lowerer<'a> {
     // ---- comparisons and truth values
 
     /// Comparison of operands of one shape.
-    pub(super) fn compare(&mut self, op: BinaryOp, a: Value, b: Value, span: Span) -> Value {
+    pub(super) fn compare(&mut self, op: Relation, a: Value, b: Value, span: Span) -> Value {
         if let (Value::Const(x), Value::Const(y)) = (&a, &b) {
-            return Value::Const(zip(x, y, Elem::Bool, |x, y| truth(holds(op, x, y))));
+            return Value::Const(zip(x, y, Elem::Bool, |x, y| truth(op.holds(x, y))));
         }
         if elem_of(&a) == Elem::Bool {
-            let differ = self.logic(BinaryOp::Xor, a, b);
-            return if op == BinaryOp::Ne { differ } else { self.complement(differ, span) };
+            let differ = self.logic(Logic::Xor, a, b);
+            return if op == Relation::Ne { differ } else { self.complement(differ, span) };
         }
         if !a.secret() && !b.secret() {
             return self.public_compare(op, &a, &b);
         }
         match op {
-            BinaryOp::Lt => self.less(a, b),
-            BinaryOp::Gt => self.less(b, a),
-            BinaryOp::Ge => {
+            Relation::Lt => self.less(a, b),
+            Relation::Gt => self.less(b, a),
+            Relation::Ge => {
                 let less = self.less(a, b);
                 self.complement(less, span)
             }
-            BinaryOp::Le => {
+            Relation::Le => {
                 let more = self.less(b, a);
                 self.complement(more, span)
             }
-            _ => {
+            Relation::Eq | Relation::Ne => {
                 let less = self.less(a.clone(), b.clone());
                 let more = self.less(b, a);
-                let differ = self.logic(BinaryOp::Xor, less, more);
-                if op == BinaryOp::Ne { differ } else { self.complement(differ, span) }
+                let differ = self.logic(Logic::Xor, less, more);
+                if op == Relation::Ne { differ } else { self.complement(differ, span) }
             }
         }
     }
 
-    fn public_compare(&mut self, op: BinaryOp, a: &Value, b: &Value) -> Value {
+    fn public_compare(&mut self, op: Relation, a: &Value, b: &Value) -> Value {
         let elem = joined_elem(a, b);
         let ty = if elem == Elem::Fix { Type::real(shape_of(a)) } else { Type::int(shape_of(a)) };
         let (x, y) = (self.coerce(a, elem, &ty), self.coerce(b, elem, &ty));
         let (op, x, y) = match op {
-            BinaryOp::Lt => (Comparison::Lt, x, y),
-            BinaryOp::Gt => (Comparison::Lt, y, x),
-            BinaryOp::Le => (Comparison::Le, x, y),
-            BinaryOp::Ge => (Comparison::Le, y, x),
-            BinaryOp::Eq => (Comparison::Eq, x, y),
-            _ => (Comparison::Ne, x, y),
+            Relation::Lt => (Comparison::Lt, x, y),
+            Relation::Gt => (Comparison::Lt, y, x),
+            Relation::Le => (Comparison::Le, x, y),
+            Relation::Ge => (Comparison::Le, y, x),
+            Relation::Eq => (Comparison::Eq, x, y),
+            Relation::Ne => (Comparison::Ne, x, y),
         };
         let id = self.builder.one(Op::Compare(op), &[x, y]);
         self.tensor(id, Elem::Bool, None)
@@ -603,15 +665,15 @@ impl<'a> Lowerer<'a> {
     }
 
     /// And, or, exclusive or of truth values of one shape (also of public integers, bit by bit).
-    pub(super) fn logic(&mut self, op: BinaryOp, a: Value, b: Value) -> Value {
+    pub(super) fn logic(&mut self, op: Logic, a: Value, b: Value) -> Value {
         match (a, b) {
             (Value::Error, _) | (_, Value::Error) => Value::Error,
             (Value::Const(x), Value::Const(y)) => Value::Const(zip(&x, &y, Elem::Bool, |x, y| {
                 let (x, y) = (!x.is_zero(), !y.is_zero());
                 truth(match op {
-                    BinaryOp::And => x && y,
-                    BinaryOp::Or => x || y,
-                    _ => x != y,
+                    Logic::And => x && y,
+                    Logic::Or => x || y,
+                    Logic::Xor => x != y,
                 })
             })),
             (Value::Tensor(t), Value::Const(k)) | (Value::Const(k), Value::Tensor(t))
@@ -620,12 +682,10 @@ impl<'a> Lowerer<'a> {
                 let set = !k.is_zero();
                 let shape = t.ty.shape.clone();
                 match (op, set) {
-                    (BinaryOp::And, true) | (BinaryOp::Or | BinaryOp::Xor, false) => Value::Tensor(t),
-                    (BinaryOp::And, false) => {
-                        Value::Const(Konst::splat(Elem::Bool, shape, BigRational::zero()))
-                    }
-                    (BinaryOp::Or, true) => Value::Const(Konst::splat(Elem::Bool, shape, BigRational::one())),
-                    _ => {
+                    (Logic::And, true) | (Logic::Or | Logic::Xor, false) => Value::Tensor(t),
+                    (Logic::And, false) => Value::Const(Konst::splat(Elem::Bool, shape, BigRational::zero())),
+                    (Logic::Or, true) => Value::Const(Konst::splat(Elem::Bool, shape, BigRational::one())),
+                    (Logic::Xor, true) => {
                         let span = self.builder.origin.inner;
                         self.complement(Value::Tensor(t), span)
                     }
@@ -638,9 +698,9 @@ impl<'a> Lowerer<'a> {
                 let elem = elem_of(&a);
                 let (x, y) = (self.coerce(&a, elem, &ty), self.coerce(&b, elem, &ty));
                 let op = match op {
-                    BinaryOp::And => IntBinary::And,
-                    BinaryOp::Or => IntBinary::Or,
-                    _ => IntBinary::Xor,
+                    Logic::And => IntBinary::And,
+                    Logic::Or => IntBinary::Or,
+                    Logic::Xor => IntBinary::Xor,
                 };
                 let id = self.builder.one(Op::IntBinary(op), &[x, y]);
                 self.tensor(id, elem, None)
@@ -648,28 +708,28 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn secret_logic(&mut self, op: BinaryOp, x: Tensor, y: Tensor) -> Value {
+    fn secret_logic(&mut self, op: Logic, x: Tensor, y: Tensor) -> Value {
         let id = match op {
-            BinaryOp::And => self.builder.one(Op::And, &[x.id, y.id]),
-            BinaryOp::Or => {
+            Logic::And => self.builder.one(Op::And, &[x.id, y.id]),
+            Logic::Or => {
                 let both = self.builder.one(Op::And, &[x.id, y.id]);
                 let differ = self.builder.one(Op::Xor, &[x.id, y.id]);
                 self.builder.one(Op::Xor, &[differ, both])
             }
-            _ => self.builder.one(Op::Xor, &[x.id, y.id]),
+            Logic::Xor => self.builder.one(Op::Xor, &[x.id, y.id]),
         };
         self.tensor(id, Elem::Bool, x.since.or(y.since))
     }
 
-    fn half_public_logic(&mut self, op: BinaryOp, s: Tensor, p: Value) -> Value {
+    fn half_public_logic(&mut self, op: Logic, s: Tensor, p: Value) -> Value {
         let public = self.coerce(&p, Elem::Bool, &Type::int(shape_of(&p)));
         let id = match op {
-            BinaryOp::And => self.builder.one(Op::AndPublic, &[s.id, public]),
-            BinaryOp::Xor => {
+            Logic::And => self.builder.one(Op::AndPublic, &[s.id, public]),
+            Logic::Xor => {
                 let bits = self.builder.one(Op::PromoteBits, &[public]);
                 self.builder.one(Op::Xor, &[s.id, bits])
             }
-            _ => {
+            Logic::Or => {
                 // s | p = s ^ p ^ (s & p)
                 let both = self.builder.one(Op::AndPublic, &[s.id, public]);
                 let bits = self.builder.one(Op::PromoteBits, &[public]);
@@ -708,9 +768,9 @@ impl<'a> Lowerer<'a> {
         }
         if elem_of(&a) == Elem::Bool {
             // b ^ (c & (a ^ b))
-            let differ = self.logic(BinaryOp::Xor, a, b.clone());
-            let part = self.logic(BinaryOp::And, c, differ);
-            return self.logic(BinaryOp::Xor, part, b);
+            let differ = self.logic(Logic::Xor, a, b.clone());
+            let part = self.logic(Logic::And, c, differ);
+            return self.logic(Logic::Xor, part, b);
         }
         match &c {
             Value::Tensor(t) if t.secret() => {
@@ -809,7 +869,7 @@ impl<'a> Lowerer<'a> {
         }
         match (a, b) {
             (Value::Error, _) | (_, Value::Error) => Value::Error,
-            (Value::Const(x), Value::Const(y)) => Value::Const(contract_constants(&x, &y, axes)),
+            (Value::Const(x), Value::Const(y)) => self.contract_constants(&x, &y, axes, span),
             (Value::Tensor(x), Value::Tensor(y)) if x.elem == Elem::Bool || y.elem == Elem::Bool => self
                 .error(
                     Code::T011,
@@ -859,6 +919,34 @@ impl<'a> Lowerer<'a> {
         self.tensor(id, s.elem, s.since)
     }
 
+    fn contract_constants(&mut self, x: &Konst, y: &Konst, axes: Axes, span: Span) -> Value {
+        let [n, r, i, _] = [axes.batch, axes.rows, axes.inner, axes.cols].map(usize::from);
+        let shape = [&x.shape[..n + r], &y.shape[n + i..]].concat();
+        let inner = x.shape[n + r..].to_vec();
+        let terms: usize = inner.iter().product();
+        let elem = number_elem(x.elem, y.elem);
+        if let (Some(a), Some(b)) = (x.as_splat(), y.as_splat()) {
+            let number = a * b * BigRational::from_integer(terms.into());
+            return self.short(Konst::splat(elem, shape, number), span);
+        }
+        let work = shape.iter().product::<usize>().saturating_mul(terms);
+        if !self.listable(&shape, span) || !self.spend(work, span) {
+            return Value::Error;
+        }
+        let numbers = super::value::indices(&shape)
+            .map(|at| {
+                super::value::indices(&inner)
+                    .map(|k| {
+                        let left = [&at[..n + r], k.as_slice()].concat();
+                        let right = [&at[..n], k.as_slice(), &at[n + r..]].concat();
+                        exact::mul(x.at(flat(&x.shape, &left)), y.at(flat(&y.shape, &right)))
+                    })
+                    .fold(BigRational::zero(), |sum, p| exact::add(&sum, &p))
+            })
+            .collect();
+        self.short(Konst::dense(elem, shape, numbers), span)
+    }
+
     /// A public left side: the transposed product, transposed back.
     fn contract_flipped(&mut self, p: Value, s: Tensor, axes: Axes, span: Span) -> Value {
         let [n, r, i, c] = [axes.batch, axes.rows, axes.inner, axes.cols].map(usize::from);
@@ -874,25 +962,6 @@ impl<'a> Lowerer<'a> {
 }
 
 // ---- constants
-
-fn contract_constants(x: &Konst, y: &Konst, axes: Axes) -> Konst {
-    let [n, r, i, _] = [axes.batch, axes.rows, axes.inner, axes.cols].map(usize::from);
-    let shape = [&x.shape[..n + r], &y.shape[n + i..]].concat();
-    let inner = x.shape[n + r..].to_vec();
-    let elem = number_elem(x.elem, y.elem);
-    let numbers = super::value::indices(&shape)
-        .map(|at| {
-            super::value::indices(&inner)
-                .map(|k| {
-                    let left = [&at[..n + r], k.as_slice()].concat();
-                    let right = [&at[..n], k.as_slice(), &at[n + r..]].concat();
-                    x.at(flat(&x.shape, &left)) * y.at(flat(&y.shape, &right))
-                })
-                .fold(BigRational::zero(), |sum, p| sum + p)
-        })
-        .collect();
-    Konst::dense(elem, shape, numbers)
-}
 
 /// The exponent e of a constant factor m·2^-e: 0 for whole numbers, exact for short binary fractions, else such that the largest m has
 /// `significant` bits.
@@ -927,19 +996,33 @@ fn zip(x: &Konst, y: &Konst, elem: Elem, f: impl Fn(&BigRational, &BigRational) 
     Konst::dense(elem, x.shape.clone(), x.iter().zip(y.iter()).map(|(a, b)| f(a, b)).collect())
 }
 
-fn truth(b: bool) -> BigRational {
-    if b { BigRational::one() } else { BigRational::zero() }
+/// The same, where `f` may have no result for two numbers.
+fn try_zip(
+    x: &Konst,
+    y: &Konst,
+    elem: Elem,
+    f: impl Fn(&BigRational, &BigRational) -> Option<BigRational>,
+) -> Option<Konst> {
+    if let (Some(a), Some(b)) = (x.as_splat(), y.as_splat()) {
+        return Some(Konst::splat(elem, x.shape.clone(), f(a, b)?));
+    }
+    let numbers = x.iter().zip(y.iter()).map(|(a, b)| f(a, b)).collect::<Option<Vec<_>>>()?;
+    Some(Konst::dense(elem, x.shape.clone(), numbers))
 }
 
-fn holds(op: BinaryOp, x: &BigRational, y: &BigRational) -> bool {
-    match op {
-        BinaryOp::Lt => x < y,
-        BinaryOp::Le => x <= y,
-        BinaryOp::Gt => x > y,
-        BinaryOp::Ge => x >= y,
-        BinaryOp::Eq => x == y,
-        _ => x != y,
-    }
+/// A text without the parentheses around all of it.
+fn unwrapped(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else { return text };
+    let mut depth = 0_i32;
+    let whole = inner.chars().all(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth >= 0
+    });
+    if whole { inner } else { text }
+}
+
+fn truth(b: bool) -> BigRational {
+    if b { BigRational::one() } else { BigRational::zero() }
 }
 
 fn number_elem(a: Elem, b: Elem) -> Elem {

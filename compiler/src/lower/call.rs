@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use num_rational::BigRational;
 
-use super::Lowerer;
 use super::arith::elem_of;
+use super::builtin::library::LibraryFunction;
+use super::builtin::table::Builtin;
 use super::expr::{Name, Want};
+use super::modules::Import;
 use super::value::{Elem, ItemId, Konst, Value, show_model, show_shape};
+use super::{Lowerer, builtin};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type, ValueId};
 use crate::syntax::ast::{self, Dim, Expr, ExprKind, Stage, TypeKind};
@@ -49,16 +52,17 @@ impl<'a> Lowerer<'a> {
             return self.error(Code::N006, callee.span, "this is not a function", "");
         };
         match self.name(path) {
-            Some(Name::Builtin(name)) => self.builtin(&name, args, span, want),
+            Some(Name::Builtin(function)) => self.builtin(function, args, span, want),
             Some(Name::Item(item)) => {
                 let given = self.given(args);
-                // `sqrt` and its like are the language's own on what is not secret, the library's on secrets
-                let name = &path.last().name;
-                let public = !given.iter().any(|g| g.value.secret());
-                if super::builtin::LAYERED.contains(&name.as_str()) && public {
-                    return self.builtin_given(name, given, span, want);
+                let models = given.iter().any(|g| matches!(g.value, Value::Record(_)));
+                match self.layered(item) {
+                    // of a model each field is looked at for itself
+                    Some(function) if models || !given.iter().any(|g| g.value.secret()) => {
+                        self.builtin_given(function, given, span, want)
+                    }
+                    Some(_) | None => self.call_item(item, given, span, want),
                 }
-                self.call_item(item, given, span, want)
             }
             Some(Name::Value(Value::Function(item))) => {
                 let given = self.given(args);
@@ -85,7 +89,11 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn given(&mut self, args: &'a [ast::Arg]) -> Vec<Given<'a>> {
         args.iter()
-            .map(|a| Given { name: a.name.as_ref(), value: self.expr(&a.value, None), span: a.value.span })
+            .map(|a| {
+                let value = self.expr(&a.value, None);
+                self.spend(value.size(), a.value.span); // each is looked through several times
+                Given { name: a.name.as_ref(), value, span: a.value.span }
+            })
             .collect()
     }
 
@@ -101,18 +109,36 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// Calls a function of the library by name.
-    pub(super) fn library(&mut self, module: &str, name: &str, args: Vec<Value>, span: Span) -> Value {
-        let modules = self.modules;
-        let found = modules
-            .by_name(module)
-            .and_then(|m| modules.list[m].items.get(name).map(|i| ItemId { module: m, item: *i }));
-        match found {
+    /// `sqrt` and its like are the language's own on what is not secret, the library's on secrets: the former, if an item is the latter.
+    fn layered(&self, item: ItemId) -> Option<&'static Builtin> {
+        let math = self.modules.of_library("math").is_some_and(|math| math == item.module);
+        builtin::table::find(&self.item_text(item)).filter(|_| math)
+    }
+
+    /// Whether a function of the library is known by its own name here.
+    pub(super) fn sees_library(&self, function: LibraryFunction) -> bool {
+        let here = &self.modules.list[self.module()];
+        let item = self.library_item(function);
+        matches!(here.imports.get(function.name), Some(Import::Item(found)) if Some(*found) == item)
+    }
+
+    fn library_item(&self, function: LibraryFunction) -> Option<ItemId> {
+        let module = self.modules.of_library(function.module)?;
+        let item = *self.modules.list[module].items.get(function.name)?;
+        Some(ItemId { module, item })
+    }
+
+    /// Calls a function of the library.
+    pub(super) fn library(&mut self, function: LibraryFunction, args: Vec<Value>, span: Span) -> Value {
+        match self.library_item(function) {
             Some(item) => {
                 let given = args.into_iter().map(|value| Given { name: None, value, span }).collect();
                 self.call_item(item, given, span, None)
             }
-            None => self.error(Code::N001, span, format!("{module}::{name} is missing"), "needed here"),
+            None => {
+                let text = format!("{}::{} is missing", function.module, function.name);
+                self.error(Code::B002, span, text, "needed here")
+            }
         }
     }
 
@@ -195,6 +221,14 @@ impl<'a> Lowerer<'a> {
         let lead = slots.iter().zip(&f.params).find(|(s, p)| is_model(s, p)).and_then(|(s, _)| s.as_ref())?;
         let Value::Record(record) = &lead.value else { return None };
         let record = record.clone();
+        let others =
+            slots.iter().zip(&f.params).filter(|(s, p)| is_model(s, p)).filter_map(|(s, _)| s.as_ref());
+        let mut different =
+            others.filter(|given| !matches!(&given.value, Value::Record(r) if r.ty == record.ty));
+        if let Some(other) = different.next() {
+            let (text, span) = (format!("{} of models of two types", f.name.name), other.span);
+            return Some(self.error(Code::T003, span, text, other.value.describe()));
+        }
         let mut results = Vec::new();
         for name in record.fields.keys() {
             let parts: Vec<Given<'a>> = slots
@@ -212,7 +246,8 @@ impl<'a> Lowerer<'a> {
             results.push((name.clone(), self.call_item(item, parts, span, want)));
         }
         let fields = results.into_iter().collect();
-        Some(Value::Record(std::rc::Rc::new(super::value::Record { ty: record.ty.clone(), fields })))
+        let result = Value::Record(std::rc::Rc::new(super::value::Record { ty: record.ty.clone(), fields }));
+        Some(self.compact(result, span))
     }
 
     /// Lowers a function's body for these arguments, in the frame of the call.
@@ -382,7 +417,7 @@ impl<'a> Lowerer<'a> {
             (ast::Elem::Fix(_), Elem::Fix | Elem::Int) | (ast::Elem::Num, Elem::Fix | Elem::Int) => true,
             (ast::Elem::Int, Elem::Int) | (ast::Elem::Bool, Elem::Bool) => true,
             (ast::Elem::Int, Elem::Fix) => {
-                matches!(&value, Value::Const(k) if k.iter().all(BigRational::is_integer))
+                matches!(&value, Value::Const(k) if k.occurring().all(BigRational::is_integer))
             }
             _ => false,
         };
@@ -522,7 +557,11 @@ impl<'a> Lowerer<'a> {
                 )));
                 false
             }
-            Some(_) => false,
+            Some(other) => {
+                let text = format!("{} is not a list of sizes", name.name);
+                self.error(Code::T003, name.span, text, other.describe());
+                false
+            }
             None => {
                 let text = self.sources.text(span).to_string();
                 matching.sizes.insert(name.name.clone(), text);
@@ -543,8 +582,7 @@ impl<'a> Lowerer<'a> {
     ) -> Option<()> {
         if let ExprKind::Path(path) = &expr.kind
             && let Some(name) = path.as_ident()
-            && self.local(&name.name).is_none()
-            && !self.modules.list[self.module()].items.contains_key(&name.name)
+            && self.is_size_variable(name)
         {
             self.define(name, Value::Const(Konst::int(found)), false);
             let text = self.sources.text(span).to_string();
@@ -557,6 +595,19 @@ impl<'a> Lowerer<'a> {
         }
         matching.computed.push(size);
         Some(())
+    }
+
+    /// Whether a name that stands alone in a parameter's type is bound there. One in lower case always is, whatever else has that name:
+    /// a constant of the file would otherwise change what the signature says.
+    fn is_size_variable(&self, name: &ast::Ident) -> bool {
+        let lower = name.name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        self.local(&name.name).is_none() && (lower || !self.is_item(name))
+    }
+
+    /// Whether the file declares or imports the name.
+    pub(super) fn is_item(&self, name: &ast::Ident) -> bool {
+        let module = &self.modules.list[self.module()];
+        module.items.contains_key(&name.name) || module.imports.contains_key(&name.name)
     }
 
     /// Compares a size that the signature knows with the one that was found.
@@ -653,7 +704,8 @@ impl<'a> Lowerer<'a> {
                     at += extra;
                 }
                 Dim::One(Expr { kind: ExprKind::Path(path), .. }) => {
-                    if let Some(name) = path.as_ident().filter(|n| self.local(&n.name).is_none()) {
+                    let free = |n: &&ast::Ident| self.local(&n.name).is_none() && !self.is_item(n);
+                    if let Some(name) = path.as_ident().filter(free) {
                         self.define(name, Value::int(shape[at]), false);
                     }
                     at += 1;
@@ -665,7 +717,7 @@ impl<'a> Lowerer<'a> {
 
     /// What a type asks for, as far as its sizes are known here. Reports nothing: [`Self::declared`] does, when the value is there.
     pub(super) fn want_of_type(&mut self, ty: &'a ast::Type) -> Want {
-        self.quietly(|l| l.declared(ty))
+        self.forecast(|l| l.declared(ty))
     }
 
     /// What a type asks for; reports sizes that cannot be computed.
@@ -686,6 +738,22 @@ impl<'a> Lowerer<'a> {
         }
     }
 
+    /// Reports sizes of a written type that are known by no name here. In a signature they are what the arguments or the place make them.
+    pub(super) fn check_sizes(&mut self, ty: &'a ast::Type) {
+        let TypeKind::Tensor { shape, .. } = &ty.kind else { return };
+        for dim in shape {
+            let name = match dim {
+                Dim::Spread(name) => Some(name),
+                Dim::One(Expr { kind: ExprKind::Path(path), .. }) => path.as_ident(),
+                Dim::One(_) => None,
+            };
+            let unknown = name.filter(|name| self.local(&name.name).is_none());
+            if let Some(name) = unknown.filter(|name| matches!(dim, Dim::Spread(_)) || !self.is_item(name)) {
+                self.unknown(name);
+            }
+        }
+    }
+
     /// The sizes of a shape, if every name in it is known here.
     fn known_shape(&mut self, dims: &'a [Dim]) -> Option<Vec<usize>> {
         let mut shape = Vec::new();
@@ -701,8 +769,7 @@ impl<'a> Lowerer<'a> {
                     if let ExprKind::Path(path) = &expr.kind
                         && let Some(name) = path.as_ident()
                         && self.local(&name.name).is_none()
-                        && !self.modules.list[self.module()].items.contains_key(&name.name)
-                        && !self.modules.list[self.module()].imports.contains_key(&name.name)
+                        && !self.is_item(name)
                     {
                         return None;
                     }
@@ -736,6 +803,14 @@ impl<'a> Lowerer<'a> {
         }
         let want = self.declared(ty);
         let text = self.sources.text(ty.span).to_string();
+        let public = matches!(ty.kind, TypeKind::Tensor { stage: Some(Stage::Public), .. });
+        if public && value.secret() {
+            let what = value.describe();
+            let error = Diagnostic::error(Code::S005, format!("{text} is declared, found {what}"));
+            let shown = self.sources.text(span).to_string();
+            self.report(error.at(span, what).help(format!("publish it on purpose: reveal({shown})")));
+            return Value::Error;
+        }
         if let (Some(expected), Some(found)) = (&want.shape, value.shape())
             && expected != found
         {
@@ -976,6 +1051,9 @@ impl<'a> Lowerer<'a> {
             return None;
         }
         let d = self.broadcast(d.clone(), shape);
+        if d.is_error() {
+            return None;
+        }
         Some(self.coerce(&d, Elem::Fix, &Type::shared(frac, shape)))
     }
 }

@@ -8,6 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use tern_bytecode::instr::{Comparison, IntBinary};
 
+use super::limits::MAX_BLOCKS;
+use super::transaction::Outcome;
 use super::value::{Elem, Konst, Tensor, Value};
 use super::{Lowerer, Variable};
 use crate::diagnostics::{Code, Diagnostic, Span};
@@ -97,6 +99,9 @@ impl<'a> Lowerer<'a> {
                     Some(Iteration::Values(record.fields.values().cloned().collect()))
                 }
                 Value::Const(k) if unroll && !k.shape.is_empty() => {
+                    if !self.listable(&k.shape[..1], expr.span) {
+                        return None;
+                    }
                     let rest: Vec<usize> = k.shape[1..].to_vec();
                     let step: usize = rest.iter().product();
                     let part =
@@ -108,10 +113,15 @@ impl<'a> Lowerer<'a> {
                 other => {
                     let mut error = Diagnostic::error(Code::T005, "a loop cannot go through this")
                         .at(expr.span, other.describe());
-                    error = if matches!(other, Value::Fields(_) | Value::Const(_) | Value::Tuple(_)) {
-                        error.help(format!("unroll for … in {}", self.sources.text(expr.span)))
-                    } else {
-                        error.note("loops go through ranges (0..n) and batches(n, size); unrolled ones also through constants and fields(p)")
+                    let text = self.sources.text(expr.span);
+                    error = match &other {
+                        Value::Const(k) if k.shape.is_empty() => error.help(format!("for … in 0..{text}")),
+                        Value::Fields(_) | Value::Const(_) | Value::Tuple(_) => {
+                            error.help(format!("unroll for … in {text}"))
+                        }
+                        _ => error.note(
+                            "loops go through ranges (0..n) and batches(n, size); unrolled ones also through constants and fields(p)",
+                        ),
                     };
                     self.report(error);
                     None
@@ -187,7 +197,20 @@ impl<'a> Lowerer<'a> {
         Value::Tensor(Tensor { id, ty: self.builder.ty(id).clone(), elem: Elem::Int, since: None })
     }
 
+    /// Whether one more loop or branch of the machine may be inside those around it; reports it if not.
+    fn shallow(&mut self, span: Span) -> bool {
+        let fits = self.builder.depth() <= MAX_BLOCKS;
+        if !fits {
+            let text = format!("more than {MAX_BLOCKS} run-time loops and branches within one another");
+            self.error(Code::B001, span, text, "through all calls");
+        }
+        fits
+    }
+
     fn run_time_loop(&mut self, f: &'a ast::For, trips: u32, element: impl Fn(&mut Self, ValueId) -> Value) {
+        if !self.shallow(f.pattern.span()) {
+            return;
+        }
         let mut names = BTreeSet::new();
         assigned_block(&f.body, &mut names);
         names.retain(|n| self.local(n).is_some_and(|v| v.mutable));
@@ -196,10 +219,12 @@ impl<'a> Lowerer<'a> {
         let mut slots: Vec<Vec<Slot>> =
             initial.iter().map(|(_, v)| v.leaves().into_iter().map(slot).collect()).collect();
         let breaks = f.body.stmts.iter().any(breaks_stmt) || f.body.value.as_deref().is_some_and(breaks_expr);
-        let said = self.diagnostics.len();
         loop {
-            self.diagnostics.truncate(said);
-            match self.try_body(f, &initial, &slots, breaks, &element) {
+            let attempt = self.transaction(|l| match l.try_body(f, &initial, &slots, breaks, &element) {
+                raise @ Attempt::Raise(_) => Outcome::Undo(raise),
+                done @ (Attempt::Fits(_) | Attempt::Failed) => Outcome::Keep(done),
+            });
+            match attempt {
                 Attempt::Fits(body) => {
                     self.finish_loop(trips, &initial, &slots, *body);
                     return;
@@ -303,7 +328,6 @@ impl<'a> Lowerer<'a> {
         }
         let same = raised.iter().flatten().zip(slots.iter().flatten()).all(|(a, b)| same_slot(a, b));
         if !same {
-            self.builder.leave(Vec::new());
             return Attempt::Raise(raised);
         }
         let mut values: Vec<ValueId> = yields
@@ -419,7 +443,9 @@ impl<'a> Lowerer<'a> {
                     e.otherwise.as_ref().map_or(Value::Unit, |b| self.block(b, want))
                 }
             }
-            Value::Tensor(t) if t.secret() => self.secret_condition(&t, e.condition.span),
+            Value::Tensor(t) if t.secret() && t.elem == Elem::Bool => {
+                self.secret_condition(&t, e.condition.span)
+            }
             Value::Tensor(t) if t.elem == Elem::Bool && t.ty.len() == 1 => {
                 let origin = self.at(span);
                 let cond = self.scalar_id(&t);
@@ -490,6 +516,10 @@ impl<'a> Lowerer<'a> {
         then: impl FnOnce(&mut Self) -> Value,
         otherwise: impl FnOnce(&mut Self) -> Value,
     ) -> Value {
+        let span = self.builder.origin.inner;
+        if !self.shallow(span) {
+            return Value::Error;
+        }
         let before = self.frame().scopes.clone();
         self.builder.enter(&[]);
         let a = then(self);

@@ -10,6 +10,26 @@ const LIMIT: i64 = 4096;
 /// Bits kept beyond those asked for.
 const GUARD: u32 = 32;
 
+/// Whether both are whole: then there is no fraction to reduce, which takes the square of their length.
+fn whole(x: &BigRational, y: &BigRational) -> bool {
+    x.is_integer() && y.is_integer()
+}
+
+/// x + y.
+pub(crate) fn add(x: &BigRational, y: &BigRational) -> BigRational {
+    if whole(x, y) { BigRational::from_integer(x.numer() + y.numer()) } else { x + y }
+}
+
+/// x - y.
+pub(crate) fn sub(x: &BigRational, y: &BigRational) -> BigRational {
+    if whole(x, y) { BigRational::from_integer(x.numer() - y.numer()) } else { x - y }
+}
+
+/// x · y.
+pub(crate) fn mul(x: &BigRational, y: &BigRational) -> BigRational {
+    if whole(x, y) { BigRational::from_integer(x.numer() * y.numer()) } else { x * y }
+}
+
 /// 2^n.
 pub(crate) fn pow2(n: i64) -> BigRational {
     let power = BigInt::one() << n.unsigned_abs();

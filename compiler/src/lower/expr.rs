@@ -3,11 +3,13 @@
 use num_rational::BigRational;
 use num_traits::Zero;
 
-use super::modules::{Import, item_name};
+use super::builtin::table::{Builtin, find};
+use super::limits::{MAX_CALLS, MAX_DEPTH};
+use super::modules::{Import, LIBRARY, item_name};
 use super::value::{Elem, ItemId, Konst, ModelType, Tensor, Value, show_number};
-use super::{Frame, Lowerer, MAX_CALLS, MAX_LIST};
+use super::{Frame, Lowerer};
 use crate::diagnostics::{Code, Diagnostic, Span};
-use crate::ir::{Const, ConstData, Kind, Op, Type, ValueId};
+use crate::ir::{Const, Kind, Op, Type, ValueId};
 use crate::syntax::ast::{self, Dim, Expr, ExprKind, UnaryOp};
 
 /// What the place of an expression asks for; `zeros()` and its like take their shape from it.
@@ -22,7 +24,7 @@ pub(super) enum Name {
     Value(Value),
     Item(ItemId),
     /// A function of the language itself, such as `sum` or `exact::ln`.
-    Builtin(String),
+    Builtin(&'static Builtin),
 }
 
 impl<'a> Lowerer<'a> {
@@ -30,13 +32,23 @@ impl<'a> Lowerer<'a> {
         if !self.step(expr.span) {
             return Value::Error;
         }
+        if self.depth >= MAX_DEPTH {
+            let label = format!("{MAX_DEPTH} expressions within one another, through all calls");
+            return self.error(Code::T020, expr.span, "this program expands without end", label);
+        }
+        self.depth += 1;
         let origin = self.at(expr.span);
         let value = self.expr_here(expr, want);
         self.builder.origin = origin;
-        match value.shape().map(<[usize]>::to_vec) {
+        self.depth -= 1;
+        let value = match value.shape().map(<[usize]>::to_vec) {
             Some(shape) if !self.bounded(&shape, expr.span) => Value::Error,
             Some(_) | None => value,
+        };
+        if matches!(value, Value::Error) {
+            self.failed.get_or_insert(expr.span);
         }
+        value
     }
 
     fn expr_here(&mut self, expr: &'a Expr, want: Option<&Want>) -> Value {
@@ -51,7 +63,7 @@ impl<'a> Lowerer<'a> {
             ExprKind::Path(path) => match self.name(path) {
                 Some(Name::Value(value)) => value,
                 Some(Name::Item(item)) => self.item_value(item, path.span),
-                Some(Name::Builtin(name)) => self.error(
+                Some(Name::Builtin(Builtin { name, .. })) => self.error(
                     Code::N006,
                     path.span,
                     format!("{name} is a function"),
@@ -84,7 +96,10 @@ impl<'a> Lowerer<'a> {
                 let base = self.expr(base, None);
                 self.field(&base, name)
             }
-            ExprKind::Tuple(parts) => Value::tuple(parts.iter().map(|p| self.expr(p, None)).collect()),
+            ExprKind::Tuple(parts) => {
+                let tuple = Value::tuple(parts.iter().map(|p| self.expr(p, None)).collect());
+                self.compact(tuple, expr.span)
+            }
             ExprKind::List(dims) => self.list(dims, expr.span),
             ExprKind::Comprehension { body, name, range } => self.comprehension(body, name, range, expr.span),
             ExprKind::If(e) => self.if_expr(e, expr.span, want),
@@ -107,15 +122,15 @@ impl<'a> Lowerer<'a> {
                 match module.imports.get(&name.name) {
                     Some(Import::Item(item)) => return Some(Name::Item(*item)),
                     Some(Import::Missing) => return Some(Name::Value(Value::Error)),
-                    Some(Import::Module(_)) if super::builtin::exists(&name.name) => {}
+                    Some(Import::Module(_)) if find(&name.name).is_some() => {}
                     Some(Import::Module(_)) => {
                         self.error(Code::N006, name.span, format!("{} is a module", name.name), "");
                         return None;
                     }
                     None => {}
                 }
-                if super::builtin::exists(&name.name) {
-                    return Some(Name::Builtin(name.name.clone()));
+                if let Some(function) = find(&name.name) {
+                    return Some(Name::Builtin(function));
                 }
                 if name.name == "EPSILON" {
                     let epsilon = super::exact::pow2(-i64::from(self.frac()));
@@ -148,15 +163,25 @@ impl<'a> Lowerer<'a> {
                     self.report(error);
                     return None;
                 }
-                if super::builtin::exists(&full) {
-                    return Some(Name::Builtin(full));
+                if let Some(function) = find(&full) {
+                    return Some(Name::Builtin(function));
                 }
                 if !module.broken {
-                    self.report(
-                        Diagnostic::error(Code::N001, format!("there is no {full}"))
-                            .at(path.span, "")
-                            .help(format!("use {}", first.name)),
-                    );
+                    let mut error =
+                        Diagnostic::error(Code::N001, format!("there is no {full}")).at(path.span, "");
+                    let namespace = format!("{}::", first.name);
+                    let alike = super::builtin::table::names().filter(|name| name.starts_with(&namespace));
+                    let alike: Vec<&str> = alike.collect();
+                    if LIBRARY.iter().any(|(module, _)| *module == first.name) {
+                        error = error.help(format!("use {}", first.name));
+                    } else if let Some(near) = super::names::closest(&full, alike.iter().copied()) {
+                        error = error.help(near.to_string());
+                    } else if !alike.is_empty() {
+                        error = error.note(format!("there are {}", alike.join(", ")));
+                    } else {
+                        error = error.note(format!("no module {} is in use here", first.name));
+                    }
+                    self.report(error);
                 }
                 None
             }
@@ -167,13 +192,19 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn unknown(&mut self, name: &ast::Ident) {
+    pub(super) fn unknown(&mut self, name: &ast::Ident) {
+        if self.said_enough() {
+            self.said += 1;
+            self.unshown += 1;
+            return;
+        }
         let module = &self.modules.list[self.module()];
         let mut names: Vec<String> =
             self.frames.last().iter().flat_map(|f| f.scopes.iter().flat_map(|s| s.keys().cloned())).collect();
+        names.retain(|name| name != super::control::BREAK);
         names.extend(module.items.keys().cloned());
         names.extend(module.imports.keys().cloned());
-        names.extend(super::builtin::NAMES.iter().map(|n| n.to_string()));
+        names.extend(super::builtin::table::names().map(str::to_string));
         let mut error =
             Diagnostic::error(Code::N001, format!("there is no {} here", name.name)).at(name.span, "");
         if let Some(library) = self.in_library(&name.name) {
@@ -186,7 +217,7 @@ impl<'a> Lowerer<'a> {
 
     /// The loaded or embedded library module that has this name.
     fn in_library(&self, name: &str) -> Option<&'static str> {
-        super::modules::LIBRARY.iter().map(|(module, text)| (*module, *text)).find_map(|(module, text)| {
+        LIBRARY.iter().map(|(module, text)| (*module, *text)).find_map(|(module, text)| {
             let declared = [format!("fn {name}("), format!("model {name}("), format!("const {name} ")];
             declared.iter().any(|d| text.contains(d)).then_some(module)
         })
@@ -215,11 +246,15 @@ impl<'a> Lowerer<'a> {
 
     /// The value of a constant or an input.
     pub(super) fn global(&mut self, id: ItemId, span: Span) -> Value {
-        if let Some(value) = self.globals.get(&id) {
-            return value.clone();
+        if let Some(memo) = self.globals.get(&id) {
+            self.said += usize::from(!memo.pure); // whoever relies on it is forgotten with it
+            return memo.value.clone();
         }
         let modules = self.modules;
-        let ast::Item::Const(c) = modules.item(id) else { return Value::Error };
+        let ast::Item::Const(c) = modules.item(id) else {
+            let text = format!("{} is not known here", self.item_text(id));
+            return self.error(Code::S003, span, text, "an input, and what describes inputs is constant");
+        };
         if self.pending.contains(&id) {
             return self.error(Code::N011, span, format!("{} is defined by itself", c.name.name), "");
         }
@@ -227,13 +262,12 @@ impl<'a> Lowerer<'a> {
         let scopes = vec![std::collections::HashMap::new()];
         let depth = self.builder.depth();
         self.frames.push(Frame { module: id.module, scopes, call: None, returned: None, depth });
-        let muted = std::mem::take(&mut self.muted); // evaluated only once
+        let before = self.traces();
         let value = match arg_call(&c.value) {
             Some(args) if id.module == 0 => self.argument(c, args),
             Some(args) => args.first().map_or(Value::Error, |a| self.expr(&a.value, None)),
             None => self.expr(&c.value, None),
         };
-        self.muted = muted;
         self.frames.pop();
         self.pending.pop();
         let value = match value {
@@ -243,7 +277,7 @@ impl<'a> Lowerer<'a> {
             }
             other => other,
         };
-        self.globals.insert(id, value.clone());
+        self.memoise(id, value.clone(), before);
         value
     }
 
@@ -296,8 +330,12 @@ impl<'a> Lowerer<'a> {
             match dim {
                 Dim::One(expr) => parts.push(self.expr(expr, None)),
                 Dim::Spread(name) => match self.local(&name.name).map(|v| v.value.clone()) {
-                    Some(Value::Const(k)) => parts
-                        .extend((0..k.len()).map(|i| Value::Const(Konst::scalar(k.elem, k.at(i).clone())))),
+                    Some(Value::Const(k)) => {
+                        if !self.listable(&k.shape, name.span) {
+                            return Value::Error;
+                        }
+                        parts.extend(k.iter().map(|n| Value::Const(Konst::scalar(k.elem, n.clone()))));
+                    }
                     Some(Value::Error) => return Value::Error,
                     Some(_) | None => {
                         return self.error(
@@ -332,8 +370,8 @@ impl<'a> Lowerer<'a> {
         let constants: Option<Vec<&Konst>> =
             parts.iter().map(|p| if let Value::Const(k) = p { Some(k) } else { None }).collect();
         if let Some(constants) = constants {
-            if constants.iter().map(|k| k.len()).sum::<usize>() > MAX_LIST {
-                return self.error(Code::B001, span, format!("a list of more than {MAX_LIST} constants"), "");
+            if !self.listable(&[&[parts.len()], shape.as_slice()].concat(), span) {
+                return Value::Error;
             }
             let mut elem = constants[0].elem;
             for k in &constants {
@@ -376,10 +414,7 @@ impl<'a> Lowerer<'a> {
 
     /// A constant of the intermediate representation.
     pub(super) fn constant(&mut self, k: &Konst, ty: Type) -> ValueId {
-        let data = match k.as_splat() {
-            Some(number) => ConstData::Splat(number.clone()),
-            None => ConstData::Dense(k.iter().cloned().collect()),
-        };
+        let data = k.to_data();
         self.builder.one(Op::Const(Const { ty, data }), &[])
     }
 
@@ -459,9 +494,11 @@ impl<'a> Lowerer<'a> {
         match value {
             Value::Const(k) => match (target, k.elem) {
                 (Elem::Bool, Elem::Bool) | (Elem::Fix, _) => Value::Const(k.into_elem(target)),
-                (Elem::Int, _) if k.iter().all(BigRational::is_integer) => Value::Const(k.into_elem(target)),
+                (Elem::Int, _) if k.occurring().all(BigRational::is_integer) => {
+                    Value::Const(k.into_elem(target))
+                }
                 (Elem::Int, _) => {
-                    let first = k.iter().find(|n| !n.is_integer()).map(show_number).unwrap_or_default();
+                    let first = k.occurring().find(|n| !n.is_integer()).map(show_number).unwrap_or_default();
                     self.report(
                         Diagnostic::error(Code::T007, format!("{first} is not a whole number"))
                             .at(span, "")

@@ -6,6 +6,7 @@ use super::Lowerer;
 use super::arith::{elem_of, shape_of};
 use super::control::runtime_type;
 use super::exact;
+use super::limits::MAX_PARTS;
 use super::value::{Elem, Konst, Tensor, Value, flat, show_shape};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type, ValueId};
@@ -34,7 +35,7 @@ impl<'a> Lowerer<'a> {
                 return self.error(Code::T003, base_span, "this cannot be indexed", found);
             }
         }
-        let Some(picks) = self.picks(&shape_of(&base), subs, span) else { return Value::Error };
+        let Some(picks) = self.picks(&shape_of(&base), base_span, subs, span) else { return Value::Error };
         self.take(base, &picks)
     }
 
@@ -55,7 +56,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// What each axis of `shape` is asked for.
-    fn picks(&mut self, shape: &[usize], subs: &'a [Sub], span: Span) -> Option<Vec<Pick>> {
+    fn picks(&mut self, shape: &[usize], base: Span, subs: &'a [Sub], span: Span) -> Option<Vec<Pick>> {
         let named = subs.iter().filter(|s| !matches!(s, Sub::Ellipsis(_))).count();
         let ellipses = subs.len() - named;
         if named > shape.len() || ellipses > 1 {
@@ -71,14 +72,15 @@ impl<'a> Lowerer<'a> {
                 Sub::Ellipsis(_) => picks.extend((axis..axis + shape.len() - named).map(whole)),
                 Sub::Full(_) => picks.push(whole(axis)),
                 Sub::Range(range) => picks.push(self.pick_range(range, shape[axis])?),
-                Sub::At(expr) => picks.push(self.pick_at(expr, shape[axis])?),
+                Sub::At(expr) => picks.push(self.pick_at(expr, axis, shape, base)?),
             }
         }
         picks.extend((picks.len()..shape.len()).map(whole));
         Some(picks)
     }
 
-    fn pick_at(&mut self, expr: &'a Expr, size: usize) -> Option<Pick> {
+    fn pick_at(&mut self, expr: &'a Expr, axis: usize, shape: &[usize], base: Span) -> Option<Pick> {
+        let size = shape[axis];
         match self.expr(expr, None) {
             Value::Const(k) if k.shape.is_empty() => {
                 let i = k.whole().map(|i| if i < 0 { i + size as i64 } else { i });
@@ -97,7 +99,7 @@ impl<'a> Lowerer<'a> {
                 }
             }
             Value::Const(k) if k.shape.len() == 1 => {
-                let ok = k.iter().all(|n| {
+                let ok = k.occurring().all(|n| {
                     n.is_integer()
                         && *n >= BigRational::from_integer(0.into())
                         && *n < BigRational::from_integer(size.into())
@@ -110,18 +112,7 @@ impl<'a> Lowerer<'a> {
                 Some(Pick::Gather { index })
             }
             Value::Tensor(t) if t.secret() => {
-                let mut error =
-                    Diagnostic::error(Code::S002, "this index is secret").at(expr.span, "secret index");
-                if let Some(since) = t.since {
-                    error = error.label(since, "secret from here");
-                }
-                let text = self.sources.text(expr.span).to_string();
-                self.report(
-                    error
-                        .why("every party would see which element is read")
-                        .help(format!("compare with every index and select: where({text} == [j for j in 0..{size}], x, 0)"))
-                        .help(format!("publish the index on purpose:        x[reveal({text})]")),
-                );
+                self.secret_index(&t, expr.span, axis, shape, base);
                 None
             }
             Value::Tensor(t) if t.elem == Elem::Int && t.ty.shape.is_empty() => {
@@ -137,6 +128,31 @@ impl<'a> Lowerer<'a> {
                 None
             }
         }
+    }
+
+    /// Says how to read by a secret index: by comparing with all, which the products below do literally, or by publishing it.
+    fn secret_index(&mut self, index: &Tensor, span: Span, axis: usize, shape: &[usize], base: Span) {
+        let (text, whole) = (self.sources.text(span), self.sources.text(base));
+        let all = format!("[j for j in 0..{}]", shape[axis]);
+        let selected = match (index.ty.shape.len(), axis, shape.len()) {
+            (0, 0, 1) => format!("sum(where({text} == {all}, {whole}, 0))"),
+            (0, 0, 2) => format!("fix({text} == {all}) @ {whole}"),
+            (1, 0, 1 | 2) => {
+                let pairs = show_shape(&[index.ty.shape[0], shape[0]]);
+                format!("fix(broadcast(expand({text}), {pairs}) == {all}) @ {whole}")
+            }
+            (_, _, _) => format!("fix({text} == {all}), and its product with the elements along axis {axis}"),
+        };
+        let mut error = Diagnostic::error(Code::S002, "this index is secret").at(span, "secret index");
+        if let Some(since) = index.since {
+            error = error.label(since, "secret from here");
+        }
+        self.report(
+            error
+                .why("every party would see which element is read")
+                .help(format!("compare with every index and select: {selected}"))
+                .help(format!("publish the index on purpose:        reveal({text})")),
+        );
     }
 
     fn pick_range(&mut self, range: &'a Range, size: usize) -> Option<Pick> {
@@ -350,7 +366,11 @@ impl<'a> Lowerer<'a> {
             return Value::Error;
         }
         if parts.iter().all(|p| matches!(p, Value::Const(_))) {
-            return concat_constants(&parts, axis, elem, shape);
+            return self.concat_constants(&parts, axis, elem, shape, span);
+        }
+        if parts.len() > MAX_PARTS {
+            let text = format!("a list of more than {MAX_PARTS} values that are not constants");
+            return self.error(Code::B001, span, text, format!("{} values", parts.len()));
         }
         let secret = parts.iter().any(Value::secret);
         let since = parts.iter().find_map(Value::secret_since).flatten();
@@ -396,7 +416,9 @@ impl<'a> Lowerer<'a> {
                 return Value::Error;
             }
         };
-        let Some(picks) = self.picks(&shape, std::slice::from_ref(first), span) else { return Value::Error };
+        let Some(picks) = self.picks(&shape, old_span, std::slice::from_ref(first), span) else {
+            return Value::Error;
+        };
         let index = match picks[0] {
             Pick::Slice { start, len } => {
                 self.builder.one(Op::Iota { start: start as i64, step: 1, len }, &[])
@@ -408,12 +430,15 @@ impl<'a> Lowerer<'a> {
         let mut rows = shape.clone();
         rows[0] = self.builder.ty(index).shape[0];
         let value = match super::arith::broadcast_shape(&shape_of(&value), &rows) {
-            Some(s) if s == rows => self.broadcast(value, &rows),
+            Some(s) if s == rows && value.shape().is_some() => self.broadcast(value, &rows),
             _ => {
                 let (found, room) = (value.describe(), show_shape(&rows));
                 return self.error(Code::T008, span, format!("{found} does not fit {room}"), "");
             }
         };
+        if value.is_error() {
+            return Value::Error;
+        }
         let (a, b) = (elem_of(&old), elem_of(&value));
         if (a == Elem::Bool) != (b == Elem::Bool) {
             let text = format!("{} into {}", b.name(), a.name());
@@ -463,11 +488,11 @@ impl<'a> Lowerer<'a> {
     /// The bounds in `require x in a..b`, both of them included.
     pub(super) fn constant_bounds(&mut self, range: &'a Range) -> (Option<BigRational>, Option<BigRational>) {
         let number = |l: &mut Self, expr: &'a Expr| match l.expr(expr, None) {
-            Value::Const(k) => k.number().cloned(),
+            Value::Const(k) if k.elem != Elem::Bool && k.len() == 1 => k.number().cloned(),
             Value::Error => None,
             other => {
                 let found = other.describe();
-                l.error(Code::T004, expr.span, "a constant bound is needed here", found);
+                l.error(Code::T004, expr.span, "a bound is one constant number", found);
                 None
             }
         };
@@ -502,20 +527,34 @@ impl<'a> Lowerer<'a> {
             variable.value = value;
         }
     }
-}
 
-fn concat_constants(parts: &[Value], axis: usize, elem: Elem, shape: Vec<usize>) -> Value {
-    let constants: Vec<&Konst> =
-        parts.iter().filter_map(|p| if let Value::Const(k) = p { Some(k) } else { None }).collect();
-    let numbers = super::value::indices(&shape)
-        .map(|mut at| {
-            let mut k = 0;
-            while at[axis] >= constants[k].shape[axis] {
-                at[axis] -= constants[k].shape[axis];
-                k += 1;
-            }
-            constants[k].at(flat(&constants[k].shape, &at)).clone()
-        })
-        .collect();
-    Value::Const(Konst::dense(elem, shape, numbers))
+    fn concat_constants(
+        &mut self,
+        parts: &[Value],
+        axis: usize,
+        elem: Elem,
+        shape: Vec<usize>,
+        span: Span,
+    ) -> Value {
+        let constants: Vec<&Konst> =
+            parts.iter().filter_map(|p| if let Value::Const(k) = p { Some(k) } else { None }).collect();
+        let first = constants[0].as_splat();
+        if let Some(number) = first.filter(|_| constants.iter().all(|k| k.as_splat() == first)) {
+            return Value::Const(Konst::splat(elem, shape, number.clone()));
+        }
+        if !self.listable(&shape, span) {
+            return Value::Error;
+        }
+        let numbers = super::value::indices(&shape)
+            .map(|mut at| {
+                let mut k = 0;
+                while at[axis] >= constants[k].shape[axis] {
+                    at[axis] -= constants[k].shape[axis];
+                    k += 1;
+                }
+                constants[k].at(flat(&constants[k].shape, &at)).clone()
+            })
+            .collect();
+        Value::Const(Konst::dense(elem, shape, numbers))
+    }
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`modules`] loads files and resolves `use`; - `value` is what expressions evaluate to; - `exact` computes with constants;
 //! - `stmt` has statements, `control` loops and branches; - `expr` has expressions, `arith` their operators, `index` subscripts;
+//! - `transaction` tries things and undoes them as one;
 //! - `call` has functions, signatures and derivative rules, `builtin` the functions of the language itself; - `record` has models, inputs and outputs.
 
 mod arith;
@@ -16,20 +17,26 @@ mod control;
 mod exact;
 mod expr;
 mod index;
+mod limits;
 pub mod modules;
 mod names;
 mod record;
 mod stmt;
+mod transaction;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexMap;
 
 use crate::diagnostics::{Code, Diagnostic, FileId, Label, Origin as Ownership, Severity, SourceMap, Span};
 use crate::ir::{Builder, Origin, Program, Settings};
 use crate::syntax::ast;
 pub use builtin::ASSERT;
+pub use builtin::table::{Builtin, Param, SUBJECTS, Takes};
+use limits::{FUEL, Limit};
 use modules::{Modules, Resolver};
-use tern_bytecode::validate::MAX_AXES;
+use transaction::Memo;
 use value::{ItemId, Value};
 
 /// What the command line decides.
@@ -92,16 +99,22 @@ pub fn lower(
         builder,
         diagnostics,
         frames: Vec::new(),
-        globals: HashMap::new(),
+        said: 0,
+        unshown: modules.unshown,
+        failed: None,
+        globals: IndexMap::new(),
         pending: Vec::new(),
         args: Vec::new(),
-        outputs: HashMap::new(),
+        outputs: IndexMap::new(),
         loops: Vec::new(),
         fuel: FUEL,
-        muted: 0,
+        exhausted: None,
+        oversized: false,
+        depth: 0,
         shapes_only: false,
     };
     lowerer.run(entry);
+    lowerer.conclude();
     let Lowerer { builder, diagnostics, mut args, .. } = lowerer;
     let place = |name: &str| modules.list[0].items.get(name).copied();
     args.sort_by_key(|(name, _)| place(name));
@@ -110,17 +123,6 @@ pub fn lower(
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     Lowered { program: (!failed).then_some(program), diagnostics, args }
 }
-
-/// Steps of evaluation before the compiler gives up on a program that expands without end.
-const FUEL: u64 = 20_000_000;
-/// Calls within one another before the same.
-const MAX_CALLS: usize = 200;
-
-/// Elements that a tensor of the program may have. Room is left for what is computed bit by bit: the intermediate representation counts
-/// up to 2^40.
-const MAX_ELEMENTS: usize = 1 << 32;
-/// Elements that a list of different constants may have.
-const MAX_LIST: usize = 1 << 22;
 
 /// A name in scope.
 #[derive(Debug, Clone)]
@@ -150,19 +152,29 @@ struct Lowerer<'a> {
     options: &'a Options,
     builder: Builder,
     diagnostics: Vec<Diagnostic>,
+    /// How often something was reported, shown or not; never taken back.
+    said: usize,
+    /// Messages that are one too many to be shown.
+    unshown: usize,
+    /// Where an expression first came to nothing. That must have been reported.
+    failed: Option<Span>,
     frames: Vec<Frame>,
     /// Constants and inputs that have been evaluated.
-    globals: HashMap<ItemId, Value>,
+    globals: IndexMap<ItemId, Memo>,
     /// Constants under evaluation.
     pending: Vec<ItemId>,
     args: Vec<(String, String)>,
     /// Outputs by name, with their place.
-    outputs: HashMap<String, Span>,
+    outputs: IndexMap<String, Span>,
     /// What the run-time loops in progress go through, outermost first.
     loops: Vec<Span>,
     fuel: u64,
-    /// While positive, messages are not recorded: something is evaluated in advance.
-    muted: usize,
+    /// Which limit of the whole program was reached, and where.
+    exhausted: Option<(Limit, Span)>,
+    /// Whether a structure was too large: what has it as a part is not built, since the other parts may be as large.
+    oversized: bool,
+    /// Expressions that are being evaluated inside one another.
+    depth: usize,
     /// A model is built for its shapes only: fields need no initial values.
     shapes_only: bool,
 }
@@ -242,9 +254,11 @@ impl<'a> Lowerer<'a> {
 
     // ---- messages
 
-    /// Records a message, unless it is muted. A mistake is reported once, however many instances of its function have it.
+    /// Records a message. A mistake is reported once, however many instances of its function have it; and of very many, the first.
     fn report(&mut self, mut message: Diagnostic) {
-        if self.muted > 0 {
+        self.said += 1;
+        if self.said_enough() {
+            self.unshown += 1;
             return;
         }
         let mut in_library = false;
@@ -285,12 +299,20 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// What `f` evaluates, without messages.
-    fn quietly<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
-        self.muted += 1;
-        let result = f(self);
-        self.muted -= 1;
-        result
+    /// What is said when all has been lowered.
+    fn conclude(&mut self) {
+        if let Some((limit, span)) = self.exhausted {
+            self.diagnostics.push(limit.message(span));
+        }
+        let unshown = self.unshown;
+        if let Some(last) = self.diagnostics.last_mut().filter(|_| unshown > 0) {
+            last.notes.push(format!("{unshown} more messages are not shown"));
+        }
+        let reported = self.diagnostics.iter().any(|d| d.severity == Severity::Error);
+        if let Some(span) = self.failed.filter(|_| !reported) {
+            let text = "this came to nothing, and the compiler does not know why";
+            self.diagnostics.push(Diagnostic::error(Code::B002, text).at(span, ""));
+        }
     }
 
     /// Records an error at a place and gives the value that stands for it.
@@ -303,20 +325,6 @@ impl<'a> Lowerer<'a> {
     ) -> Value {
         self.report(Diagnostic::error(code, message).at(span, label));
         Value::Error
-    }
-
-    /// Whether a tensor may have this shape; reports it if not.
-    fn bounded(&mut self, shape: &[usize], span: Span) -> bool {
-        let len = shape.iter().try_fold(1, |n: usize, size| n.checked_mul(*size));
-        let text = if shape.len() > MAX_AXES {
-            format!("a tensor of {} axes; there can be {MAX_AXES}", shape.len())
-        } else if len.is_none_or(|n| n > MAX_ELEMENTS) {
-            format!("a tensor of more than {MAX_ELEMENTS} elements")
-        } else {
-            return true;
-        };
-        self.error(Code::B001, span, text, value::show_shape(shape));
-        false
     }
 
     fn is_user(&self, span: Span) -> bool {
@@ -363,18 +371,6 @@ impl<'a> Lowerer<'a> {
 
     fn leave_scope(&mut self) {
         self.frame().scopes.pop();
-    }
-
-    /// Counts a step of evaluation; `false` when the program expands without end.
-    fn step(&mut self, span: Span) -> bool {
-        if self.fuel == 0 {
-            return false;
-        }
-        self.fuel -= 1;
-        if self.fuel == 0 {
-            self.error(Code::T020, span, "this program expands without end", "still expanding here");
-        }
-        self.fuel > 0
     }
 
     fn frac(&self) -> u32 {

@@ -1,9 +1,11 @@
 //! The files of a program: the user's, and those of the embedded library that they use.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use super::limits::MAX_MESSAGES;
 use super::value::ItemId;
-use crate::diagnostics::{Code, Diagnostic, FileId, Origin, SourceMap};
+use crate::diagnostics::{Code, Diagnostic, FileId, Origin, SourceMap, Span};
 use crate::syntax::{ast, parse};
 
 /// The library, embedded: name and text.
@@ -14,8 +16,9 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("optim", include_str!("../../../stdlib/optim.mpc")),
 ];
 
-/// Finds a user's module by name: the file's name for messages, and its text.
-pub type Resolver<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+/// Finds a user's module by name: the file's name for messages, and its text or the reason why it cannot be read. `None` if there is no
+/// such file. It may be asked from another thread.
+pub type Resolver<'a> = dyn Fn(&str) -> Option<(String, Result<String, String>)> + Sync + 'a;
 
 /// What a name from a `use` stands for.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,7 @@ pub(crate) enum Import {
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) name: String,
-    pub(crate) ast: ast::File,
+    pub(crate) ast: Arc<ast::File>,
     pub(crate) items: HashMap<String, usize>,
     pub(crate) imports: HashMap<String, Import>,
     /// Whether something did not parse: any name may have been declared there.
@@ -40,7 +43,12 @@ pub(crate) struct Module {
 #[derive(Debug, Default)]
 pub(crate) struct Modules {
     pub(crate) list: Vec<Module>,
-    by_name: HashMap<String, usize>,
+    /// The user's, by name.
+    own: HashMap<String, usize>,
+    /// Those of the embedded library that are in use.
+    library: HashMap<&'static str, usize>,
+    /// Messages that are one too many to be shown.
+    pub(crate) unshown: usize,
 }
 
 impl Modules {
@@ -53,13 +61,22 @@ impl Modules {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Modules {
         let mut modules = Modules::default();
-        modules.add(name, main, sources, diagnostics);
+        let first = modules.add(name, main, sources, diagnostics);
+        modules.own.insert(name.to_string(), first);
         let mut next = 0;
         while next < modules.list.len() {
             modules.resolve_uses(next, sources, resolve, diagnostics);
             next += 1;
         }
         modules
+    }
+
+    fn tell(&mut self, diagnostics: &mut Vec<Diagnostic>, message: Diagnostic) {
+        if diagnostics.len() < MAX_MESSAGES {
+            diagnostics.push(message);
+        } else {
+            self.unshown += 1;
+        }
     }
 
     fn add(
@@ -69,9 +86,17 @@ impl Modules {
         sources: &SourceMap,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> usize {
-        let text = sources.get(file).map(|f| f.text.clone()).unwrap_or_default();
-        let (ast, errors) = parse(&text, file);
-        diagnostics.extend(errors);
+        let (ast, errors) = match sources.get(file) {
+            Some(source) if source.origin == Origin::Library => {
+                (library_tree(name, &source.text, file), Vec::new())
+            }
+            Some(source) => {
+                let (ast, errors) = parse(&source.text, file);
+                (Arc::new(ast), errors)
+            }
+            None => (Arc::new(ast::File { file, items: Vec::new() }), Vec::new()),
+        };
+        errors.into_iter().for_each(|error| self.tell(diagnostics, error));
         let mut module = Module {
             name: name.to_string(),
             ast,
@@ -91,34 +116,49 @@ impl Modules {
                 if let Some(span) = earlier {
                     error = error.label(span, "first declared here");
                 }
-                diagnostics.push(error);
+                self.tell(diagnostics, error);
             }
         }
-        self.by_name.insert(name.to_string(), self.list.len());
         self.list.push(module);
         self.list.len() - 1
     }
 
-    /// The module with this name, loaded if need be.
+    /// The module that a name means in a user's file or in the library, loaded if need be. The library means its own, whatever files there
+    /// are beside the program.
     fn module(
         &mut self,
         name: &str,
+        place: Span,
+        asks: Origin,
         sources: &mut SourceMap,
         resolve: &Resolver<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<usize> {
-        if let Some(found) = self.by_name.get(name) {
+        if asks == Origin::User {
+            if let Some(found) = self.own.get(name) {
+                return Some(*found);
+            }
+            if let Some((file, text)) = resolve(name) {
+                let failed = text.as_ref().err().cloned();
+                let id = sources.add(file.as_str(), text.unwrap_or_default(), Origin::User);
+                let module = self.add(name, id, sources, diagnostics);
+                if let Some(reason) = failed {
+                    let error = Diagnostic::error(Code::N003, format!("cannot read {file}: {reason}"));
+                    self.tell(diagnostics, error.at(place, ""));
+                    self.list[module].broken = true;
+                }
+                self.own.insert(name.to_string(), module);
+                return Some(module);
+            }
+        }
+        let (name, text) = *LIBRARY.iter().find(|(n, _)| *n == name)?;
+        if let Some(found) = self.library.get(name) {
             return Some(*found);
         }
-        let (file, text, origin) = match resolve(name) {
-            Some((file, text)) => (file, text, Origin::User),
-            None => {
-                let (_, text) = LIBRARY.iter().find(|(n, _)| *n == name)?;
-                (format!("{name}.mpc"), text.to_string(), Origin::Library)
-            }
-        };
-        let id = sources.add(file, text, origin);
-        Some(self.add(name, id, sources, diagnostics))
+        let id = sources.add(format!("{name}.mpc"), text.to_string(), Origin::Library);
+        let module = self.add(name, id, sources, diagnostics);
+        self.library.insert(name, module);
+        Some(module)
     }
 
     fn resolve_uses(
@@ -137,8 +177,9 @@ impl Modules {
         for item in uses {
             self.resolve_use(module, &item, sources, resolve, diagnostics);
         }
+        let file = self.list[module].ast.file;
         // Division and comparison of secrets are library functions that need no `use`.
-        let _ = self.module("math", sources, resolve, diagnostics);
+        let _ = self.module("math", Span::new(file, 0, 0), Origin::Library, sources, resolve, diagnostics);
     }
 
     fn resolve_use(
@@ -155,7 +196,8 @@ impl Modules {
             (None, [_]) => Vec::new(),
             (None, [_, name]) => vec![name.clone()],
             (Some(_), _) | (None, _) => {
-                diagnostics.push(
+                self.tell(
+                    diagnostics,
                     Diagnostic::error(Code::N003, "modules do not nest")
                         .at(item.path.span, "")
                         .help(format!("use {}", first.name)),
@@ -163,9 +205,12 @@ impl Modules {
                 return;
             }
         };
-        let Some(source) = self.module(&first.name, sources, resolve, diagnostics) else {
+        let file = self.list[module].ast.file;
+        let asks = sources.get(file).map_or(Origin::User, |f| f.origin);
+        let Some(source) = self.module(&first.name, first.span, asks, sources, resolve, diagnostics) else {
             let known: Vec<&str> = LIBRARY.iter().map(|(n, _)| *n).collect();
-            diagnostics.push(
+            self.tell(
+                diagnostics,
                 Diagnostic::error(Code::N003, format!("there is no module {}", first.name))
                     .at(first.span, "")
                     .note(format!(
@@ -196,7 +241,7 @@ impl Modules {
                     if let Some(near) = near {
                         error = error.help(format!("use {}::{near}", first.name));
                     }
-                    diagnostics.push(error);
+                    self.tell(diagnostics, error);
                     Import::Missing
                 }
             };
@@ -208,9 +253,20 @@ impl Modules {
         &self.list[id.module].ast.items[id.item]
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
+    /// A module of the library that is in use.
+    pub(crate) fn of_library(&self, name: &str) -> Option<usize> {
+        self.library.get(name).copied()
     }
+}
+
+/// The tree of a module of the library. It is kept: whoever compiles many programs, such as the tests of a file, parses it once. Places in
+/// it name the file, so there is a tree for each number that the module's file has had.
+fn library_tree(name: &str, text: &str, file: FileId) -> Arc<ast::File> {
+    type Trees = HashMap<(String, FileId), Arc<ast::File>>;
+    static TREES: LazyLock<Mutex<Trees>> = LazyLock::new(Mutex::default);
+    let mut trees = TREES.lock().unwrap_or_else(PoisonError::into_inner);
+    let tree = trees.entry((name.to_string(), file)).or_insert_with(|| Arc::new(parse(text, file).0));
+    Arc::clone(tree)
 }
 
 /// The name that an item declares.
@@ -221,5 +277,17 @@ pub(crate) fn item_name(item: &ast::Item) -> Option<&ast::Ident> {
         ast::Item::Model(m) => Some(&m.name),
         ast::Item::Fn(f) => Some(&f.name),
         ast::Item::Use(_) | ast::Item::Test(_) | ast::Item::Error(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_parses() {
+        for (name, text) in LIBRARY {
+            assert_eq!(parse(text, FileId(0)).1, [], "{name}");
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 /// The candidate that differs the least, if it is close enough to be a slip of the pen.
 pub(crate) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let best = candidates.map(|c| (distance(name, c), c)).min()?;
-    (best.0 <= name.len() / 3).then_some(best.1)
+    let most = name.len() / 3;
+    let similar = candidates.filter(|c| c.len().abs_diff(name.len()) <= most);
+    let best = similar.map(|c| (distance(name, c), c)).min()?;
+    (best.0 <= most).then_some(best.1)
 }
 
 /// Edits (insert, delete, replace, swap neighbours) that turn one name into the other.

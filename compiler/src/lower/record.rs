@@ -9,6 +9,7 @@ use num_traits::ToPrimitive;
 use super::Lowerer;
 use super::call::Given;
 use super::expr::{Name, Want};
+use super::transaction::Memo;
 use super::value::{Elem, ItemId, Konst, ModelType, Record, Value, show_model};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{self, Element, Op, Place, Preparation, Type};
@@ -25,7 +26,7 @@ impl<'a> Lowerer<'a> {
         given: Vec<Given<'a>>,
         span: Span,
     ) -> Value {
-        if given.iter().any(|g| g.value.is_error()) {
+        if given.iter().any(|g| g.value.is_error()) || !self.step(span) {
             return Value::Error;
         }
         let value = self.in_frame(item.module, span, &m.name.name, |l| l.fill_model(item, m, given, span));
@@ -77,11 +78,14 @@ impl<'a> Lowerer<'a> {
                 None => self.initial(field),
             };
             let value = self.as_field(field, value);
+            if self.oversized {
+                return Value::Error;
+            }
             record.insert(Rc::from(field.name.name.as_str()), value);
         }
         let args = m.params.iter().filter_map(|p| self.local(&p.name).map(|v| v.value.clone())).collect();
         let ty = ModelType { item, name: m.name.name.as_str().into(), args };
-        Value::Record(Rc::new(Record { ty: Rc::new(ty), fields: record }))
+        self.compact(Value::Record(Rc::new(Record { ty: Rc::new(ty), fields: record })), span)
     }
 
     /// A parameter that is the type of a field follows from the field's value: `State(m=p)`.
@@ -109,12 +113,7 @@ impl<'a> Lowerer<'a> {
                 match self.name(path) {
                     Some(Name::Item(item)) => match self.modules.item(item) {
                         ast::Item::Model(m) => self.construct(item, m, given, field.ty.span),
-                        _ => self.error(
-                            Code::T003,
-                            path.span,
-                            format!("{} is not a model", path.last().name),
-                            "",
-                        ),
+                        _ => self.no_model(path),
                     },
                     Some(Name::Value(Value::ModelType(ty))) => {
                         let modules = self.modules;
@@ -128,26 +127,34 @@ impl<'a> Lowerer<'a> {
                             _ => Value::Error,
                         }
                     }
-                    Some(Name::Value(_) | Name::Builtin(_)) => {
-                        self.error(Code::T003, path.span, format!("{} is not a model", path.last().name), "")
-                    }
-                    None => Value::Error,
+                    Some(Name::Value(Value::Error)) | None => Value::Error,
+                    Some(Name::Value(_) | Name::Builtin(_)) => self.no_model(path),
                 }
             }
             (None, TypeKind::Tensor { .. }) if self.shapes_only => {
                 let elem = self.want_of_type(&field.ty).elem.unwrap_or(Elem::Fix);
                 Value::Const(Konst::scalar(elem, BigRational::default()))
             }
-            (None, _) => {
+            (None, kind) => {
                 let name = &field.name.name;
-                self.report(
-                    Diagnostic::error(Code::T001, format!("{name} has no initial value"))
-                        .at(field.span, "")
-                        .help(format!("{} = zeros()", self.sources.text(field.span).trim())),
-                );
+                let error = Diagnostic::error(Code::T001, format!("{name} has no initial value"));
+                let error = error.at(field.span, "");
+                let text = self.sources.text(field.span).trim();
+                self.report(match kind {
+                    TypeKind::Tensor { elem: ast::Elem::Bool, .. } => error.help(format!("{text} = false")),
+                    TypeKind::Tensor { elem: ast::Elem::Str, .. } => error.help(format!("{text} = \"\"")),
+                    TypeKind::Tensor { .. } => error.help(format!("{text} = zeros()")),
+                    TypeKind::Model { .. } | TypeKind::Tuple(_) | TypeKind::AnyModel(_) | TypeKind::Fn => {
+                        error.note(format!("give it where the model is made: {name}=…"))
+                    }
+                });
                 Value::Error
             }
         }
+    }
+
+    fn no_model(&mut self, path: &ast::Path) -> Value {
+        self.error(Code::T003, path.span, format!("{} is not a model", path.last().name), "")
     }
 
     /// A field's value with the field's type. Numbers of a model are secret unless the field is marked public.
@@ -262,7 +269,7 @@ impl<'a> Lowerer<'a> {
                 let origin = self.at(input.span);
                 let value = self.input(input);
                 self.builder.origin = origin;
-                self.globals.insert(ItemId { module: 0, item: i }, value);
+                self.globals.insert(ItemId { module: 0, item: i }, Memo { value, pure: false });
             }
         }
     }
@@ -302,9 +309,10 @@ impl<'a> Lowerer<'a> {
                 let model = match self.name(path) {
                     Some(Name::Item(item)) => match self.modules.item(item) {
                         ast::Item::Model(m) => self.construct(item, m, given, input.ty.span),
-                        _ => Value::Error,
+                        _ => self.no_model(path),
                     },
-                    _ => Value::Error,
+                    Some(Name::Value(Value::Error)) | None => Value::Error,
+                    Some(Name::Value(_) | Name::Builtin(_)) => self.no_model(path),
                 };
                 self.shapes_only = before;
                 self.input_model(&input.name, from, &model, "")
@@ -343,7 +351,7 @@ impl<'a> Lowerer<'a> {
             let value = self.tensor(id, Elem::Int, Some(name.span));
             let shape = super::arith::shape_of(&value);
             let zero = self.broadcast(zero, &shape);
-            return self.compare(ast::BinaryOp::Gt, value, zero, name.span);
+            return self.compare(super::arith::Relation::Gt, value, zero, name.span);
         }
         self.tensor(id, elem, Some(name.span))
     }
@@ -396,7 +404,18 @@ impl<'a> Lowerer<'a> {
 
     fn preparation(&mut self, input: &'a ast::Input) -> Preparation {
         let mut prepare = Preparation::default();
-        for option in &input.options {
+        let model = !matches!(input.ty.kind, TypeKind::Tensor { .. });
+        for (i, option) in input.options.iter().enumerate() {
+            let again = input.options[..i].iter().any(|earlier| earlier.name.name == option.name.name);
+            if model || again {
+                let text = if again {
+                    "this option is given twice"
+                } else {
+                    "options are of tensors, not of models"
+                };
+                self.error(Code::N013, option.span, text, "");
+                continue;
+            }
             match (option.name.name.as_str(), &option.value) {
                 ("one_hot", None) => prepare.one_hot = true,
                 ("standardise", None) => prepare.standardise = true,

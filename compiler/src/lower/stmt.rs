@@ -108,6 +108,7 @@ impl<'a> Lowerer<'a> {
         let want = binding.ty.as_ref().map(|ty| self.want_of_type(ty));
         let mut value = self.expr(&binding.value, want.as_ref());
         if let Some(ty) = &binding.ty {
+            self.check_sizes(ty);
             value = self.ascribe(ty, value, binding.value.span);
         }
         if matches!(value, Value::Unit) {
@@ -280,7 +281,7 @@ impl<'a> Lowerer<'a> {
         let bounds = self.constant_bounds(range);
         match found {
             Value::Const(k) => {
-                let outside = k.iter().find(|n| {
+                let outside = k.occurring().find(|n| {
                     bounds.0.as_ref().is_some_and(|l| *n < l) || bounds.1.as_ref().is_some_and(|h| *n > h)
                 });
                 if let Some(n) = outside {

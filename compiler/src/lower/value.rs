@@ -2,6 +2,7 @@
 //! representation, or a structure of these.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use num_bigint::BigInt;
@@ -9,7 +10,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
 use crate::diagnostics::Span;
-use crate::ir::{Type, ValueId};
+use crate::ir::{ConstData, Type, ValueId};
 
 /// The element type as the language sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,12 +39,12 @@ pub(crate) struct Konst {
     pub(crate) elem: Elem,
     pub(crate) shape: Vec<usize>,
     /// One number for all elements, or all of them in row-major order.
-    data: Rc<[BigRational]>,
+    data: Arc<[BigRational]>,
 }
 
 impl Konst {
     pub(crate) fn splat(elem: Elem, shape: Vec<usize>, number: BigRational) -> Konst {
-        Konst { elem, shape, data: Rc::new([number]) }
+        Konst { elem, shape, data: Arc::new([number]) }
     }
 
     pub(crate) fn scalar(elem: Elem, number: BigRational) -> Konst {
@@ -85,6 +86,14 @@ impl Konst {
         if self.len() == 1 { Some(&self.data[0]) } else { None }
     }
 
+    /// The numbers as the intermediate representation has them; it shares them.
+    pub(crate) fn to_data(&self) -> ConstData {
+        match self.as_splat() {
+            Some(number) => ConstData::Splat(number.clone()),
+            None => ConstData::Dense(Arc::clone(&self.data)),
+        }
+    }
+
     /// A whole number that fits.
     pub(crate) fn whole(&self) -> Option<i64> {
         self.number().filter(|n| n.is_integer()).and_then(|n| n.to_integer().to_i64())
@@ -94,8 +103,15 @@ impl Konst {
         self.as_splat().is_some_and(Zero::is_zero)
     }
 
+    /// All elements. Of a shape that is stored as one number there may be billions: where the number is enough, `occurring` has it.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &BigRational> {
         (0..self.len()).map(|i| self.at(i))
+    }
+
+    /// How many numbers are stored, and the length of the longest in bits, numerator and denominator together.
+    pub(crate) fn weight(&self) -> (usize, u64) {
+        let bits = self.data.iter().map(|n| n.numer().bits() + n.denom().bits()).max();
+        (self.data.len(), bits.unwrap_or(0))
     }
 
     /// The numbers that occur: one if all elements are equal, however many there are.
@@ -105,6 +121,16 @@ impl Konst {
 
     pub(crate) fn map(&self, elem: Elem, f: impl Fn(&BigRational) -> BigRational) -> Konst {
         Konst { elem, shape: self.shape.clone(), data: self.data.iter().map(f).collect() }
+    }
+
+    /// The same, where `f` may have no result for a number.
+    pub(crate) fn try_map(
+        &self,
+        elem: Elem,
+        f: impl Fn(&BigRational) -> Option<BigRational>,
+    ) -> Option<Konst> {
+        let data = self.data.iter().map(f).collect::<Option<_>>()?;
+        Some(Konst { elem, shape: self.shape.clone(), data })
     }
 
     /// The same numbers as another element.
@@ -298,6 +324,17 @@ impl Value {
         }
     }
 
+    /// How many leaves there are.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Value::Record(r) => r.fields.values().map(Value::size).sum(),
+            Value::Tuple(values) => values.iter().map(Value::size).sum(),
+            Value::Const(_) | Value::Text(_) | Value::Tensor(_) | Value::ModelType(_) => 1,
+            Value::Function(_) | Value::Batches { .. } | Value::Fields(_) => 1,
+            Value::Unit | Value::Hole | Value::Error => 1,
+        }
+    }
+
     /// The tensors of a structure in order; `None` where something is not a tensor or constant.
     pub(crate) fn leaves(&self) -> Vec<Value> {
         match self {
@@ -342,8 +379,15 @@ pub(crate) fn show_model(ty: &ModelType) -> String {
     }
 }
 
+/// Beyond 2^±LONG the digits of a number tell nobody anything.
+const LONG: i64 = 256;
+
 /// A number as a person would write it: whole, a short decimal, or a fraction.
 pub(crate) fn show_number(n: &BigRational) -> String {
+    let bits = n.numer().bits() as i64 - n.denom().bits() as i64;
+    if bits.abs() > LONG {
+        return format!("about {}2^{bits}", if n.is_negative() { "-" } else { "" });
+    }
     if n.is_integer() {
         return n.to_integer().to_string();
     }

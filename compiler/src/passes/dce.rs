@@ -84,10 +84,13 @@ impl Marker {
         self.live[value.0 as usize]
     }
 
-    /// Marks what the instructions that stay use. A block's own yields are marked by the instruction around it.
+    /// Marks what the instructions that stay use, from behind, so that one walk follows a chain to its beginning. A block's own yields are
+    /// marked by the instruction around it.
     fn block(&mut self, block: &Block) {
-        for inst in block.insts.iter().rev().filter(|inst| stays(inst, &self.live)).collect::<Vec<_>>() {
-            self.inst(inst);
+        for inst in block.insts.iter().rev() {
+            if stays(inst, &self.live) {
+                self.inst(inst);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can be wrong with the form of a program, and how it is said.
 
 use super::token::TokenError;
-use super::{MAX_DIGITS, MAX_HEIGHT};
+use super::{MAX_DIGITS, MAX_HEIGHT, MAX_NAME, MAX_SOURCE};
 use crate::diagnostics::{Code, Diagnostic, Span};
 
 /// An error of lexing or parsing.
@@ -50,7 +50,7 @@ pub enum SyntaxError {
         /// Its head.
         span: Span,
     },
-    /// 4 GiB or more.
+    /// More than [`MAX_SOURCE`] bytes.
     TooLarge {
         /// Its beginning.
         span: Span,
@@ -92,7 +92,10 @@ impl SyntaxError {
                 .why("the number of rounds must be known before the program runs")
                 .help("for i in 0..100 { … if done { break } }   reported as at most 100"),
             SyntaxError::TooLarge { span } => {
-                Diagnostic::error(Code::L006, "a file must be smaller than 4 GiB").at(*span, "")
+                let text = format!("this file is too large: a program has at most {} MiB", MAX_SOURCE >> 20);
+                Diagnostic::error(Code::L006, text)
+                    .at(*span, "")
+                    .help("data are inputs: input x: fix[…] from party 0")
             }
         }
     }
@@ -116,6 +119,8 @@ fn token(error: TokenError, span: Span, source: &str) -> Diagnostic {
         TokenError::MalformedNumber => malformed_number(span, source),
         TokenError::LongNumber => Diagnostic::error(Code::L005, "this number is too long")
             .at(span, format!("more than {MAX_DIGITS} digits, or an exponent beyond that")),
+        TokenError::LongName => Diagnostic::error(Code::L007, "this name or text is too long")
+            .at(span, format!("{} bytes; there can be {MAX_NAME}", span.end - span.start)),
     }
 }
 
@@ -126,6 +131,8 @@ fn malformed_number(span: Span, source: &str) -> Diagnostic {
     let (digits, name) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     if digits == "0" && name.starts_with(['x', 'b', 'o']) {
         message.note("numbers are decimal")
+    } else if name.starts_with(['e', 'E']) && name[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        message.note("a number is 15, 60_000, 0.01 or 1e-3")
     } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         message.help(format!("{digits} * {name}"))
     } else {

@@ -22,3 +22,9 @@ pub use parse::parse;
 /// The greatest height of a syntax tree, counted in operators and brackets inside one another. Everything behind the
 /// parser recurses over trees; with this bound no input can exhaust the stack.
 pub const MAX_HEIGHT: usize = 128;
+
+/// Bytes of a file. All of it is kept in memory several times over.
+pub const MAX_SOURCE: usize = 2 << 20;
+
+/// Bytes of a name or a text: both become names of files, metrics and tensors.
+pub const MAX_NAME: usize = 200;

@@ -21,7 +21,7 @@ pub fn parse(source: &str, file: FileId) -> (File, Vec<Diagnostic>) {
 }
 
 fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
-    if u32::try_from(source.len()).is_err() {
+    if source.len() > super::MAX_SOURCE {
         return (Vec::new(), vec![SyntaxError::TooLarge { span: Span::new(file, 0, 0) }]);
     }
     let mut layout = Layout::new(source, file);

@@ -15,7 +15,7 @@ pub enum Token<'s> {
     #[regex(r"///[^\n]*", allow_greedy = true, priority = 9)]      Doc(&'s str),
 
     // ---- with content
-    #[regex(r"[A-Za-z][A-Za-z0-9_]*|_[A-Za-z0-9_]+", priority = 1)]          Name(&'s str),
+    #[regex(r"[A-Za-z][A-Za-z0-9_]*|_[A-Za-z0-9_]+", name, priority = 1)]    Name(&'s str),
     #[regex(r"[0-9][0-9_]*(\.[0-9]+)?([eE][-+]?[0-9]+)?", number, priority = 9)]
     #[regex(r"[0-9][0-9_]*(\.[0-9]+)?([eE][-+]?[0-9]+)?[A-Za-z_][A-Za-z0-9_]*", malformed, priority = 8)]
     #[regex(r"\.[0-9]+", malformed, priority = 8)]                 Number(Number),
@@ -125,6 +125,16 @@ pub enum TokenError {
     MalformedNumber,
     /// More digits or a larger exponent than [`Number`] takes.
     LongNumber,
+    /// A name or a text of more than [`MAX_NAME`](super::MAX_NAME) bytes.
+    LongName,
+}
+
+fn name<'s>(lexer: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
+    short(lexer.slice())
+}
+
+fn short(text: &str) -> Result<&str, TokenError> {
+    if text.len() <= super::MAX_NAME { Ok(text) } else { Err(TokenError::LongName) }
 }
 
 fn number<'s>(lexer: &mut Lexer<'s, Token<'s>>) -> Result<Number, TokenError> {
@@ -135,8 +145,8 @@ fn malformed<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<Number, TokenError> {
     Err(TokenError::MalformedNumber)
 }
 
-fn text<'s>(lexer: &mut Lexer<'s, Token<'s>>) -> &'s str {
-    lexer.slice().trim_matches('"')
+fn text<'s>(lexer: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {
+    short(lexer.slice().trim_matches('"'))
 }
 
 fn unclosed<'s>(_: &mut Lexer<'s, Token<'s>>) -> Result<&'s str, TokenError> {

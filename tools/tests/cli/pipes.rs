@@ -96,3 +96,23 @@ fn a_run_goes_on_without_its_reader() {
     assert!(shell.path("tern-out/y.npz").exists());
     drop(File::open(shell.path("tern-out/metrics.jsonl")).unwrap());
 }
+
+/// What is imported is a file that somebody has written: a pipe would be waited for, a device read without end.
+#[test]
+fn a_module_that_is_no_file_is_not_read() {
+    let mut shell = Shell::new();
+    shell.write("main.mpc", "use own::f\nfn main() {\n    metric(\"f\", f(1))\n}\n");
+    let made = Command::new("mkfifo").arg(shell.path("own.mpc")).status().unwrap();
+    assert!(made.success());
+    let said = shell.refused("check main.mpc");
+    assert!(said.contains("[N003]: cannot read own.mpc: it is not an ordinary file"), "{said}");
+    std::fs::remove_file(shell.path("own.mpc")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", shell.path("own.mpc")).unwrap();
+    let said = shell.refused("check main.mpc");
+    assert!(said.contains("[N003]: cannot read own.mpc: it is not an ordinary file"), "{said}");
+    let said = shell.refused("check /dev/zero");
+    assert!(said.contains("a program has at most 2 MiB"), "{said}");
+    shell.write("own.mpc", [0xff, 0xfe, 0x00]);
+    let said = shell.refused("check main.mpc");
+    assert!(said.contains("[N003]: cannot read own.mpc: it is not text in UTF-8"), "{said}");
+}

@@ -4,6 +4,7 @@ use num_traits::{Signed, Zero};
 use tern_bytecode::instr::RealUnary;
 
 use super::Args;
+use super::table::builtins;
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type};
 use crate::lower::Lowerer;
@@ -13,37 +14,78 @@ use crate::syntax::ast::BinaryOp;
 /// Metrics of this prefix count the elements for which an assertion fails.
 pub const ASSERT: &str = "assert ";
 
+builtins! {
+    /// Reports a public value under a name, at every party: in the report, in metrics.jsonl, and for each iteration of a
+    /// loop. A secret needs `reveal`.
+    whole "metric"(name: Text(""), value: Any("")) -> "nothing" = |l, args, _| l.metric(args);
+
+    /// Shows a value in the emulator, which may be secret; the parties show nothing. With one argument its own text is the
+    /// label.
+    whole "debug"(name: Any(""), value: Any("") = "name") -> "nothing" = |l, args, _| l.debug(args);
+
+    /// Whether two values differ by at most `within`, element by element; both are revealed. For tests.
+    whole "close"(a: Num("[..s]"), b: Num("[..s]"), within: Num("[..s]")) -> "bool[..s]" = |l, args, _| l.close(args);
+
+    /// An argument of the program, behind `const NAME =` of the main file: the default, and the other choices if not
+    /// everything of the default's kind is allowed. `--arg NAME=value` gives another value.
+    whole "arg"(default: Parts("")) -> "const" = |l, args, _| {
+        l.error(Code::A003, args.span, "arg stands only behind `const NAME =` of the main file", "")
+    };
+}
+
 impl Lowerer<'_> {
-    pub(super) fn effect(&mut self, name: &str, args: &Args<'_>) -> Value {
-        let (text, value, at) = match (args.value(0), args.given(1)) {
-            (Value::Text(text), true) => (text.to_string(), args.value(1), 1),
-            (value, false) if name == "debug" => (self.sources.text(args.span(0)).to_string(), value, 0),
-            (other, _) => {
-                let found = other.describe();
-                return self.error(Code::T003, args.span(0), format!("{name} begins with a name"), found);
+    fn metric(&mut self, args: &Args) -> Value {
+        let Value::Text(name) = args.value(0) else { return Value::Error };
+        let span = args.span(1);
+        let mut leaves = Vec::new();
+        for leaf in args.value(1).leaves() {
+            match leaf {
+                Value::Tensor(t) if t.secret() => return self.secret_metric(&t, span),
+                leaf => leaves.push(leaf),
             }
-        };
-        let index = self.builder.program.name_index(&text);
-        for leaf in value.leaves() {
+        }
+        self.show(Op::Metric, &name, leaves, args, span)
+    }
+
+    fn debug(&mut self, args: &Args) -> Value {
+        if !args.given(1) {
+            let name = self.sources.text(args.span(0)).to_string();
+            return self.show(Op::Debug, &name, args.value(0).leaves(), args, args.span(0));
+        }
+        match args.value(0) {
+            Value::Text(name) => self.show(Op::Debug, &name, args.value(1).leaves(), args, args.span(1)),
+            other => {
+                let found = other.describe();
+                self.error(Code::T003, args.span(0), "the name of a debug is a text", found)
+            }
+        }
+    }
+
+    /// Shows tensors under a name.
+    fn show(&mut self, op: fn(u32) -> Op, name: &str, leaves: Vec<Value>, args: &Args, span: Span) -> Value {
+        let index = self.builder.program.name_index(name);
+        for leaf in leaves {
             let id = match &leaf {
                 Value::Const(k) if k.elem == Elem::Fix => self.constant(k, Type::real(k.shape.clone())),
                 Value::Const(k) => self.constant(k, Type::int(k.shape.clone())),
-                Value::Tensor(t) if t.secret() && name == "metric" => {
-                    return self.secret_metric(t, args.span(at));
-                }
                 Value::Tensor(t) => t.id,
+                Value::Text(_) if !args.given(1) => {
+                    let text = "debug shows values, and a text is none";
+                    let text = Diagnostic::error(Code::T003, text).at(span, "the name alone");
+                    self.report(text.help(format!("debug({}, x)", self.sources.text(span))));
+                    return Value::Error;
+                }
                 other => {
                     let found = other.describe();
-                    return self.error(Code::T003, args.span(at), format!("{name} of {found}"), "");
+                    return self.error(Code::T003, span, format!("{} of {found}", args.name()), "");
                 }
             };
-            let op = if name == "metric" { Op::Metric(index) } else { Op::Debug(index) };
-            self.builder.push(op, &[id]).unwrap_or_else(|e| unreachable!("metrics are public: {e}"));
+            self.builder.push(op(index), &[id]).unwrap_or_else(|e| unreachable!("metrics are public: {e}"));
         }
         Value::Unit
     }
 
-    pub(super) fn secret_metric(&mut self, t: &Tensor, span: Span) -> Value {
+    fn secret_metric(&mut self, t: &Tensor, span: Span) -> Value {
         let text = self.sources.text(span).to_string();
         let mut error =
             Diagnostic::error(Code::S006, "a metric is public").at(span, format!("secret {}", t.elem.name()));
@@ -55,7 +97,7 @@ impl Lowerer<'_> {
     }
 
     /// Whether two values are equal up to a bound, element by element; both are revealed.
-    pub(super) fn close(&mut self, args: &Args<'_>) -> Value {
+    pub(super) fn close(&mut self, args: &Args) -> Value {
         let a = self.reveal(args.value(0), args.span(0));
         let b = self.reveal(args.value(1), args.span(1));
         let difference = self.binary(BinaryOp::Sub, args.span, a, args.span(0), b, args.span(1));
@@ -76,7 +118,7 @@ impl Lowerer<'_> {
         let value = self.reveal(value, span);
         match value {
             Value::Const(k) if k.elem == Elem::Bool => {
-                if k.iter().any(Zero::is_zero) {
+                if k.occurring().any(Zero::is_zero) {
                     self.error(Code::T017, span, "this assertion fails", "");
                 }
             }

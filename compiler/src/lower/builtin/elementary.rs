@@ -5,97 +5,171 @@ use num_traits::{One, Signed, Zero};
 use tern_bytecode::instr::RealUnary;
 
 use super::Args;
+use super::library::library;
+use super::table::builtins;
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type};
 use crate::lower::Lowerer;
-use crate::lower::arith::{broadcast_shape, elem_of, shape_of};
+use crate::lower::arith::{Relation, broadcast_shape, elem_of, shape_of};
 use crate::lower::exact;
 use crate::lower::value::{Elem, Konst, Tensor, Value, show_shape};
 use crate::syntax::ast::BinaryOp;
 
+builtins! {
+    /// x², which costs what a product of two different values does.
+    each "square"(x: Num("[..s]")) -> "num[..s]" = |l, args, _| {
+        let x = args.value(0);
+        l.product(x.clone(), x, args.span)
+    };
+
+    /// |x|. Of a secret: its sign, and a choice by it.
+    each "abs"(x: Num("[..s]")) -> "num[..s]" = |l, args, _| l.elementary(Elementary::Abs, args);
+
+    /// The largest whole number that is not above x. Of constants and public values; of a secret, `bits` are the way.
+    each "floor"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.elementary(Elementary::Floor, args);
+
+    /// The smallest whole number that is not below x. Of constants and public values.
+    each "ceil"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.elementary(Elementary::Ceil, args);
+
+    /// The square root; of secrets that of `math`.
+    each "sqrt"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Sqrt, args);
+
+    /// e^x; of secrets that of `math`.
+    each "exp"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Exp, args);
+
+    /// The natural logarithm; of secrets that of `math`.
+    each "ln"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Ln, args);
+
+    /// The logarithm to base 2; of secrets that of `math`.
+    each "log2"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Log2, args);
+
+    /// The square root of a constant, with 4f correct bits.
+    each "exact::sqrt"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::sqrt, args);
+
+    /// e^x of a constant, with 4f correct bits.
+    each "exact::exp"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::exp, args);
+
+    /// The natural logarithm of a constant, with 4f correct bits.
+    each "exact::ln"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::ln, args);
+
+    /// The logarithm to base 2 of a constant, with 4f correct bits.
+    each "exact::log2"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::log2, args);
+
+    /// The smaller of two values, element by element.
+    each "min"(a: Num("[..s]"), b: Num("[..s]")) -> "num[..s]" = |l, args, _| l.extreme(Relation::Lt, args);
+
+    /// The larger of two values, element by element; of a single tensor, the largest along the last axis.
+    each "max"(a: Num("[..s]"), b: Num("[..s]") = "none") -> "num[..s]" = |l, args, _| {
+        if args.given(1) {
+            l.extreme(Relation::Gt, args)
+        } else {
+            l.library(library!(math::largest), vec![args.value(0)], args.span)
+        }
+    };
+
+    /// `then` where the condition holds, `otherwise` elsewhere. It is the only choice on a secret: both sides are computed,
+    /// and nobody learns which was taken.
+    each "where"(condition: Bool("[..s]"), then: Tensor("[..s]"), otherwise: Tensor("[..s]")) -> "tensor[..s]"
+        = |l, args, _| l.where_function(args);
+}
+
+/// A function of one number.
+#[derive(Debug, Clone, Copy)]
+enum Elementary {
+    Abs,
+    Floor,
+    Ceil,
+    Sqrt,
+    Exp,
+    Ln,
+    Log2,
+}
+
+/// A function of constants: the result to so many bits, if there is one.
+type Exact = fn(&BigRational, u32) -> Option<BigRational>;
+
 impl Lowerer<'_> {
-    pub(super) fn elementary(&mut self, name: &str, args: &Args<'_>) -> Value {
+    fn elementary(&mut self, function: Elementary, args: &Args) -> Value {
         match args.value(0) {
-            Value::Const(k) => match name {
-                "abs" => Value::Const(k.map(k.elem, Signed::abs)),
-                "floor" => Value::Const(k.map(Elem::Int, BigRational::floor)),
-                "ceil" => Value::Const(k.map(Elem::Int, BigRational::ceil)),
-                _ => self.exact_function(name, args),
+            Value::Const(k) => match function {
+                Elementary::Abs => Value::Const(k.map(k.elem, Signed::abs)),
+                Elementary::Floor => Value::Const(k.map(Elem::Int, BigRational::floor)),
+                Elementary::Ceil => Value::Const(k.map(Elem::Int, BigRational::ceil)),
+                Elementary::Sqrt => self.exact_function(exact::sqrt, args),
+                Elementary::Exp => self.exact_function(exact::exp, args),
+                Elementary::Ln => self.exact_function(exact::ln, args),
+                Elementary::Log2 => self.exact_function(exact::log2, args),
             },
-            Value::Tensor(t) if t.secret() => self.secret_elementary(name, t, args),
-            Value::Tensor(t) if t.elem != Elem::Bool => {
-                let op = match name {
-                    "abs" => RealUnary::Abs,
-                    "floor" => RealUnary::Floor,
-                    "ceil" => RealUnary::Ceil,
-                    "sqrt" => RealUnary::Sqrt,
-                    "exp" => RealUnary::Exp,
-                    _ => RealUnary::Ln,
-                };
-                let ty = Type::real(t.ty.shape.clone());
-                let x = self.coerce(&Value::Tensor(t.clone()), Elem::Fix, &ty);
-                let id = self.builder.one(Op::RealUnary(op), &[x]);
-                if matches!(name, "floor" | "ceil") {
-                    let id = self.builder.one(Op::RealToInt, &[id]);
-                    return self.tensor(id, Elem::Int, None);
-                }
-                let value = self.tensor(id, Elem::Fix, None);
-                if name == "log2" {
-                    let ln2 =
-                        exact::ln(&BigRational::from_integer(2.into()), 64).unwrap_or_else(BigRational::one);
-                    let factor = Value::Const(Konst::scalar(Elem::Fix, ln2.recip()));
-                    return self.binary(BinaryOp::Mul, args.span, value, args.span, factor, args.span);
-                }
-                value
-            }
-            Value::Record(r) => self.map_record(&r, |l, v| {
-                let slots = vec![Some((v, args.span(0)))];
-                l.elementary(name, &Args { slots, function: args.function, span: args.span })
-            }),
-            other => {
-                let found = other.describe();
-                self.error(Code::T003, args.span(0), format!("{name} of {found}"), "a number is needed")
-            }
+            Value::Tensor(t) if t.secret() => self.secret_elementary(function, t, args),
+            Value::Tensor(t) => self.public_elementary(function, &t, args),
+            _ => Value::Error,
         }
     }
 
-    pub(super) fn secret_elementary(&mut self, name: &str, t: Tensor, args: &Args<'_>) -> Value {
+    fn public_elementary(&mut self, function: Elementary, t: &Tensor, args: &Args) -> Value {
+        let ty = Type::real(t.ty.shape.clone());
+        let x = self.coerce(&Value::Tensor(t.clone()), Elem::Fix, &ty);
+        let mut apply = |op| self.builder.one(Op::RealUnary(op), &[x]);
+        let (id, whole) = match function {
+            Elementary::Abs => (apply(RealUnary::Abs), t.elem == Elem::Int),
+            Elementary::Floor => (apply(RealUnary::Floor), true),
+            Elementary::Ceil => (apply(RealUnary::Ceil), true),
+            Elementary::Sqrt => (apply(RealUnary::Sqrt), false),
+            Elementary::Exp => (apply(RealUnary::Exp), false),
+            Elementary::Ln | Elementary::Log2 => (apply(RealUnary::Ln), false),
+        };
+        if whole {
+            let id = self.builder.one(Op::RealToInt, &[id]);
+            return self.tensor(id, Elem::Int, None);
+        }
+        let value = self.tensor(id, Elem::Fix, None);
+        if matches!(function, Elementary::Log2) {
+            let ln2 = exact::ln(&BigRational::from_integer(2.into()), 64).unwrap_or_else(BigRational::one);
+            let factor = Value::Const(Konst::scalar(Elem::Fix, ln2.recip()));
+            return self.binary(BinaryOp::Mul, args.span, value, args.span, factor, args.span);
+        }
+        value
+    }
+
+    fn secret_elementary(&mut self, function: Elementary, t: Tensor, args: &Args) -> Value {
         let x = Value::Tensor(t);
-        match name {
-            "abs" => {
+        let from_library = match function {
+            Elementary::Abs => {
                 let zero = Value::Const(Konst::splat(Elem::Int, shape_of(&x), BigRational::zero()));
-                let negative = self.compare(BinaryOp::Lt, x.clone(), zero, args.span);
+                let negative = self.compare(Relation::Lt, x.clone(), zero, args.span);
                 let minus = self.negate(x.clone(), args.span);
-                self.choose(negative, minus, x, args.span)
+                return self.choose(negative, minus, x, args.span);
             }
-            "floor" | "ceil" => {
+            Elementary::Floor | Elementary::Ceil => {
                 self.report(
-                    Diagnostic::error(Code::S006, format!("{name} of a secret"))
+                    Diagnostic::error(Code::S006, format!("{} of a secret", args.name()))
                         .at(args.span(0), x.describe())
                         .help("bits(x, a, b) gives its bits"),
                 );
-                Value::Error
+                return Value::Error;
             }
-            _ => self.library("math", name, vec![x], args.span),
-        }
+            Elementary::Sqrt => library!(math::sqrt),
+            Elementary::Exp => library!(math::exp),
+            Elementary::Ln => library!(math::ln),
+            Elementary::Log2 => library!(math::log2),
+        };
+        self.library(from_library, vec![x], args.span)
     }
 
     /// A function of constants with 4f bits.
-    pub(super) fn exact_function(&mut self, name: &str, args: &Args<'_>) -> Value {
+    fn exact_function(&mut self, function: Exact, args: &Args) -> Value {
+        let name = args.name();
         let Value::Const(k) = args.value(0) else {
             let found = args.value(0).describe();
-            return self.error(Code::T004, args.span(0), format!("exact::{name} is of constants"), found);
+            return self.error(Code::T004, args.span(0), format!("{name} is of constants"), found);
         };
         let bits = 4 * self.frac();
-        let f = |n: &BigRational| match name {
-            "exp" => exact::exp(n, bits),
-            "ln" => exact::ln(n, bits),
-            "log2" => exact::log2(n, bits),
-            _ => exact::sqrt(n, bits),
-        };
-        let numbers: Option<Vec<BigRational>> = k.iter().map(f).collect();
-        match numbers {
-            Some(numbers) => Value::Const(Konst::dense(Elem::Fix, k.shape.clone(), numbers)),
+        // a root or a logarithm is a hundred operations or so
+        if !self.weigh(&k, args.span) || !self.spend(k.weight().0.saturating_mul(100), args.span) {
+            return Value::Error;
+        }
+        match k.try_map(Elem::Fix, |n| function(n, bits)) {
+            Some(result) => self.short(result, args.span),
             None => {
                 let found = args.value(0).describe();
                 self.error(Code::T010, args.span(0), format!("{name} has no value here"), found)
@@ -103,25 +177,14 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(super) fn extreme(&mut self, name: &str, args: &Args<'_>) -> Value {
-        if !args.given(1) {
-            return self.library("math", "largest", vec![args.value(0)], args.span);
-        }
+    fn extreme(&mut self, first: Relation, args: &Args) -> Value {
         let (a, b) = (args.value(0), args.value(1));
-        if let (Value::Record(x), Value::Record(y)) = (&a, &b)
-            && x.ty == y.ty
-        {
-            return self.zip_records(x, y, |l, v, other| {
-                let slots = vec![Some((v, args.span(0))), Some((other, args.span(1)))];
-                l.extreme(name, &Args { slots, function: args.function, span: args.span })
-            });
-        }
-        let op = if name == "min" { BinaryOp::Lt } else { BinaryOp::Gt };
+        let op = first.operator();
         let first = self.binary(op, args.span, a.clone(), args.span(0), b.clone(), args.span(1));
         self.select_broadcast(first, a, b, args.span)
     }
 
-    pub(super) fn select_broadcast(&mut self, c: Value, a: Value, b: Value, span: Span) -> Value {
+    fn select_broadcast(&mut self, c: Value, a: Value, b: Value, span: Span) -> Value {
         if c.is_error() || a.is_error() || b.is_error() {
             return Value::Error;
         }
@@ -135,21 +198,14 @@ impl Lowerer<'_> {
             return Value::Error;
         }
         let [c, a, b] = [c, a, b].map(|v| self.broadcast(v, &shape));
+        if c.is_error() || a.is_error() || b.is_error() {
+            return Value::Error;
+        }
         self.choose(c, a, b, span)
     }
 
-    pub(super) fn where_function(&mut self, args: &Args<'_>) -> Value {
-        let c = args.value(0);
-        if elem_of(&c) != Elem::Bool || !matches!(c, Value::Const(_) | Value::Tensor(_)) {
-            let found = c.describe();
-            return self.error(Code::T012, args.span(0), "where chooses by truth values", found);
-        }
-        let (a, b) = (args.value(1), args.value(2));
-        for (i, v) in [(1, &a), (2, &b)] {
-            if self.tensor_only(v.clone(), args, i).is_none() {
-                return Value::Error;
-            }
-        }
+    fn where_function(&mut self, args: &Args) -> Value {
+        let (c, a, b) = (args.value(0), args.value(1), args.value(2));
         if (elem_of(&a) == Elem::Bool) != (elem_of(&b) == Elem::Bool) {
             let (x, y) = (a.describe(), b.describe());
             return self.error(

@@ -1,12 +1,16 @@
-//! The functions of the language itself. Everything else is library, in the language. Here are their names, their parameters and what arguments have in
-//! common; the functions themselves are in the modules below, by subject.
+//! The functions of the language itself. Everything else is library, in the language.
+//!
+//! `table` says what there is to say of a function; each module below has the rows of its subject and what they do. Here is what calls have in
+//! common: arguments meet parameters, and models go field by field.
 
 mod effects;
 mod elementary;
 mod filled;
+pub(super) mod library;
 mod movement;
 mod reductions;
 mod secrets;
+pub mod table;
 mod windows;
 
 pub use effects::ASSERT;
@@ -17,80 +21,21 @@ use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::lower::Lowerer;
 use crate::lower::call::Given;
 use crate::lower::expr::Want;
-use crate::lower::value::{Elem, Value};
+use crate::lower::limits::MAX_LIST;
+use crate::lower::value::{Elem, Record, Value};
 use crate::syntax::ast;
+use std::rc::Rc;
+use table::{Builtin, Models, Takes};
 
-/// Every function of the language.
-pub(super) const NAMES: &[&str] = &[
-    "abs",
-    "arg",
-    "assume",
-    "batches",
-    "bit",
-    "bits",
-    "broadcast",
-    "ceil",
-    "close",
-    "concat",
-    "debug",
-    "einsum",
-    "exact::exp",
-    "exact::ln",
-    "exact::log2",
-    "exact::sqrt",
-    "exp",
-    "expand",
-    "fields",
-    "floor",
-    "from_raw",
-    "full",
-    "grad",
-    "linspace",
-    "ln",
-    "log2",
-    "max",
-    "mean",
-    "metric",
-    "min",
-    "ones",
-    "ones_like",
-    "permute",
-    "product",
-    "random::bernoulli",
-    "random::uniform",
-    "raw",
-    "reshape",
-    "reveal",
-    "reverse",
-    "secret",
-    "shape",
-    "sqrt",
-    "square",
-    "sum",
-    "transpose",
-    "where",
-    "windows",
-    "word",
-    "zeros",
-    "zeros_like",
-];
-
-/// Functions that the language has for constants and public values and the library for secrets.
-pub(super) const LAYERED: &[&str] = &["exp", "ln", "log2", "product", "sqrt"];
-
-/// Whether the language has a function of this name.
-pub(super) fn exists(name: &str) -> bool {
-    NAMES.binary_search(&name).is_ok()
-}
-
-/// Arguments of a built-in function by parameter.
-struct Args<'g> {
+/// Arguments of a function of the language by parameter.
+#[derive(Debug, Clone)]
+pub(super) struct Args {
     slots: Vec<Option<(Value, Span)>>,
-    function: &'g str,
+    function: &'static Builtin,
     span: Span,
 }
 
-impl Args<'_> {
+impl Args {
     fn value(&self, i: usize) -> Value {
         self.slots[i].as_ref().map_or(Value::Error, |(v, _)| v.clone())
     }
@@ -102,54 +47,29 @@ impl Args<'_> {
     fn span(&self, i: usize) -> Span {
         self.slots[i].as_ref().map_or(self.span, |(_, s)| *s)
     }
-}
 
-/// Parameters of each function; those from the number on may be left out.
-fn signature(name: &str) -> (&'static [&'static str], usize) {
-    match name {
-        "sum" | "mean" => (&["x", "axis", "keep"], 1),
-        "concat" => (&["a", "b", "axis"], 2),
-        "reshape" | "broadcast" => (&["x", "shape"], 2),
-        "permute" => (&["x", "axes"], 2),
-        "expand" | "reverse" => (&["x", "axis"], 1),
-        "windows" => (&["x", "size", "stride", "before", "after"], 2),
-        "full" => (&["value", "shape"], 1),
-        "zeros" | "ones" => (&["shape"], 0),
-        "linspace" => (&["from", "to", "count"], 3),
-        "where" => (&["condition", "then", "otherwise"], 3),
-        "bits" => (&["x", "from", "to"], 3),
-        "word" => (&["x", "compact"], 1),
-        "bit" => (&["x", "place"], 2),
-        "assume" => (&["x", "low", "high"], 3),
-        "batches" => (&["rows", "size"], 2),
-        "grad" => (&["loss", "by"], 2),
-        "close" => (&["a", "b", "within"], 3),
-        "metric" | "debug" => (&["name", "value"], 1),
-        "min" => (&["a", "b"], 2),
-        "max" => (&["a", "b"], 1),
-        "random::uniform" => (&["low", "high", "shape"], 2),
-        "random::bernoulli" => (&["p", "shape"], 1),
-        "einsum" => (&["letters", "a", "b"], 3),
-        _ => (&["x"], 1),
+    /// The function's name.
+    fn name(&self) -> &'static str {
+        self.function.name
     }
 }
 
 impl<'a> Lowerer<'a> {
     pub(super) fn builtin(
         &mut self,
-        name: &str,
+        function: &'static Builtin,
         args: &'a [ast::Arg],
         span: Span,
         want: Option<&Want>,
     ) -> Value {
         let given = self.given(args);
-        self.builtin_given(name, given, span, want)
+        self.builtin_given(function, given, span, want)
     }
 
     /// A function of the language on evaluated arguments.
     pub(super) fn builtin_given(
         &mut self,
-        name: &str,
+        function: &'static Builtin,
         given: Vec<Given<'a>>,
         span: Span,
         want: Option<&Want>,
@@ -157,50 +77,89 @@ impl<'a> Lowerer<'a> {
         if given.iter().any(|g| g.value.is_error()) {
             return Value::Error;
         }
-        let given = if name == "concat" { self.many(given) } else { given };
-        let Some(args) = self.builtin_args(name, given, span) else { return Value::Error };
-        match name {
-            "sum" | "mean" => self.reduction(&args, name == "mean"),
-            "square" => {
-                let x = args.value(0);
-                self.product(x.clone(), x, span)
+        let parts = function.params.first().is_some_and(|p| matches!(p.takes, Takes::Parts(_)));
+        let given = if parts { self.many(given) } else { given };
+        match self.builtin_args(function, given, span) {
+            Some(args) => self.apply(&args, want),
+            None => Value::Error,
+        }
+    }
+
+    fn apply(&mut self, args: &Args, want: Option<&Want>) -> Value {
+        if args.function.models == Models::FieldByField {
+            let values = args.slots.iter().flatten();
+            let record =
+                values.clone().find_map(|(v, _)| if let Value::Record(r) = v { Some(r) } else { None });
+            if let Some(record) = record.cloned() {
+                return self.field_by_field(args, &record, want);
             }
-            "abs" | "floor" | "ceil" | "sqrt" | "exp" | "ln" | "log2" => self.elementary(name, &args),
-            "exact::exp" | "exact::ln" | "exact::log2" | "exact::sqrt" => {
-                self.exact_function(&name[7..], &args)
-            }
-            "min" | "max" => self.extreme(name, &args),
-            "product" => self.list_product(&args),
-            "shape" => self.shape_list(&args),
-            "reshape" | "broadcast" | "permute" | "transpose" | "expand" | "reverse" | "concat" => {
-                self.movement(name, &args)
-            }
-            "windows" => self.windows(&args),
-            "einsum" => self.einsum(&args),
-            "full" | "zeros" | "ones" | "zeros_like" | "ones_like" | "linspace" => {
-                self.filled(name, &args, want)
-            }
-            "where" => self.where_function(&args),
-            "secret" => self.secret(args.value(0), span),
-            "reveal" => self.reveal(args.value(0), span),
-            "bits" | "bit" | "word" | "raw" | "from_raw" => self.bit_function(name, &args),
-            "assume" => self.assume(&args),
-            "fields" => match args.value(0) {
-                Value::Record(r) => Value::Fields(r),
-                other => {
-                    let found = other.describe();
-                    self.error(Code::T003, args.span(0), "only models have fields", found)
+        }
+        if (0..args.slots.len()).all(|i| self.fits(args, i)) {
+            (args.function.lower)(self, args, want)
+        } else {
+            Value::Error
+        }
+    }
+
+    /// A function of tensors on models of one type: on each of their fields, with all other arguments as they are.
+    fn field_by_field(&mut self, args: &Args, record: &Record, want: Option<&Want>) -> Value {
+        let other =
+            args.slots.iter().flatten().find(|(v, _)| matches!(v, Value::Record(r) if r.ty != record.ty));
+        if let Some((other, span)) = other {
+            let (text, span) = (format!("{} of models of two types", args.name()), *span);
+            return self.error(Code::T003, span, text, other.describe());
+        }
+        let mut fields = indexmap::IndexMap::new();
+        for name in record.fields.keys() {
+            let mut part = args.clone();
+            for (value, _) in part.slots.iter_mut().flatten() {
+                if let Value::Record(r) = value {
+                    *value = r.fields.get(name).cloned().unwrap_or(Value::Error);
                 }
-            },
-            "batches" => self.batches(&args),
-            "grad" => self.gradient(&args),
-            "metric" | "debug" => self.effect(name, &args),
-            "close" => self.close(&args),
-            "random::uniform" | "random::bernoulli" => self.random(name, &args, want),
-            "arg" => {
-                self.error(Code::A003, span, "arg stands only behind `const NAME =` of the main file", "")
             }
-            _ => self.error(Code::N001, span, format!("there is no {name}"), ""),
+            fields.insert(name.clone(), self.apply(&part, want));
+        }
+        Value::Record(Rc::new(Record { ty: record.ty.clone(), fields }))
+    }
+
+    /// Whether an argument is of the sort that its parameter takes; reports it if not. That a constant is one, and of which size, is for
+    /// the function to see.
+    fn fits(&mut self, args: &Args, i: usize) -> bool {
+        let Some((value, span)) = args.slots[i].clone() else { return true };
+        let (name, param) = (args.name(), &args.function.params[i]);
+        let truth = value.elem().map(|elem| elem == Elem::Bool);
+        match (param.takes, truth) {
+            (Takes::Num(_) | Takes::ConstNum(_) | Takes::ConstInt(_), Some(true)) => {
+                let text = self.sources.text(span).to_string();
+                let error = Diagnostic::error(Code::T011, "a bool is not a number");
+                let error = error.at(span, format!("{}, where {name} takes a number", value.describe()));
+                self.report(error.help(format!("int({text})")).note(args.function.signature()));
+                false
+            }
+            (Takes::Bool(_) | Takes::ConstBool(_), Some(false)) => {
+                let error =
+                    Diagnostic::error(Code::T012, format!("{name} takes truth values for {}", param.name));
+                self.report(error.at(span, value.describe()).note(args.function.signature()));
+                false
+            }
+            (Takes::Num(_) | Takes::Bool(_) | Takes::Tensor(_), Some(_))
+            | (Takes::ConstNum(_) | Takes::ConstInt(_) | Takes::ConstBool(_), Some(_))
+            | (Takes::Any(_) | Takes::Parts(_), _) => true,
+            (Takes::Text(_), _) if matches!(value, Value::Text(_)) => true,
+            (Takes::Model(_), _) if matches!(value, Value::Record(_)) => true,
+            (takes, _) => {
+                let wanted = match takes {
+                    Takes::Num(_) | Takes::ConstNum(_) | Takes::ConstInt(_) => "a number",
+                    Takes::Bool(_) | Takes::ConstBool(_) => "a truth value",
+                    Takes::Tensor(_) | Takes::Any(_) | Takes::Parts(_) => "a tensor",
+                    Takes::Text(_) => "a text",
+                    Takes::Model(_) => "a model",
+                };
+                let text = format!("{name} takes {wanted} for {}", param.name);
+                let error = Diagnostic::error(Code::T003, text).at(span, value.describe());
+                self.report(error.note(args.function.signature()));
+                false
+            }
         }
     }
 
@@ -209,57 +168,62 @@ impl<'a> Lowerer<'a> {
         let (parts, named): (Vec<_>, Vec<_>) = given.into_iter().partition(|g| g.name.is_none());
         let span = parts.first().map_or(self.builder.origin.inner, |p| p.span);
         let all = Value::tuple(parts.into_iter().map(|p| p.value).collect());
-        let none = Given { name: None, value: Value::Unit, span };
-        [vec![Given { name: None, value: all, span }, none], named].concat()
+        [vec![Given { name: None, value: all, span }], named].concat()
     }
 
-    fn builtin_args<'g>(&mut self, name: &'g str, given: Vec<Given<'a>>, span: Span) -> Option<Args<'g>> {
-        let (params, needed) = signature(name);
+    fn builtin_args(
+        &mut self,
+        function: &'static Builtin,
+        given: Vec<Given<'a>>,
+        span: Span,
+    ) -> Option<Args> {
+        let (name, params) = (function.name, function.params);
         let mut slots = vec![None; params.len()];
-        let usage = format!("{name}({})", params.join(", "));
         for (i, arg) in given.iter().enumerate() {
             let at = match arg.name {
                 None => Some(i).filter(|i| *i < params.len()),
-                Some(n) => params.iter().position(|p| *p == n.name),
+                Some(n) => params.iter().position(|p| p.name == n.name),
             };
             match at {
                 Some(at) if slots[at].is_none() => slots[at] = Some((arg.value.clone(), arg.span)),
                 _ => {
-                    let text = match arg.name {
-                        Some(n) => format!("{name} has no parameter {}", n.name),
-                        None => format!("{name} takes {} arguments, found {}", params.len(), given.len()),
+                    let text = match (arg.name, at) {
+                        (_, Some(at)) => format!("{} is given twice", params[at].name),
+                        (Some(n), None) => format!("{name} has no parameter {}", n.name),
+                        (None, None) => {
+                            format!("{name} takes {} arguments, found {}", params.len(), given.len())
+                        }
                     };
-                    self.report(Diagnostic::error(Code::T001, text).at(arg.span, "").note(usage));
+                    let error = Diagnostic::error(Code::T001, text).at(arg.span, "");
+                    self.report(error.note(function.signature()));
                     return None;
                 }
             }
         }
-        if let Some(missing) = (0..needed).find(|i| slots[*i].is_none()) {
-            self.report(
-                Diagnostic::error(Code::T001, format!("{name} needs {}", params[missing]))
-                    .at(span, "")
-                    .note(usage),
-            );
+        let missing = params.iter().zip(&slots).find(|(p, slot)| p.default.is_none() && slot.is_none());
+        if let Some((missing, _)) = missing {
+            let text = format!("{name} needs {}", missing.name);
+            self.report(Diagnostic::error(Code::T001, text).at(span, "").note(function.signature()));
             return None;
         }
-        Some(Args { slots, function: name, span })
+        Some(Args { slots, function, span })
     }
 
     // ---- constants demanded
 
-    fn whole(&mut self, args: &Args<'_>, i: usize) -> Option<i64> {
+    fn whole(&mut self, args: &Args, i: usize) -> Option<i64> {
         match args.value(i) {
             Value::Const(k) if k.whole().is_some() && k.elem != Elem::Bool => k.whole(),
             other => {
                 let found = other.describe();
-                let text = format!("{} needs a constant whole number here", args.function);
+                let text = format!("{} needs a constant whole number here", args.name());
                 self.error(Code::T004, args.span(i), text, found);
                 None
             }
         }
     }
 
-    fn size(&mut self, args: &Args<'_>, i: usize) -> Option<usize> {
+    fn size(&mut self, args: &Args, i: usize) -> Option<usize> {
         let n = self.whole(args, i)?;
         usize::try_from(n).ok().or_else(|| {
             self.error(Code::T004, args.span(i), format!("{n} is no size"), "");
@@ -267,9 +231,9 @@ impl<'a> Lowerer<'a> {
         })
     }
 
-    fn sizes(&mut self, args: &Args<'_>, i: usize) -> Option<Vec<usize>> {
+    fn sizes(&mut self, args: &Args, i: usize) -> Option<Vec<usize>> {
         let found: Option<Vec<usize>> = match args.value(i) {
-            Value::Const(k) if k.shape.len() <= 1 => {
+            Value::Const(k) if k.shape.len() <= 1 && k.len() <= MAX_LIST => {
                 k.iter().map(|n| if n.is_integer() { n.to_usize() } else { None }).collect()
             }
             _ => None,
@@ -282,7 +246,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// An axis, by its number.
-    fn axis(&mut self, args: &Args<'_>, i: usize, rank: usize) -> Option<usize> {
+    fn axis(&mut self, args: &Args, i: usize, rank: usize) -> Option<usize> {
         let n = self.whole(args, i)?;
         axis_from(n, rank).or_else(|| {
             self.error(
@@ -293,19 +257,6 @@ impl<'a> Lowerer<'a> {
             );
             None
         })
-    }
-
-    fn tensor_only(&mut self, value: Value, args: &Args<'_>, i: usize) -> Option<Value> {
-        match value {
-            Value::Const(_) | Value::Tensor(_) => Some(value),
-            Value::Error => None,
-            other => {
-                let text = format!("{} expects a tensor here", args.function);
-                let found = other.describe();
-                self.error(Code::T003, args.span(i), text, found);
-                None
-            }
-        }
     }
 }
 

@@ -1,92 +1,122 @@
 //! Functions that only move elements.
 
-use super::Args;
+use super::table::builtins;
+use super::{Args, axis_count};
 use crate::diagnostics::Code;
 use crate::ir::Op;
 use crate::lower::Lowerer;
 use crate::lower::arith::{broadcast_shape, shape_of};
 use crate::lower::value::{Value, flat, show_shape};
 
+builtins! {
+    /// The same elements in another shape of the same size, in row-major order.
+    whole "reshape"(x: Tensor("[..s]"), shape: ConstInt("[n]")) -> "tensor[..shape]" = |l, args, _| l.reshape(args);
+
+    /// Stretched to a shape: sizes are equal or 1, counted from the right. Operators do so by themselves as long as only one
+    /// side is stretched.
+    whole "broadcast"(x: Tensor("[..s]"), shape: ConstInt("[n]")) -> "tensor[..shape]" = |l, args, _| l.stretch(args);
+
+    /// With the axes in another order: axis i of the result is axis `axes[i]` of x.
+    whole "permute"(x: Tensor("[..s]"), axes: ConstInt("[n]")) -> "tensor[..t]" = |l, args, _| l.permute(args);
+
+    /// With the last two axes exchanged.
+    whole "transpose"(x: Tensor("[..s, n, m]")) -> "tensor[..s, m, n]" = |l, args, _| l.transpose(args);
+
+    /// With a new axis of size 1.
+    whole "expand"(x: Tensor("[..s]"), axis: ConstInt("") = "behind the last") -> "tensor[..t]"
+        = |l, args, _| l.expand(args);
+
+    /// With the elements along an axis in the opposite order.
+    whole "reverse"(x: Tensor("[..s]"), axis: ConstInt("") = "the last") -> "tensor[..s]" = |l, args, _| l.reverse(args);
+
+    /// One after the other along an axis.
+    whole "concat"(parts: Parts("[..s]"), axis: ConstInt("") = "the last") -> "tensor[..t]" = |l, args, _| l.chain(args);
+}
+
 impl Lowerer<'_> {
-    pub(super) fn movement(&mut self, name: &str, args: &Args<'_>) -> Value {
-        if name == "concat" {
-            let Value::Tuple(parts) = args.value(0) else { return Value::Error };
-            let rank = parts.first().and_then(Value::shape).map_or(0, <[usize]>::len);
-            let axis = if args.given(2) { self.axis(args, 2, rank) } else { rank.checked_sub(1) };
-            return match axis {
-                Some(axis) => self.concat(parts.to_vec(), axis, args.span),
-                None => self.error(
-                    Code::T008,
-                    args.span,
-                    "scalars have no axis to go along",
-                    "use a list: [a, b]",
-                ),
-            };
-        }
-        let Some(x) = self.tensor_only(args.value(0), args, 0) else { return Value::Error };
+    fn reshape(&mut self, args: &Args) -> Value {
+        let (x, Some(target)) = (args.value(0), self.sizes(args, 1)) else { return Value::Error };
         let shape = shape_of(&x);
-        match name {
-            "reshape" => {
-                let Some(target) = self.sizes(args, 1) else { return Value::Error };
-                if target.iter().product::<usize>() != shape.iter().product::<usize>() {
-                    let text = format!("{} does not reshape to {}", show_shape(&shape), show_shape(&target));
-                    return self.error(Code::T008, args.span, text, "another number of elements");
-                }
-                self.reshaped(x, target)
-            }
-            "broadcast" => {
-                let Some(target) = self.sizes(args, 1) else { return Value::Error };
-                if broadcast_shape(&shape, &target).as_ref() != Some(&target) {
-                    let text = format!("{} does not stretch to {}", show_shape(&shape), show_shape(&target));
-                    return self.error(Code::T008, args.span, text, "");
-                }
-                self.broadcast(x, &target)
-            }
-            "permute" => {
-                let Some(axes) = self.sizes(args, 1) else { return Value::Error };
-                let mut sorted = axes.clone();
-                sorted.sort_unstable();
-                if !sorted.iter().copied().eq(0..shape.len()) {
-                    return self.error(
-                        Code::T013,
-                        args.span(1),
-                        format!("not an order of {} axes", shape.len()),
-                        "",
-                    );
-                }
-                self.permuted(x, &axes)
-            }
-            "transpose" => {
-                if shape.len() < 2 {
-                    return self.error(
-                        Code::T008,
-                        args.span(0),
-                        "transpose needs two axes",
-                        show_shape(&shape),
-                    );
-                }
-                let mut axes: Vec<usize> = (0..shape.len()).collect();
-                axes.swap(shape.len() - 2, shape.len() - 1);
-                self.permuted(x, &axes)
-            }
-            "expand" => {
-                let axis =
-                    if args.given(1) { self.axis(args, 1, shape.len() + 1) } else { Some(shape.len()) };
-                let Some(axis) = axis else { return Value::Error };
-                let mut target = shape;
-                target.insert(axis, 1);
-                self.reshaped(x, target)
-            }
-            _ => {
-                let axis =
-                    if args.given(1) { self.axis(args, 1, shape.len()) } else { shape.len().checked_sub(1) };
-                let Some(axis) = axis else { return x };
-                self.reversed(x, axis)
+        if target.iter().product::<usize>() != shape.iter().product::<usize>() {
+            let text = format!("{} does not reshape to {}", show_shape(&shape), show_shape(&target));
+            return self.error(Code::T008, args.span, text, "another number of elements");
+        }
+        self.reshaped(x, target)
+    }
+
+    fn stretch(&mut self, args: &Args) -> Value {
+        let (x, Some(target)) = (args.value(0), self.sizes(args, 1)) else { return Value::Error };
+        let shape = shape_of(&x);
+        if broadcast_shape(&shape, &target).as_ref() != Some(&target) {
+            let text = format!("{} does not stretch to {}", show_shape(&shape), show_shape(&target));
+            return self.error(Code::T008, args.span, text, "");
+        }
+        self.broadcast(x, &target)
+    }
+
+    fn permute(&mut self, args: &Args) -> Value {
+        let (x, Some(axes)) = (args.value(0), self.sizes(args, 1)) else { return Value::Error };
+        let rank = shape_of(&x).len();
+        let mut sorted = axes.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..rank) {
+            let text = format!("not an order of {}", axis_count(rank));
+            return self.error(Code::T013, args.span(1), text, "each number once, from 0");
+        }
+        self.permuted(x, &axes)
+    }
+
+    fn transpose(&mut self, args: &Args) -> Value {
+        let x = args.value(0);
+        let rank = shape_of(&x).len();
+        if rank < 2 {
+            let found = show_shape(&shape_of(&x));
+            return self.error(Code::T008, args.span(0), "transpose needs two axes", found);
+        }
+        let mut axes: Vec<usize> = (0..rank).collect();
+        axes.swap(rank - 2, rank - 1);
+        self.permuted(x, &axes)
+    }
+
+    fn expand(&mut self, args: &Args) -> Value {
+        let x = args.value(0);
+        let mut target = shape_of(&x);
+        let axis = if args.given(1) { self.axis(args, 1, target.len() + 1) } else { Some(target.len()) };
+        let Some(axis) = axis else { return Value::Error };
+        target.insert(axis, 1);
+        self.reshaped(x, target)
+    }
+
+    fn reverse(&mut self, args: &Args) -> Value {
+        let x = args.value(0);
+        let rank = shape_of(&x).len();
+        match (args.given(1), rank.checked_sub(1)) {
+            (true, _) => self.axis(args, 1, rank).map_or(Value::Error, |axis| self.reversed(x, axis)),
+            (false, Some(last)) => self.reversed(x, last),
+            (false, None) => x,
+        }
+    }
+
+    fn chain(&mut self, args: &Args) -> Value {
+        let Value::Tuple(parts) = args.value(0) else { return Value::Error };
+        if parts.is_empty() {
+            return self.error(Code::T001, args.span, "concat needs parts", "concat(a, b)");
+        }
+        if let Some(other) = parts.iter().find(|p| p.shape().is_none()) {
+            return self.error(Code::T003, args.span, "concat is of tensors", other.describe());
+        }
+        let rank = parts[0].shape().map_or(0, <[usize]>::len);
+        let axis = if args.given(1) { self.axis(args, 1, rank) } else { rank.checked_sub(1) };
+        match axis {
+            Some(axis) => self.concat(parts.to_vec(), axis, args.span),
+            None if args.given(1) => Value::Error,
+            None => {
+                self.error(Code::T008, args.span, "scalars have no axis to go along", "use a list: [a, b]")
             }
         }
     }
 
-    pub(super) fn reversed(&mut self, x: Value, axis: usize) -> Value {
+    fn reversed(&mut self, x: Value, axis: usize) -> Value {
         match x {
             Value::Const(k) => {
                 let from = k.shape.clone();

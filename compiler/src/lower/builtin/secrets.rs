@@ -4,17 +4,63 @@ use num_rational::BigRational;
 use num_traits::Zero;
 
 use super::Args;
+use super::table::builtins;
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Kind, Op};
+use crate::lower::Lowerer;
 use crate::lower::arith::{elem_of, shape_of};
 use crate::lower::call::secret_fix;
 use crate::lower::exact;
-use crate::lower::value::{Elem, Konst, Value};
-use crate::lower::{Lowerer, MAX_ELEMENTS};
+use crate::lower::limits::MAX_ELEMENTS;
+use crate::lower::value::{Elem, Konst, Tensor, Value};
+
+builtins! {
+    /// A constant or public value as if it were secret, for tests.
+    whole "secret"(value: Any("")) -> "any" = |l, args, _| l.secret(args.value(0), args.span);
+
+    /// Publishes a value to all parties, on purpose. The report lists every published value.
+    whole "reveal"(value: Any("")) -> "public any" = |l, args, _| l.reveal(args.value(0), args.span);
+
+    /// Bits `from` to `to` (exclusive) of the ring integer behind a secret, along a new last axis, the lowest first.
+    whole "bits"(x: Num("[..s]"), from: ConstInt(""), to: ConstInt("")) -> "bool[..s, to - from]"
+        = |l, args, _| l.bits(args);
+
+    /// The bit of a constant whole number at a place.
+    whole "bit"(x: ConstNum("[..s]"), place: ConstInt("")) -> "const bool[..s]" = |l, args, _| l.bit(args);
+
+    /// The number whose bits these secrets are, the lowest first; with `compact` in fewer bits and more rounds.
+    whole "word"(x: Bool("[..s, n]"), compact: ConstBool("") = "false") -> "int[..s]" = |l, args, _| l.word(args);
+
+    /// The ring integer behind a secret: x · 2^f.
+    whole "raw"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.reinterpreted(args, Elem::Fix, Elem::Int);
+
+    /// The secret number behind which a ring integer stands: n · 2^-f.
+    whole "from_raw"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.reinterpreted(args, Elem::Int, Elem::Fix);
+
+    /// The same secret with a promise that it lies within bounds, both included. Narrower comparisons follow from it, and the
+    /// emulator checks it.
+    whole "assume"(x: Num("[..s]"), low: ConstNum(""), high: ConstNum("")) -> "num[..s]" = |l, args, _| l.assume(args);
+
+    /// What a loop goes through to see all rows once, in random order and `size` at a time; the last batch is filled at
+    /// random.
+    whole "batches"(rows: ConstInt(""), size: ConstInt("")) -> "batches" = |l, args, _| l.batches(args);
+
+    /// What an unrolled loop goes through to see every field of a model.
+    whole "fields"(x: Model("")) -> "fields" = |_, args, _| match args.value(0) {
+        Value::Record(r) => Value::Fields(r),
+        _ => Value::Error,
+    };
+
+    /// The derivative of one secret number by the value that `by` has here: a tensor, a model or a tuple of them.
+    whole "grad"(loss: Num("[]"), by: Any("")) -> "any of by's shapes" = |l, args, _| l.gradient(args);
+}
+
+/// The highest place of a constant whose bit can be asked for.
+const MAX_PLACE: usize = 1 << 16;
 
 impl Lowerer<'_> {
     /// `secret(e)`: a constant or public value as if it were secret, for tests.
-    pub(super) fn secret(&mut self, value: Value, span: Span) -> Value {
+    fn secret(&mut self, value: Value, span: Span) -> Value {
         let leaves: Vec<Value> = value
             .leaves()
             .iter()
@@ -61,66 +107,82 @@ impl Lowerer<'_> {
         value.with_leaves(&mut leaves.into_iter())
     }
 
-    pub(super) fn bit_function(&mut self, name: &str, args: &Args<'_>) -> Value {
+    fn bit(&mut self, args: &Args) -> Value {
+        let (Value::Const(k), Some(place)) = (args.value(0), self.size(args, 1)) else {
+            return self.not_for(args, "a constant is needed here");
+        };
+        if place > MAX_PLACE {
+            let text = format!("bit {place}; there can be {MAX_PLACE}");
+            return self.error(Code::T013, args.span(1), text, "");
+        }
+        let odd = |n: &BigRational| {
+            let shifted = (n * exact::pow2(-(place as i64))).floor().to_integer();
+            BigRational::from_integer(num_integer::Integer::mod_floor(&shifted, &2.into()))
+        };
+        Value::Const(k.map(Elem::Bool, odd))
+    }
+
+    fn bits(&mut self, args: &Args) -> Value {
+        let Some(t) = secret_tensor(args.value(0)) else {
+            return self.not_for(args, "a secret is needed here");
+        };
+        let (Some(low), Some(high)) = (self.size(args, 1), self.size(args, 2)) else { return Value::Error };
+        let ring = self.options.settings.ring;
+        if low >= high || high > ring as usize {
+            let text = format!("bits {low}..{high} of {ring}");
+            return self.error(Code::T013, args.span, text, "");
+        }
+        let planes = [&[high - low], t.ty.shape.as_slice()].concat();
+        if !self.bounded(&planes, args.span) {
+            return Value::Error;
+        }
+        let id = self.builder.one(Op::Bits { low: low as u32, high: high as u32 }, &[t.id]);
+        let rank = t.ty.shape.len() + 1;
+        let planes = self.tensor(id, Elem::Bool, t.since);
+        let last: Vec<usize> = (1..rank).chain([0]).collect();
+        self.permuted(planes, &last)
+    }
+
+    fn word(&mut self, args: &Args) -> Value {
         let x = args.value(0);
-        match (name, &x) {
-            ("bit", Value::Const(k)) => {
-                let Some(place) = self.size(args, 1) else { return Value::Error };
-                let odd = |n: &BigRational| {
-                    let shifted = (n * exact::pow2(-(place as i64))).floor().to_integer();
-                    BigRational::from_integer(num_integer::Integer::mod_floor(&shifted, &2.into()))
-                };
-                Value::Const(k.map(Elem::Bool, odd))
-            }
-            ("bits", Value::Tensor(t)) if t.secret() && t.elem != Elem::Bool => {
-                let (Some(low), Some(high)) = (self.size(args, 1), self.size(args, 2)) else {
-                    return Value::Error;
-                };
-                if low >= high || high > self.options.settings.ring as usize {
-                    return self.error(
-                        Code::T013,
-                        args.span,
-                        format!("bits {low}..{high} of {}", self.options.settings.ring),
-                        "",
-                    );
-                }
-                let id = self.builder.one(Op::Bits { low: low as u32, high: high as u32 }, &[t.id]);
-                let rank = t.ty.shape.len() + 1;
-                let planes = self.tensor(id, Elem::Bool, t.since);
-                let last: Vec<usize> = (1..rank).chain([0]).collect();
-                self.permuted(planes, &last)
-            }
-            ("word", Value::Tensor(t)) if t.secret() && t.elem == Elem::Bool && !t.ty.shape.is_empty() => {
-                let rank = t.ty.shape.len();
-                let since = t.since;
-                // an adder has a carry beyond the last place
-                let fits = t.ty.shape[rank - 1] < self.options.settings.ring as usize;
-                let compact = fits && matches!(args.value(1), Value::Const(k) if !k.is_zero());
-                let first: Vec<usize> = std::iter::once(rank - 1).chain(0..rank - 1).collect();
-                let planes = match self.permuted(x, &first) {
-                    Value::Tensor(t) => t.id,
-                    _ => return Value::Error,
-                };
-                let id = self.builder.one(Op::Word { compact }, &[planes]);
-                self.tensor(id, Elem::Int, since)
-            }
-            ("raw", Value::Tensor(t)) if t.secret() && t.elem == Elem::Fix => {
-                let id = self.builder.one(Op::Rescale { frac: 0 }, &[t.id]);
-                self.tensor(id, Elem::Int, t.since)
-            }
-            ("from_raw", Value::Tensor(t)) if t.secret() && t.elem == Elem::Int => {
-                let frac = self.frac();
+        let places = secret_tensor(x.clone()).and_then(|t| t.ty.shape.last().copied());
+        let Some(places) = places else {
+            return self.not_for(args, "secret bits along an axis are needed here");
+        };
+        let ring = self.options.settings.ring as usize;
+        if places == 0 || places > ring {
+            let text = format!("a word of {places} bits in a ring of {ring}");
+            return self.error(Code::T013, args.span(0), text, x.describe());
+        }
+        let rank = shape_of(&x).len();
+        let since = x.secret_since().flatten();
+        // an adder has a carry beyond the last place
+        let compact = places < ring && matches!(args.value(1), Value::Const(k) if !k.is_zero());
+        let first: Vec<usize> = std::iter::once(rank - 1).chain(0..rank - 1).collect();
+        let Value::Tensor(planes) = self.permuted(x, &first) else { return Value::Error };
+        let id = self.builder.one(Op::Word { compact }, &[planes.id]);
+        self.tensor(id, Elem::Int, since)
+    }
+
+    /// A secret of one element as one of another, with the same ring integer behind it.
+    fn reinterpreted(&mut self, args: &Args, from: Elem, to: Elem) -> Value {
+        match secret_tensor(args.value(0)).filter(|t| t.elem == from) {
+            Some(t) => {
+                let frac = if to == Elem::Fix { self.frac() } else { 0 };
                 let id = self.builder.one(Op::Rescale { frac }, &[t.id]);
-                self.tensor(id, Elem::Fix, t.since)
+                self.tensor(id, to, t.since)
             }
-            _ => {
-                let found = x.describe();
-                self.error(Code::T003, args.span(0), format!("{name} of {found}"), "a secret is needed here")
-            }
+            None => self.not_for(args, &format!("a secret {} is needed here", from.name())),
         }
     }
 
-    pub(super) fn assume(&mut self, args: &Args<'_>) -> Value {
+    /// The first argument is not what the function is for.
+    fn not_for(&mut self, args: &Args, needed: &str) -> Value {
+        let found = args.value(0).describe();
+        self.error(Code::T003, args.span(0), format!("{} of {found}", args.name()), needed)
+    }
+
+    fn assume(&mut self, args: &Args) -> Value {
         let (Value::Const(low), Value::Const(high)) = (args.value(1), args.value(2)) else {
             return self.error(Code::T004, args.span, "the bounds of assume are constants", "");
         };
@@ -133,7 +195,7 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(super) fn batches(&mut self, args: &Args<'_>) -> Value {
+    fn batches(&mut self, args: &Args) -> Value {
         let (Some(rows), Some(size)) = (self.size(args, 0), self.size(args, 1)) else { return Value::Error };
         let drawn = rows.checked_next_multiple_of(size.max(1));
         if rows == 0 || size == 0 || u32::try_from(rows).is_err() || drawn.is_none_or(|n| n > MAX_ELEMENTS) {
@@ -147,14 +209,14 @@ impl Lowerer<'_> {
         Value::Batches { rows, size }
     }
 
-    pub(super) fn gradient(&mut self, args: &Args<'_>) -> Value {
+    fn gradient(&mut self, args: &Args) -> Value {
         let loss = match args.value(0) {
             Value::Tensor(t) if t.secret() && t.elem == Elem::Fix && t.ty.len() == 1 => t,
             other => {
                 let found = other.describe();
                 let mut error = Diagnostic::error(Code::G003, "a derivative is of one secret number")
                     .at(args.span(0), found);
-                if other.shape().is_some_and(|s| !s.is_empty()) {
+                if secret_fix(&other).is_some() {
                     error = error.help(format!("sum({})", self.sources.text(args.span(0))));
                 }
                 self.report(error);
@@ -199,5 +261,13 @@ impl Lowerer<'_> {
             })
             .collect();
         by.with_leaves(&mut derivatives.into_iter())
+    }
+}
+
+/// A secret tensor.
+fn secret_tensor(value: Value) -> Option<Tensor> {
+    match value {
+        Value::Tensor(t) if t.secret() => Some(t),
+        _ => None,
     }
 }

@@ -3,15 +3,32 @@
 use tern_bytecode::instr::Axes;
 
 use super::Args;
+use super::table::builtins;
 use crate::diagnostics::Code;
 use crate::ir::Op;
 use crate::lower::Lowerer;
 use crate::lower::arith::shape_of;
 use crate::lower::value::{Value, show_shape};
 
+builtins! {
+    /// The windows of `size` by `size` on the last two axes, `stride` apart: both grow by two axes. Zeros are laid around
+    /// first, `before` and `after` each axis. It is what convolutions and pooling are made of.
+    whole "windows"(
+        x: Tensor("[..s, h, w]"),
+        size: ConstInt(""),
+        stride: ConstInt("") = "1",
+        before: ConstInt("") = "0",
+        after: ConstInt("") = "before"
+    ) -> "tensor[..s, y, x, size, size]" = |l, args, _| l.windows(args);
+
+    /// A product of two tensors, summed over named axes: a letter per axis, `"bcyxij,ocij->boyx"`. Letters of both operands
+    /// that are missing behind the arrow are summed over.
+    whole "einsum"(letters: Text(""), a: Num("[..s]"), b: Num("[..t]")) -> "num[..u]" = |l, args, _| l.einsum(args);
+}
+
 impl Lowerer<'_> {
     /// Windows of the last two axes, with so many zeros before and after each of them; as many after as before, if only that is said.
-    pub(super) fn windows(&mut self, args: &Args<'_>) -> Value {
+    fn windows(&mut self, args: &Args) -> Value {
         let Some(size) = self.size(args, 1) else { return Value::Error };
         let stride = if args.given(2) { self.size(args, 2) } else { Some(1) };
         let before = if args.given(3) { self.size(args, 3) } else { Some(0) };
@@ -48,14 +65,8 @@ impl Lowerer<'_> {
     }
 
     /// `einsum("bcyxij,ocij->boyx", x, w)` as one contraction.
-    pub(super) fn einsum(&mut self, args: &Args<'_>) -> Value {
-        let letters = match args.value(0) {
-            Value::Text(t) => t,
-            other => {
-                let found = other.describe();
-                return self.error(Code::T003, args.span(0), "einsum begins with its letters", found);
-            }
-        };
+    fn einsum(&mut self, args: &Args) -> Value {
+        let Value::Text(letters) = args.value(0) else { return Value::Error };
         let (x, y) = (args.value(1), args.value(2));
         let parsed = letters
             .split_once("->")
