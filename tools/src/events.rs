@@ -227,17 +227,25 @@ impl Events {
     /// Says who is missing, and for how much longer they are waited for.
     pub(crate) fn waiting(&mut self, waiting: &Waiting) {
         let often = if self.bar.is_hidden() { REMINDER } else { FRAME };
-        if self.audience == Audience::Leader || waiting.missing.is_empty() || !self.is_due(often) {
+        if self.audience == Audience::Leader || !self.is_due(often) {
             return;
         }
         let missing: Vec<String> = waiting.missing.iter().map(ToString::to_string).collect();
         let mut text = format!("waiting for {}, {} s left", missing.join(" and "), waiting.left.as_secs());
+        if missing.is_empty() {
+            text = format!("waiting, {} s left", waiting.left.as_secs());
+        }
+        for trouble in &waiting.trouble {
+            text.push_str(&format!("; {trouble}"));
+        }
         if let Some(refused) = &waiting.refused {
             text.push_str(&format!("; turned away: {refused}"));
         }
         if self.audience == Audience::Machine {
             let seconds = waiting.left.as_secs_f64();
-            self.emit(&json!({"event": "waiting", "for": missing, "seconds": seconds}), None);
+            let event =
+                json!({"event": "waiting", "for": missing, "seconds": seconds, "why": waiting.trouble});
+            self.emit(&event, None);
         } else if self.bar.is_hidden() {
             say::errln(format_args!("{text}"));
         } else {

@@ -11,9 +11,10 @@ use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tern_vm::data::{Access, write_atomically};
+use ureq::tls::TlsConfig;
 
 /// Where MNIST goes, and where the programs of this repository look for it.
 pub const FOLDER: &str = "data/mnist";
@@ -227,7 +228,9 @@ fn download(file: &Wanted<'_>, mirrors: &[&str], to: &Path, progress: &dyn Progr
 fn request(address: &str) -> Result<impl Read> {
     let patience = Some(Duration::from_secs(30));
     let config = ureq::Agent::config_builder().timeout_connect(patience).timeout_recv_response(patience);
-    let agent: ureq::Agent = config.timeout_per_read(patience).build().into();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
+    let agent: ureq::Agent = config.timeout_per_read(patience).tls_config(tls).build().into();
     Ok(agent.get(address).call()?.into_body().into_reader())
 }
 

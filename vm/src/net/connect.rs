@@ -1,19 +1,17 @@
 //! Setting up the triangle: for a run, or to see whether it can be set up.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
+use super::endpoint::Endpoint;
 use super::error::{NetError, Who};
-use super::frame;
 use super::hosts::{Host, Hosts};
 use super::identity::Identity;
+use super::line::Reached;
 use super::links::Links;
-use super::meet::{Purpose, Reached, meet};
+use super::meet::{Purpose, meet};
 use super::model::NetworkModel;
 use super::party::{Pair, Party, Side};
-use super::session::Session;
-use super::shape::{self, Shaped};
+use super::shape::Shaped;
 use super::tcp::{self, Tcp};
 use super::transport::Transport;
 
@@ -33,10 +31,6 @@ pub struct Setup<'a> {
     pub network: Option<NetworkModel>,
 }
 
-/// A port on which a party listens.
-#[derive(Debug)]
-pub struct Endpoint(pub(super) TcpListener);
-
 /// The state of a set-up that is not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -46,6 +40,8 @@ pub struct Waiting {
     pub left: Duration,
     /// The last connection that was turned away, and why.
     pub refused: Option<String>,
+    /// What keeps the parties apart, as far as this one can see.
+    pub trouble: Vec<String>,
 }
 
 /// Whether a party can be reached, as seen from this one.
@@ -79,15 +75,7 @@ pub fn connect_at(
     endpoint: Option<Endpoint>,
     progress: &mut dyn FnMut(&Waiting),
 ) -> Result<Links, NetError> {
-    let outcome = meet(setup, Purpose::Run, endpoint, progress)?.outcome(setup);
-    let sessions = match outcome {
-        Pair { next: Ok(next), prev: Ok(prev) } => Pair::new(next.session, prev.session),
-        Pair { next: Err(error), prev: Ok(there) } | Pair { next: Ok(there), prev: Err(error) } => {
-            tell(setup, &error, there.session);
-            return Err(error);
-        }
-        Pair { next: Err(one), prev: Err(other) } => return Err(the_more_certain(one, other)),
-    };
+    let sessions = meet(setup, Purpose::Run, endpoint, progress)?.sessions()?;
     let transport: Box<dyn Transport> = match setup.network {
         Some(model) => Box::new(Shaped::new(Tcp::new(sessions), model)),
         None => Box::new(Tcp::new(sessions)),
@@ -102,7 +90,7 @@ pub fn connect_at(
 /// # Errors
 /// Only what keeps this party from trying: a port in use, a key that is not the one in the hosts file.
 pub fn ping(setup: Setup, progress: &mut dyn FnMut(&Waiting)) -> Result<[Reach; 2], NetError> {
-    let outcome = meet(setup, Purpose::Ping, setup.endpoint()?, progress)?.outcome(setup);
+    let outcome = meet(setup, Purpose::Ping, setup.endpoint()?, progress)?.outcome();
     let reach = |side, outcome: Result<Reached, NetError>| Reach {
         who: setup.who(side),
         address: setup.host(side).address.clone(),
@@ -131,7 +119,8 @@ impl Setup<'_> {
         if given == listed {
             return Ok(());
         }
-        Err(NetError::NotOurs { who: self.hosts.who(self.me), given, listed })
+        let owner = self.hosts.find(given).map(|party| Box::new(self.hosts.who(party)));
+        Err(NetError::NotOurs { who: self.hosts.who(self.me), given, listed, owner })
     }
 
     /// The port on which this party is dialed. Nobody dials party 0.
@@ -140,60 +129,5 @@ impl Setup<'_> {
             Party::P0 => Ok(None),
             Party::P1 | Party::P2 => Endpoint::bind(&self.hosts.host(self.me).address).map(Some),
         }
-    }
-}
-
-impl Endpoint {
-    /// Listens on `host:port`; port 0 is any free one. If the address is not one of this machine, because a router forwards it, it listens on
-    /// that port of all addresses of the machine.
-    ///
-    /// # Errors
-    /// [`NetError::PortInUse`] and [`NetError::Listen`].
-    pub fn bind(address: &str) -> Result<Self, NetError> {
-        let bound = TcpListener::bind(address).or_else(|error| match error.kind() {
-            io::ErrorKind::AddrNotAvailable => {
-                let port = address.to_socket_addrs()?.next().map_or(0, |address| address.port());
-                TcpListener::bind(("0.0.0.0", port))
-            }
-            _ => Err(error),
-        });
-        bound.map(Self).map_err(|cause| match cause.kind() {
-            io::ErrorKind::AddrInUse => NetError::PortInUse { address: address.to_owned() },
-            _ => NetError::Listen { address: address.to_owned(), cause },
-        })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn address(&self) -> Result<SocketAddr, NetError> {
-        let address = self.0.local_addr();
-        address.map_err(|cause| NetError::System { what: "the address of a port is not known", cause })
-    }
-}
-
-/// Tells the neighbour that is there why the set-up has failed.
-fn tell(setup: Setup, error: &NetError, mut session: Session) {
-    let frame = match error {
-        NetError::Aborted { origin, reason, .. } => frame::abort(origin.party, None, reason),
-        error => frame::abort(setup.me, None, &error.to_string()),
-    };
-    let told = match setup.network {
-        // The neighbour may already expect the bytes of the simulated network.
-        Some(_) => session.write(&shape::stamp(&frame)).and_then(|()| session.write(&frame)),
-        None => session.write(&frame),
-    };
-    // If it cannot be told, it is gone as well.
-    if told.is_ok() {
-        tcp::close([&mut session], LINGER);
-    }
-}
-
-/// That time was up says less than any other error.
-fn the_more_certain(one: NetError, other: NetError) -> NetError {
-    match one {
-        NetError::Unreachable { .. } | NetError::NeverCame { .. } => other,
-        one => one,
     }
 }

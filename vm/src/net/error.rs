@@ -47,8 +47,14 @@ pub enum NetError {
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: String, cause: io::Error },
     /// The key in hand belongs to no party or to another one.
-    #[error("the certificate given, {given}, is not the one of {who} in the hosts file, {listed}")]
-    NotOurs { who: Who, given: Fingerprint, listed: Fingerprint },
+    #[error(
+        "the certificate given, {given}, is not the one of {who} in the hosts file, {listed}{}",
+        is_of(.owner)
+    )]
+    NotOurs { who: Who, given: Fingerprint, listed: Fingerprint, owner: Option<Box<Who>> },
+    /// The system has no room for another connection.
+    #[error("this process cannot open another connection: {cause}; allow it more open files (ulimit -n)")]
+    Exhausted { cause: io::Error },
     /// The local key or certificate cannot be used.
     #[error("the key and certificate given cannot be used: {0}")]
     Unusable(rustls::Error),
@@ -56,13 +62,32 @@ pub enum NetError {
     #[error("{who} is unreachable at {address}: {cause} (waited {})", seconds(.waited))]
     Unreachable { who: Who, address: String, cause: String, waited: Duration },
     /// The party, which is the one to connect, did not.
-    #[error("{who} did not connect (waited {}){}", seconds(.waited), turned_away(.refused))]
-    NeverCame { who: Who, waited: Duration, refused: Option<String> },
+    #[error("{who} did not connect (waited {}){}", seconds(.waited), after(.hint))]
+    NeverCame { who: Who, waited: Duration, hint: Option<String> },
     /// Whoever answers at the party's address is somebody else.
     #[error(
-        "{who} is not who it should be: at {address} there is the certificate {found}, expected {expected}"
+        "{who} is not who it should be: at {address} there is the certificate {found}, expected {expected}{}",
+        is_of(.owner)
     )]
-    WrongCertificate { who: Who, address: String, found: Fingerprint, expected: Fingerprint },
+    WrongCertificate {
+        who: Who,
+        address: String,
+        found: Fingerprint,
+        expected: Fingerprint,
+        owner: Option<Box<Who>>,
+    },
+    /// The hosts files of the two parties do not fit each other.
+    #[error("{who} has another hosts file: {difference}")]
+    HostsDiffer { who: Who, difference: String },
+    /// Another process of this party is there already.
+    #[error(
+        "{who} is running twice: {at} has met another process with its key; this one has waited {} and ends",
+        seconds(.waited)
+    )]
+    Twice { who: Who, at: Who, waited: Duration },
+    /// Both other parties are here and do not have each other.
+    #[error("{who} and {other} have not found each other{} (waited {})", two_of(.other, .twice), seconds(.waited))]
+    Unmet { who: Who, other: Who, twice: bool, waited: Duration },
     /// The party's certificate is the right one but cannot be accepted.
     #[error("the certificate of {who} is not acceptable: {cause}")]
     BadCertificate { who: Who, cause: String },
@@ -103,7 +128,7 @@ pub enum NetError {
     Left { who: Who },
     /// The party says that the run has failed.
     #[error("{origin} ended the run: {reason}{}", as_told_by(.who, .origin))]
-    Aborted { who: Who, origin: Who, reason: String },
+    Aborted { who: Who, origin: Who, suspect: Option<Party>, reason: String },
 
     // Messages that are not what the schedule says.
     /// A message ends too early.
@@ -162,8 +187,22 @@ fn seconds(time: &Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-fn turned_away(refused: &Option<String>) -> String {
-    refused.as_ref().map_or(String::new(), |refused| format!("; turned away: {refused}"))
+fn is_of(owner: &Option<Box<Who>>) -> String {
+    owner.as_ref().map_or(String::new(), |owner| {
+        format!("; it is the one of {owner}: compare the order of the parties and their addresses in all hosts files")
+    })
+}
+
+fn two_of(party: &Who, twice: &bool) -> String {
+    if *twice {
+        format!(": {party} is running twice, and each of us has met another process of it")
+    } else {
+        String::new()
+    }
+}
+
+fn after(hint: &Option<String>) -> String {
+    hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"))
 }
 
 fn to_another(witness: &Option<Who>) -> String {

@@ -6,12 +6,12 @@
 //! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
 //!
 //! ```text
-//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met
 //! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; witness: the party in question; else 0
 //! byte 2      abort: 1 more than the index of the party that the sender has lost, if that is the reason; else 0
 //! byte 3      0
 //! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
-//! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; else 0
+//! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; met: number of the process; else 0
 //! ```
 //!
 //! All numbers are little-endian. Any other content is an error; decoding never panics and reserves no memory.
@@ -61,6 +61,13 @@ pub enum Frame {
         /// Whether the sender hears it.
         hears: bool,
     },
+    /// During the set-up: the sender has met another process of the receiver.
+    Taken,
+    /// During the set-up: the sender has met the third party.
+    Met {
+        /// Which process of it.
+        instance: u64,
+    },
     /// An echo of the set-up.
     Hello {
         /// Which one.
@@ -100,6 +107,8 @@ impl Frame {
             Self::Goodbye => (5, [0, 0], 0, 0),
             Self::Hello { trip } => (6, [0, 0], 0, trip),
             Self::Witness { of, hears } => (7, [of as u8, 0], 0, hears.into()),
+            Self::Taken => (8, [0, 0], 0, 0),
+            Self::Met { instance } => (9, [0, 0], 0, instance),
         };
         debug_assert!(length <= MAX_CHUNK);
         let mut bytes = [0; HEADER];
@@ -135,7 +144,9 @@ impl Frame {
             (5, 0, 0, 0, 0) => Ok(Self::Goodbye),
             (6, 0, 0, 0, trip) => Ok(Self::Hello { trip }),
             (7, _, 0, 0, hears @ (0 | 1)) => Ok(Self::Witness { of: party(detail)?, hears: hears == 1 }),
-            (1..=7, ..) => Err(FrameError::Field),
+            (8, 0, 0, 0, 0) => Ok(Self::Taken),
+            (9, 0, 0, 0, instance) => Ok(Self::Met { instance }),
+            (1..=9, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
     }
@@ -157,17 +168,32 @@ pub fn printable(reason: &[u8]) -> String {
     String::from_utf8_lossy(reason).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A failure that a neighbour reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Where it happened, as the neighbour says.
+    pub origin: Party,
+    /// Whom the neighbour has lost or not found, if that is the failure.
+    pub suspect: Option<Party>,
+    /// What happened.
+    pub reason: String,
+}
+
 /// The abort in a sequence of whole or cut-off frames, if there is one.
-pub fn find_abort(mut bytes: &[u8]) -> Option<(Party, String)> {
+pub fn find_abort(mut bytes: &[u8]) -> Option<Report> {
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
         match Frame::decode(header).ok()? {
             Frame::Data { length, .. } => bytes = rest.get(length..)?,
-            Frame::Abort { origin, length, .. } => return Some((origin, printable(rest.get(..length)?))),
+            Frame::Abort { origin, suspect, length } => {
+                return Some(Report { origin, suspect, reason: printable(rest.get(..length)?) });
+            }
             Frame::Heartbeat
             | Frame::Finished
             | Frame::Goodbye
             | Frame::Hello { .. }
-            | Frame::Witness { .. } => bytes = rest,
+            | Frame::Witness { .. }
+            | Frame::Taken
+            | Frame::Met { .. } => bytes = rest,
         }
     }
     None
@@ -201,6 +227,8 @@ mod tests {
             (0..3usize, any::<bool>())
                 .prop_map(|(party, hears)| Frame::Witness { of: Party::ALL[party], hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
+            Just(Frame::Taken),
+            any::<u64>().prop_map(|instance| Frame::Met { instance }),
         ]
     }
 
@@ -235,7 +263,7 @@ mod tests {
             bytes.extend(Frame::Data { round: 1, length: 3, last: true }.encode());
             bytes.extend([0; 3]);
             bytes.extend(abort(Party::P2, None, &reason));
-            let (origin, text) = find_abort(&bytes).expect("the abort is there");
+            let Report { origin, reason: text, .. } = find_abort(&bytes).expect("the abort is there");
             prop_assert_eq!(origin, Party::P2);
             prop_assert!(reason.starts_with(&text));
             prop_assert!(text.len() + 4 > reason.len().min(MAX_REASON));

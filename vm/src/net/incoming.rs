@@ -6,7 +6,7 @@
 
 use zeroize::Zeroize;
 
-use super::frame::{self, Frame, FrameError, HEADER, MAX_REASON};
+use super::frame::{self, Frame, FrameError, HEADER, MAX_REASON, Report};
 use super::party::Party;
 
 /// The most that is read at once into the buffer of this module.
@@ -68,17 +68,7 @@ pub(super) enum Fault {
     Truncated { round: u64, got: usize, expected: usize },
     Oversized { round: u64, got: usize, expected: usize },
     Malformed(FrameError),
-    Aborted(Abort),
-}
-
-/// A failure that a neighbour reports.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Abort {
-    /// Where it happened, as the neighbour says.
-    pub(super) origin: Party,
-    /// Whom the neighbour has lost, if that is the failure.
-    pub(super) suspect: Option<Party>,
-    pub(super) reason: String,
+    Aborted(Report),
 }
 
 impl Incoming {
@@ -240,7 +230,7 @@ impl Incoming {
                 *have += count;
                 if *have == text.len() {
                     let (origin, suspect, reason) = (*origin, *suspect, frame::printable(text));
-                    return Err(Fault::Aborted(Abort { origin, suspect, reason }));
+                    return Err(Fault::Aborted(Report { origin, suspect, reason }));
                 }
                 Ok(0)
             }
@@ -259,7 +249,7 @@ impl Incoming {
             }
             Frame::Data { round, length, last } => State::Parked { round, length, last },
             Frame::Abort { origin, suspect, length: 0 } => {
-                return Err(Fault::Aborted(Abort { origin, suspect, reason: String::new() }));
+                return Err(Fault::Aborted(Report { origin, suspect, reason: String::new() }));
             }
             Frame::Abort { origin, suspect, length } => {
                 debug_assert!(length <= MAX_REASON);
@@ -277,8 +267,9 @@ impl Incoming {
                 self.phase = Phase::Left;
                 NEXT_HEADER
             }
-            Frame::Heartbeat => NEXT_HEADER,
-            Frame::Finished | Frame::Goodbye | Frame::Hello { .. } => {
+            // A word of the set-up can be behind the one that ended it here.
+            Frame::Heartbeat | Frame::Met { .. } => NEXT_HEADER,
+            Frame::Finished | Frame::Goodbye | Frame::Hello { .. } | Frame::Taken => {
                 return Err(Fault::Malformed(FrameError::Field));
             }
         };
@@ -430,7 +421,7 @@ mod tests {
         let mut incoming = Incoming::new();
         let bytes = frame::abort(Party::P2, Some(Party::P0), "no file \x1b[31m");
         let result = feed(&mut incoming, &bytes, 5, &mut &mut [][..]);
-        let abort = Abort { origin: Party::P2, suspect: Some(Party::P0), reason: "no file  [31m".into() };
+        let abort = Report { origin: Party::P2, suspect: Some(Party::P0), reason: "no file  [31m".into() };
         assert_eq!(result, Err(Fault::Aborted(abort)));
     }
 

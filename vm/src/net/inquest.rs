@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use tern_bytecode::validate::names::legible;
 
 use super::error::NetError;
-use super::frame::{self, Frame};
-use super::incoming::Abort;
+use super::frame::{self, Frame, Report};
 use super::party::{Pair, Side};
 use super::rounds::Rounds;
 
@@ -84,7 +83,7 @@ impl Rounds {
     }
 
     /// The neighbour on `side` has ended the run: the error to report here.
-    pub(super) fn told(&mut self, side: Side, Abort { origin, suspect, reason }: Abort) -> NetError {
+    pub(super) fn told(&mut self, side: Side, Report { origin, suspect, reason }: Report) -> NetError {
         let who = self.who[side].clone();
         // One line that shows as it is, whatever the neighbour sent.
         let reason = legible(&reason.replace('\n', "; "));
@@ -102,7 +101,7 @@ impl Rounds {
             Some(side) => self.who[side].clone(),
             None => self.me.into(),
         };
-        NetError::Aborted { who, origin, reason }
+        NetError::Aborted { who, origin, suspect, reason }
     }
 
     /// Tells the neighbour on `side` whether this party hears the other one. The error, if the neighbour does not know it itself.

@@ -2,45 +2,59 @@
 //!
 //! Of two parties the one with the lower index dials and the other listens, so party 0 needs no open port. Whoever dials tries again until the
 //! other end answers or time is up; whoever listens turns strangers away and goes on waiting, and remembers why, for the error if the
-//! party never comes. A handshake is followed by a few echoes: they tell the dialing end that it was accepted, and both ends how long
+//! party never comes. A handshake is followed by greetings ([`greeting`](super::greeting)) and a few echoes, which tell both ends how long
 //! a round trip takes.
+//!
+//! **One process per party.** A party may be running twice by mistake. Each process has a number of its own, and a run begins when all three
+//! have met the same processes: whoever has met both neighbours tells each which process of the other it has met. A second process of a
+//! party that is there already is turned away, and keeps trying. If the others have met different ones, that of the party with the lower
+//! index stays. So the process that came second waits in vain and says why, and the run of the others does not notice.
+//!
+//! A party that does not come, and should dial, is looked for at its own address: if it listens there, its hosts file has another order, or
+//! another address for this party.
+//!
+//! A connection that ends before that is no failure either: the process may be started again. What fails the set-up at once is what waiting does not
+//! cure, such as a wrong certificate, and whatever a neighbour reports.
 //!
 //! This is the only place with concurrent tasks (tokio, on the caller's thread). The sessions then go to the engine's thread and stay there.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::{AlertDescription, ClientConfig, Error as TlsError, ServerConfig};
-use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::connect::{Endpoint, Setup, Waiting};
-use super::error::{NetError, Who};
-use super::frame::{self, Frame, HEADER};
-use super::hosts::Host;
-use super::identity::Fingerprint;
+use super::connect::{Setup, Waiting};
+use super::dial::Dial;
+use super::endpoint::Endpoint;
+use super::error::NetError;
+use super::frame::{self, Frame, HEADER, Report};
+use super::greeting::Greeting;
+use super::hosts::Hosts;
+use super::line::Reached;
+use super::listen::Listen;
 use super::party::{Pair, Party, Side};
-use super::session::{Codec, Session};
+use super::session::Session;
 use super::shape;
+use super::tcp;
 use super::tls;
-use super::transport::Read;
 
 /// Between two attempts to reach a party, and between two reports of who is missing.
-const TICK: Duration = Duration::from_millis(100);
-/// Echoes after a handshake.
-const TRIPS: u64 = 3;
-/// How long a stranger may take for a handshake.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long whoever is turned away has to read why, and how long a party whose set-up has failed stays: one that knows why, to tell those who come
+pub(super) const TICK: Duration = Duration::from_millis(100);
+/// How long a connection may take to become a party.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at neighbours that are there.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a party whose set-up has failed stays: one that knows why, to tell those who come
 /// a little later; one that only knows that time is up, to hear the reason from a neighbour that knows more.
 const LINGER: Duration = Duration::from_secs(1);
+/// After so long without a party that is to dial, and between two looks, it is looked for at its address.
+const PROBE: Duration = Duration::from_millis(800);
+/// The most connections that are kept until whoever was turned away has read why.
+const TURNED_AWAY: usize = 16;
 
 /// What the parties meet for. Those who meet for different purposes turn each other away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,114 +66,267 @@ pub(super) enum Purpose {
 }
 
 /// What is known of both neighbours.
-pub(super) struct Meeting {
+pub(super) struct Meeting<'a> {
+    setup: Setup<'a>,
+    purpose: Purpose,
+    /// The number of this process.
+    instance: u64,
     peers: Pair<Peer>,
     begun: Instant,
     /// When the first neighbour turned out to be of no use.
     failed: Option<Duration>,
     refused: Option<String>,
+    /// When another process of a neighbour knocked last.
+    rivals: Pair<Option<Instant>>,
+    /// Whether a neighbour has another process of this party.
+    taken: Option<Side>,
+    /// Who was turned away and may still be reading why.
+    leaving: Vec<Session>,
+    /// Since when both neighbours are there.
+    complete: Option<Instant>,
+    /// Whether a neighbour that is there was told of a failure.
+    spread: bool,
 }
 
 /// What is known of a neighbour.
 enum Peer {
     /// It is there.
     Found(Reached),
-    /// It is not, and for dialing ends, why the last attempt failed.
+    /// It is not, and why the last attempt failed.
     Missing(Option<String>),
     /// There is no use in waiting for it.
     Failed(NetError),
 }
 
-/// A neighbour that is there.
-pub(super) struct Reached {
-    pub(super) session: Session,
-    /// The fastest of a few round trips.
-    pub(super) rtt: Duration,
+/// What the tasks report.
+pub(super) enum News {
+    /// A party is there.
+    Found(Party, Reached),
+    /// An attempt to dial a party failed, and will be repeated.
+    Again(Party, String),
+    /// There is no use in waiting for a party.
+    Failed(Party, NetError),
+    /// Somebody was turned away.
+    Refused(String),
+    /// Somebody went away.
+    Gone(String),
+    /// This party cannot go on.
+    Broken(NetError),
 }
 
 /// Meets the neighbours, until both are settled or time is up; in a run, also until shortly after one has failed.
-pub(super) fn meet(
-    setup: Setup,
+pub(super) fn meet<'a>(
+    setup: Setup<'a>,
     purpose: Purpose,
     endpoint: Option<Endpoint>,
     progress: &mut dyn FnMut(&Waiting),
-) -> Result<Meeting, NetError> {
+) -> Result<Meeting<'a>, NetError> {
     setup.check_identity()?;
     let system = |what| move |cause| NetError::System { what, cause };
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(system("no event loop for the set-up"))?;
+    let mut instance = [0; 8];
+    getrandom::fill(&mut instance).map_err(|error| NetError::Entropy(error.to_string()))?;
     let mut meeting = Meeting {
+        setup,
+        purpose,
+        instance: u64::from_le_bytes(instance),
         peers: Pair::new(Peer::Missing(None), Peer::Missing(None)),
         begun: Instant::now(),
         failed: None,
         refused: None,
+        rivals: Pair::default(),
+        taken: None,
+        leaving: Vec::new(),
+        complete: None,
+        spread: false,
     };
     let result = runtime.block_on(async {
-        let (news, mut incoming) = unbounded_channel();
-        let mut tasks = JoinSet::new();
-        start(setup, purpose, endpoint, &news, &mut tasks)?;
-        while !meeting.is_settled() && meeting.begun.elapsed() < meeting.patience(setup, purpose) {
-            progress(&meeting.waiting(setup));
-            if let Ok(Some(news)) = timeout(TICK, incoming.recv()).await {
-                meeting.note(setup.me, news);
-            }
-            if purpose == Purpose::Run {
-                meeting.look_after(setup);
-            }
-        }
-        Ok(())
+        let (sender, mut incoming) = unbounded_channel();
+        let mut tasks = Tasks::new(&meeting, sender);
+        tasks.start(endpoint)?;
+        meeting.follow(&mut tasks, &mut incoming, progress).await
     });
     // A look-up of a name may still be under way; nobody waits for it.
     runtime.shutdown_background();
     result.map(|()| meeting)
 }
 
-/// What the tasks report.
-enum News {
-    /// A party is there.
-    Found(Party, Reached),
-    /// An attempt to dial a party failed, and will be repeated.
-    Again(Party, String),
-    /// There is no use in dialing a party.
-    Failed(Party, NetError),
-    /// Somebody was turned away.
-    Refused(String),
-    /// Somebody went away.
-    Gone(String),
+/// What runs beside the meeting.
+struct Tasks<'a> {
+    setup: Setup<'a>,
+    hosts: Arc<Hosts>,
+    greeting: Greeting,
+    protocol: String,
+    news: UnboundedSender<News>,
+    tasks: JoinSet<()>,
 }
 
-impl Meeting {
-    /// Both neighbours, or why they are not there.
-    pub(super) fn outcome(self, setup: Setup) -> Pair<Result<Reached, NetError>> {
-        let waited = self.begun.elapsed();
-        let Pair { next, prev } = self.peers;
-        let outcome = |side, peer| match (setup.who(side), peer) {
-            (_, Peer::Found(reached)) => Ok(reached),
-            (_, Peer::Failed(error)) => Err(error),
-            (who, Peer::Missing(_)) if who.party < setup.me => {
-                Err(NetError::NeverCame { who, waited, refused: self.refused.clone() })
-            }
-            (who, Peer::Missing(cause)) => {
-                let cause = cause.unwrap_or_else(|| "no answer".to_owned());
-                let address = setup.host(side).address.clone();
-                Err(NetError::Unreachable { who, address, cause, waited })
-            }
+impl<'a> Tasks<'a> {
+    fn new(meeting: &Meeting<'a>, news: UnboundedSender<News>) -> Self {
+        let setup = meeting.setup;
+        let network = setup.network.map_or(String::new(), |model| model.to_string());
+        let protocol = match meeting.purpose {
+            Purpose::Run => format!("tern/2 run {network}"),
+            Purpose::Ping => format!("tern/2 ping {network}"),
         };
-        Pair::new(outcome(Side::Next, next), outcome(Side::Prev, prev))
+        let greeting = Greeting::new(setup.me, meeting.instance, setup.hosts);
+        Self { setup, hosts: Arc::new(setup.hosts.clone()), greeting, protocol, news, tasks: JoinSet::new() }
+    }
+
+    /// Starts one task per party to dial, and those that listen for the others.
+    fn start(&mut self, endpoint: Option<Endpoint>) -> Result<(), NetError> {
+        for party in [self.setup.me.next(), self.setup.me.prev()] {
+            self.dial(party)?;
+        }
+        let Some(Endpoint(listeners)) = endpoint else { return Ok(()) };
+        // Also those that this party dials: if they dial it, their hosts file has another order, which shows when they greet.
+        let accepted = [self.setup.me.next(), self.setup.me.prev()];
+        let accepted = accepted.map(|party| self.hosts.host(party).fingerprint).to_vec();
+        let config = tls::listening(tls::provider(), self.setup.identity, accepted, self.protocol.as_bytes());
+        let config = config.map_err(NetError::Unusable)?;
+        let listen = Arc::new(Listen { hosts: self.hosts.clone(), greeting: self.greeting, config });
+        for listener in listeners {
+            let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            let listener = listener.map_err(|cause| NetError::System { what: "cannot listen", cause })?;
+            self.tasks.spawn(listen.clone().run(listener, self.news.clone()));
+        }
+        Ok(())
+    }
+
+    /// Begins to dial a party, unless it is the one that dials.
+    fn dial(&mut self, party: Party) -> Result<(), NetError> {
+        if party > self.setup.me {
+            let dial = self.way_to(party)?;
+            self.tasks.spawn(dial.run(self.news.clone()));
+        }
+        Ok(())
+    }
+
+    /// Looks whether a party that is to dial this one can be dialed itself.
+    fn probe(&mut self, party: Party) -> Result<(), NetError> {
+        let dial = self.way_to(party)?;
+        self.tasks.spawn(dial.probe(self.news.clone()));
+        Ok(())
+    }
+
+    fn way_to(&self, party: Party) -> Result<Arc<Dial>, NetError> {
+        let fingerprint = self.hosts.host(party).fingerprint;
+        let config =
+            tls::dialing(tls::provider(), self.setup.identity, fingerprint, self.protocol.as_bytes());
+        let config = config.map_err(NetError::Unusable)?;
+        Ok(Arc::new(Dial { party, hosts: self.hosts.clone(), greeting: self.greeting, config }))
+    }
+}
+
+/// Until everybody has met everybody.
+impl Meeting<'_> {
+    async fn follow(
+        &mut self,
+        tasks: &mut Tasks<'_>,
+        incoming: &mut UnboundedReceiver<News>,
+        progress: &mut dyn FnMut(&Waiting),
+    ) -> Result<(), NetError> {
+        let mut reported: Option<Instant> = None;
+        let mut probed = self.begun;
+        while !self.is_settled() && self.begun.elapsed() < self.patience() {
+            if reported.is_none_or(|reported| reported.elapsed() >= TICK) {
+                reported = Some(Instant::now());
+                let waiting = self.waiting();
+                if !waiting.missing.is_empty() || !waiting.trouble.is_empty() {
+                    progress(&waiting);
+                }
+            }
+            if probed.elapsed() >= PROBE {
+                probed = Instant::now();
+                for side in Side::BOTH {
+                    let party = self.setup.me.at(side);
+                    if party < self.setup.me && matches!(self.peers[side], Peer::Missing(_)) {
+                        tasks.probe(party)?;
+                    }
+                }
+            }
+            let there = self.is_complete();
+            self.complete = self.complete.filter(|_| there).or(there.then(Instant::now));
+            if let Ok(Some(news)) = timeout(if there { LOOK } else { TICK }, incoming.recv()).await {
+                self.note(news)?;
+            }
+            if self.purpose == Purpose::Run {
+                self.introduce();
+                for side in Side::BOTH {
+                    if self.look_after(side) {
+                        tasks.dial(self.setup.me.at(side))?;
+                    }
+                }
+                self.spread();
+            }
+        }
+        Ok(())
+    }
+
+    fn is_complete(&self) -> bool {
+        Side::BOTH.iter().all(|&side| matches!(self.peers[side], Peer::Found(_)))
     }
 
     fn is_settled(&self) -> bool {
-        Side::BOTH.iter().all(|&side| !matches!(self.peers[side], Peer::Missing(_)))
+        Side::BOTH.iter().all(|&side| match &self.peers[side] {
+            Peer::Missing(_) => false,
+            Peer::Failed(_) => true,
+            Peer::Found(_) => self.purpose == Purpose::Ping || self.agrees(side),
+        })
+    }
+
+    /// Whether the neighbour and this party have met the same process of the third, and both know it.
+    fn agrees(&self, side: Side) -> bool {
+        match (&self.peers[side], &self.peers[side.other()]) {
+            (Peer::Found(one), Peer::Found(other)) => {
+                one.met == Some(other.instance) && one.told == Some(other.instance)
+            }
+            (Peer::Found(_), Peer::Failed(_)) => true,
+            _ => false,
+        }
     }
 
     /// How long after the beginning it is worth waiting for whoever is missing.
-    fn patience(&self, setup: Setup, purpose: Purpose) -> Duration {
-        let connect = setup.hosts.timeouts.connect;
-        let somebody_is_there = Side::BOTH.iter().any(|&side| matches!(self.peers[side], Peer::Found(_)));
-        match (purpose, self.failed) {
-            (Purpose::Run, Some(failed)) => failed + LINGER,
-            (Purpose::Run, None) if somebody_is_there && self.refused.is_none() => connect + LINGER,
-            _ => connect,
+    fn patience(&self) -> Duration {
+        let connect = self.setup.hosts.timeouts.connect;
+        if self.purpose == Purpose::Ping {
+            return connect;
+        }
+        if let Some(failed) = self.failed {
+            return failed + LINGER;
+        }
+        // Whoever dials knows best why a party is not reached, and speaks first; whoever only listens hears it from the third party.
+        let missing = |side: &Side| matches!(self.peers[*side], Peer::Missing(_));
+        let mut sides = Side::BOTH.into_iter().filter(missing);
+        match (sides.next(), sides.next()) {
+            (None, _) => connect + 2 * LINGER,
+            (Some(side), None) if self.setup.me.at(side) < self.setup.me && self.refused.is_none() => {
+                connect + LINGER
+            }
+            (Some(_), _) => connect,
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        let setup = self.setup;
+        let missing = Side::BOTH.into_iter().filter(|&side| matches!(self.peers[side], Peer::Missing(_)));
+        let trouble = Side::BOTH.into_iter().filter_map(|side| match &self.peers[side] {
+            Peer::Missing(Some(cause)) => {
+                Some(format!("{} at {}: {cause}", setup.who(side), setup.host(side).address))
+            }
+            Peer::Missing(None) | Peer::Found(_) | Peer::Failed(_) => None,
+        });
+        let mut trouble: Vec<String> = trouble.collect();
+        if self.complete.is_some_and(|since| since.elapsed() > LINGER) {
+            let [one, other] = Side::BOTH.map(|side| setup.who(side));
+            trouble.push(format!("{one} and {other} have not met each other yet"));
+        }
+        Waiting {
+            missing: missing.map(|side| setup.who(side)).collect(),
+            left: setup.hosts.timeouts.connect.saturating_sub(self.begun.elapsed()),
+            refused: self.refused.clone(),
+            trouble,
         }
     }
 
@@ -170,327 +337,241 @@ impl Meeting {
         self.peers[side] = peer;
     }
 
-    fn waiting(&self, setup: Setup) -> Waiting {
-        let missing = Side::BOTH.into_iter().filter(|&side| matches!(self.peers[side], Peer::Missing(_)));
-        Waiting {
-            missing: missing.map(|side| setup.who(side)).collect(),
-            left: setup.hosts.timeouts.connect.saturating_sub(self.begun.elapsed()),
-            refused: self.refused.clone(),
-        }
-    }
-
-    fn note(&mut self, me: Party, news: News) {
+    fn note(&mut self, news: News) -> Result<(), NetError> {
         let (party, peer) = match news {
-            News::Found(party, reached) => (party, Peer::Found(reached)),
+            News::Found(party, reached) => {
+                self.receive(party, reached);
+                return Ok(());
+            }
             News::Again(party, cause) => (party, Peer::Missing(Some(cause))),
             News::Failed(party, error) => (party, Peer::Failed(error)),
             News::Refused(why) => {
                 self.refused = Some(why);
-                return;
+                return Ok(());
             }
             News::Gone(why) => {
                 self.refused.get_or_insert(why);
-                return;
+                return Ok(());
             }
+            News::Broken(error) => return Err(error),
         };
-        // A party that connects twice keeps its first connection.
-        let side = me.side_of(party);
+        let side = self.setup.me.side_of(party);
         if let Some(side) = side.filter(|&side| matches!(self.peers[side], Peer::Missing(_))) {
             self.settle(side, peer);
         }
-    }
-
-    /// Looks whether a neighbour that is there has failed while this party waits for the other.
-    fn look_after(&mut self, setup: Setup) {
-        for side in Side::BOTH {
-            let Peer::Found(reached) = &mut self.peers[side] else { continue };
-            let who = setup.who(side);
-            let failure = match reached.session.look_ahead() {
-                Ok((bytes, gone)) => {
-                    let abort = match setup.network {
-                        Some(_) => frame::find_abort(&shape::without_stamps(bytes)),
-                        None => frame::find_abort(bytes),
-                    };
-                    match abort {
-                        Some((origin, reason)) => {
-                            Some(NetError::Aborted { who, origin: setup.hosts.who(origin), reason })
-                        }
-                        None if gone => {
-                            Some(NetError::Died { who, cause: "it went away during the set-up".into() })
-                        }
-                        None => None,
-                    }
-                }
-                Err(error) => Some(NetError::Died { who, cause: error.to_string() }),
-            };
-            if let Some(error) = failure {
-                self.settle(side, Peer::Failed(error));
-            }
-        }
-    }
-}
-
-/// Starts one task per party to dial, and one that listens for the others.
-fn start(
-    setup: Setup,
-    purpose: Purpose,
-    endpoint: Option<Endpoint>,
-    news: &UnboundedSender<News>,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), NetError> {
-    let network = setup.network.map_or(String::new(), |model| model.to_string());
-    let protocol = match purpose {
-        Purpose::Run => format!("tern/1 run {network}"),
-        Purpose::Ping => format!("tern/1 ping {network}"),
-    };
-    let (lower, higher): (Vec<_>, Vec<_>) =
-        [setup.me.next(), setup.me.prev()].into_iter().partition(|&party| party < setup.me);
-    for party in higher {
-        let host = setup.hosts.host(party).clone();
-        let config = tls::dialing(tls::provider(), setup.identity, host.fingerprint, protocol.as_bytes());
-        let dial = Dial { who: setup.hosts.who(party), host, config: config.map_err(NetError::Unusable)? };
-        tasks.spawn(dial.run(news.clone()));
-    }
-    if let Some(Endpoint(listener)) = endpoint {
-        let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-        let listener = listener.map_err(|cause| NetError::System { what: "cannot listen", cause })?;
-        let expected: Vec<_> =
-            lower.into_iter().map(|party| (setup.hosts.host(party).fingerprint, party)).collect();
-        let accepted = expected.iter().map(|(fingerprint, _)| *fingerprint).collect();
-        let config = tls::listening(tls::provider(), setup.identity, accepted, protocol.as_bytes());
-        let listen = Listen { expected, config: config.map_err(NetError::Unusable)? };
-        tasks.spawn(Arc::new(listen).run(listener, news.clone()));
-    }
-    Ok(())
-}
-
-/// Dials one party.
-struct Dial {
-    who: Who,
-    host: Host,
-    config: Arc<ClientConfig>,
-}
-
-impl Dial {
-    async fn run(self, news: UnboundedSender<News>) {
-        let party = self.who.party;
-        loop {
-            // The other end of the channel is gone when nobody wants to know any more.
-            let _ = match self.attempt().await {
-                Ok(reached) => return drop(news.send(News::Found(party, reached))),
-                Err(failure) => match self.judge(failure) {
-                    Ok(cause) => news.send(News::Again(party, cause)),
-                    Err(error) => return drop(news.send(News::Failed(party, error))),
-                },
-            };
-            sleep(TICK).await;
-        }
-    }
-
-    async fn attempt(&self) -> Result<Reached, Failure> {
-        let stream = TcpStream::connect(&self.host.address).await?;
-        let mut line = Line::new(stream, Codec::dialing(self.config.clone())?)?;
-        line.handshake().await?;
-        let mut rtt = Duration::MAX;
-        for trip in 0..TRIPS {
-            let sent = Instant::now();
-            line.send(trip).await?;
-            line.expect(trip).await?;
-            rtt = rtt.min(sent.elapsed());
-        }
-        line.send(TRIPS).await?;
-        line.reached(rtt)
-    }
-
-    /// The cause, if another attempt may succeed; else the error.
-    fn judge(&self, failure: Failure) -> Result<String, NetError> {
-        let (who, address) = (self.who.clone(), self.host.address.clone());
-        let error = match failure {
-            Failure::Io(error) => return Ok(error.to_string()),
-            Failure::Closed => return Ok("it closed the connection during the handshake".to_owned()),
-            Failure::Tls(error) => error,
-        };
-        Err(match (tls::unknown(&error), error) {
-            (Some(found), _) => {
-                NetError::WrongCertificate { who, address, found, expected: self.host.fingerprint }
-            }
-            (None, error) if tls::is_not_tls(&error) => NetError::NotTls { who, address },
-            (None, TlsError::InvalidCertificate(error)) => {
-                NetError::BadCertificate { who, cause: error.to_string() }
-            }
-            (None, TlsError::AlertReceived(alert)) => NetError::TurnedAway { who, alert: explain(alert) },
-            (None, error) => NetError::Handshake { who, cause: error.to_string() },
-        })
-    }
-}
-
-/// Listens for the parties that dial this one.
-struct Listen {
-    expected: Vec<(Fingerprint, Party)>,
-    config: Arc<ServerConfig>,
-}
-
-impl Listen {
-    async fn run(self: Arc<Self>, listener: TcpListener, news: UnboundedSender<News>) {
-        let mut guests = JoinSet::new();
-        loop {
-            match listener.accept().await {
-                Ok((stream, from)) => {
-                    guests.spawn(self.clone().receive(stream, from, news.clone()));
-                }
-                // Such as too many open files: it may pass.
-                Err(_) => sleep(TICK).await,
-            }
-            while guests.try_join_next().is_some() {}
-        }
-    }
-
-    async fn receive(self: Arc<Self>, stream: TcpStream, from: SocketAddr, news: UnboundedSender<News>) {
-        let outcome = timeout(PATIENCE, self.admit(stream)).await;
-        // The other end of the channel is gone when nobody wants to know any more.
-        let _ = match outcome {
-            Ok(Ok((party, reached))) => news.send(News::Found(party, reached)),
-            Ok(Err(failure @ Failure::Tls(_))) => {
-                news.send(News::Refused(format!("{from}: {}", why(failure))))
-            }
-            Ok(Err(failure)) => news.send(News::Gone(format!("{from}: {}", why(failure)))),
-            Err(_) => news.send(News::Gone(format!("{from}: it did not complete the handshake"))),
-        };
-    }
-
-    async fn admit(&self, stream: TcpStream) -> Result<(Party, Reached), Failure> {
-        let mut line = Line::new(stream, Codec::listening(self.config.clone())?)?;
-        line.handshake().await?;
-        let peer = line.codec.peer();
-        let party = self.expected.iter().find(|(fingerprint, _)| Some(*fingerprint) == peer);
-        let party = party.ok_or(TlsError::NoCertificatesPresented)?.1;
-        let mut rtt = Duration::MAX;
-        line.expect(0).await?;
-        for trip in 0..TRIPS {
-            let sent = Instant::now();
-            line.send(trip).await?;
-            line.expect(trip + 1).await?;
-            rtt = rtt.min(sent.elapsed());
-        }
-        Ok((party, line.reached(rtt)?))
-    }
-}
-
-/// Why a handshake or what follows it failed.
-#[derive(Debug, Error)]
-enum Failure {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error("closed")]
-    Closed,
-}
-
-/// A connection on which the set-up waits for bytes.
-struct Line {
-    stream: TcpStream,
-    codec: Codec,
-}
-
-impl Line {
-    fn new(stream: TcpStream, codec: Codec) -> Result<Self, Failure> {
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, codec })
-    }
-
-    async fn handshake(&mut self) -> Result<(), Failure> {
-        loop {
-            let done = self.codec.handshake();
-            let flushed = self.flush().await;
-            match done {
-                Ok(true) => return flushed,
-                Ok(false) => {}
-                Err(error) => {
-                    self.leave().await;
-                    return Err(error.into());
-                }
-            }
-            flushed?;
-            self.fetch().await?;
-        }
-    }
-
-    async fn send(&mut self, trip: u64) -> Result<(), Failure> {
-        self.codec.seal(&Frame::Hello { trip }.encode())?;
-        // If the other end is gone, what it said before is read next and is the better error.
-        let _ = self.flush().await;
         Ok(())
     }
 
-    async fn expect(&mut self, trip: u64) -> Result<(), Failure> {
-        let (mut bytes, mut have) = ([0; HEADER], 0);
-        while have < HEADER {
-            match self.codec.open(&mut bytes[have..])? {
-                Read::Bytes(count) => have += count,
-                Read::Later => self.fetch().await?,
-                Read::End => return Err(Failure::Closed),
+    /// A party has come. If it is there already, this is another process of it, or the same one whose connection has broken.
+    fn receive(&mut self, party: Party, mut reached: Reached) {
+        let Some(side) = self.setup.me.side_of(party) else { return };
+        // The neighbour that decides has met another process.
+        let decided = match &self.peers[side.other()] {
+            Peer::Found(other) if self.setup.me.at(side.other()) < self.setup.me => other.met,
+            Peer::Found(_) | Peer::Missing(_) | Peer::Failed(_) => None,
+        };
+        let other = match &self.peers[side] {
+            Peer::Found(present) => Some(present.instance),
+            Peer::Missing(_) => decided,
+            Peer::Failed(_) => return,
+        };
+        if other.is_none_or(|other| other == reached.instance) {
+            self.peers[side] = Peer::Found(reached);
+            return;
+        }
+        self.rivals[side] = Some(Instant::now());
+        // It may be gone already.
+        let _ = reached.session.write(&Frame::Taken.encode());
+        reached.session.close();
+        let _ = reached.session.flush();
+        self.leaving.push(reached.session);
+        if self.leaving.len() > TURNED_AWAY {
+            self.leaving.remove(0);
+        }
+    }
+
+    /// Tells each neighbour that is there which process of the other this party has met.
+    fn introduce(&mut self) {
+        for side in Side::BOTH {
+            let third = match &self.peers[side.other()] {
+                Peer::Found(other) => other.instance,
+                Peer::Missing(_) | Peer::Failed(_) => continue,
+            };
+            let Peer::Found(reached) = &mut self.peers[side] else { continue };
+            if reached.told.replace(third) != Some(third) {
+                // If it is gone, the next look at it says so.
+                let _ = reached.session.write(&Frame::Met { instance: third }.encode());
+            }
+            let _ = reached.session.flush();
+        }
+    }
+
+    /// Looks what a neighbour that is there says; whether it is to be dialed again.
+    fn look_after(&mut self, side: Side) -> bool {
+        loop {
+            let Peer::Found(reached) = &mut self.peers[side] else { return false };
+            let looked = reached.session.look_ahead();
+            let Ok((bytes, gone)) = looked else { return self.lose(side, "the connection broke") };
+            let first = bytes.first_chunk::<HEADER>().and_then(|header| Frame::decode(header).ok());
+            match first {
+                Some(Frame::Met { instance }) => {
+                    reached.met = Some(instance);
+                    // It was seen to be there.
+                    let _ = reached.session.read(&mut [0; HEADER]);
+                    if self.must_yield(side, instance) {
+                        return self.lose(side.other(), "another process of it has met the others");
+                    }
+                }
+                Some(Frame::Taken) => {
+                    self.taken = Some(side);
+                    return self.lose(side, "it has met another process of this party");
+                }
+                Some(_) | None => {
+                    let report = match self.setup.network {
+                        Some(_) => frame::find_abort(&shape::without_stamps(bytes)),
+                        None => frame::find_abort(bytes),
+                    };
+                    return match report {
+                        Some(report) => self.hear_failure(side, report),
+                        None if gone => self.lose(side, "it went away during the set-up"),
+                        None => false,
+                    };
+                }
             }
         }
-        match Frame::decode(&bytes) {
-            Ok(Frame::Hello { trip: got }) if got == trip => Ok(()),
-            Ok(_) | Err(_) => Err(TlsError::General("not the echo that was expected".to_owned()).into()),
+    }
+
+    /// Whether the neighbour on `side`, which has met the process `instance` of the third party, and another one than this party, decides.
+    fn must_yield(&self, side: Side, instance: u64) -> bool {
+        let differs = matches!(&self.peers[side.other()], Peer::Found(third) if third.instance != instance);
+        differs && self.setup.me.at(side) < self.setup.me
+    }
+
+    /// A neighbour is not there any more; whether it is to be dialed again.
+    fn lose(&mut self, side: Side, cause: &str) -> bool {
+        self.peers[side] = Peer::Missing(Some(cause.to_owned()));
+        if let Peer::Found(other) = &mut self.peers[side.other()] {
+            other.told = None;
         }
+        self.setup.me < self.setup.me.at(side)
     }
 
-    fn reached(self, rtt: Duration) -> Result<Reached, Failure> {
-        let socket = self.stream.into_std()?;
-        Ok(Reached { session: Session::new(socket, self.codec), rtt })
+    /// A neighbour reports that the set-up has failed. If the reason is that this party did not come, this party may know better why.
+    fn hear_failure(&mut self, side: Side, report: Report) -> bool {
+        let who = self.setup.who(side);
+        if self.rivals[side].is_some_and(|knocked| knocked.elapsed() < LINGER) {
+            return self.lose(side, "one of its processes has given up");
+        }
+        let Report { origin, suspect, reason } = report;
+        let own = self.setup.me.side_of(origin).filter(|_| suspect == Some(self.setup.me));
+        if let Some(own) = own
+            && let Peer::Missing(Some(cause)) = &self.peers[own]
+        {
+            let error = self.unreachable(own, cause.clone());
+            self.settle(own, Peer::Failed(error));
+        }
+        let origin = self.setup.hosts.who(origin);
+        self.settle(side, Peer::Failed(NetError::Aborted { who, origin, suspect, reason }));
+        false
     }
 
-    async fn fetch(&mut self) -> Result<(), Failure> {
-        let count = self.stream.read(self.codec.incoming.space(16 << 10)).await?;
-        self.codec.incoming.commit(count);
-        if count == 0 { Err(Failure::Closed) } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), Failure> {
-        let outgoing = &mut self.codec.outgoing;
-        let written = self.stream.write_all(outgoing.filled()).await;
-        outgoing.consume(outgoing.filled().len());
-        Ok(written?)
-    }
-
-    /// Gives the other end time to read an alert before the connection is closed, which may discard it.
-    async fn leave(&mut self) {
-        let _ = timeout(LINGER, async {
-            self.stream.shutdown().await?;
-            let mut scrap = [0; 1 << 10];
-            while self.stream.read(&mut scrap).await? > 0 {}
-            io::Result::Ok(())
-        })
-        .await;
+    /// Tells a neighbour that is there, at once, why there is no use in waiting for the other.
+    fn spread(&mut self) {
+        for side in Side::BOTH {
+            let Peer::Failed(error) = &self.peers[side.other()] else { continue };
+            let report = report(self.setup, error);
+            if let Peer::Found(reached) = &mut self.peers[side]
+                && !std::mem::replace(&mut self.spread, true)
+            {
+                // If it cannot be told, it is gone as well.
+                let _ = reached.session.write(&report).and_then(|()| reached.session.flush());
+            }
+        }
     }
 }
 
-/// Why somebody was turned away.
-fn why(failure: Failure) -> String {
-    match failure {
-        Failure::Tls(error) if tls::is_not_tls(&error) => "it does not speak TLS".to_owned(),
-        Failure::Tls(TlsError::AlertReceived(alert)) => format!("it turned us away: {}", explain(alert)),
-        Failure::Tls(error) => match tls::unknown(&error) {
-            Some(found) => format!("its certificate {found} is not one of those expected here"),
-            None => error.to_string(),
-        },
-        Failure::Closed => "it closed the connection during the handshake".to_owned(),
-        Failure::Io(error) => error.to_string(),
+/// The end of a meeting.
+impl Meeting<'_> {
+    /// Both neighbours, or the error; whoever is there is told.
+    pub(super) fn sessions(self) -> Result<Pair<Session>, NetError> {
+        let (setup, spread) = (self.setup, self.spread);
+        match self.outcome() {
+            Pair { next: Ok(next), prev: Ok(prev) } => Ok(Pair::new(next.session, prev.session)),
+            Pair { next: Err(error), prev: Ok(mut there) }
+            | Pair { next: Ok(mut there), prev: Err(error) } => {
+                // If it cannot be told, it is gone as well.
+                let told = if spread { Ok(()) } else { there.session.write(&report(setup, &error)) };
+                if told.is_ok() {
+                    tcp::close([&mut there.session], LINGER);
+                }
+                Err(error)
+            }
+            Pair { next: Err(one), prev: Err(other) } => Err(the_more_certain(setup.me, one, other)),
+        }
+    }
+
+    /// Each neighbour, or why it is not there.
+    pub(super) fn outcome(mut self) -> Pair<Result<Reached, NetError>> {
+        let agreed = Pair::from_fn(|side| self.purpose == Purpose::Ping || self.agrees(side));
+        let complete = self.is_complete();
+        let missing = || Peer::Missing(None);
+        let peers = std::mem::replace(&mut self.peers, Pair::new(missing(), missing()));
+        let waited = self.begun.elapsed();
+        let outcome = |side: Side, peer: Peer| {
+            let who = self.setup.who(side);
+            match peer {
+                Peer::Found(reached) if !complete || agreed[side] => Ok(reached),
+                Peer::Found(reached) => {
+                    let (other, twice) = (self.setup.who(side.other()), reached.met.is_some());
+                    Err(NetError::Unmet { who, other, twice, waited })
+                }
+                Peer::Failed(error) => Err(error),
+                Peer::Missing(_) if self.taken == Some(side) => {
+                    Err(NetError::Twice { who: self.setup.hosts.who(self.setup.me), at: who, waited })
+                }
+                Peer::Missing(seen) if who.party < self.setup.me => {
+                    let refused = self.refused.as_ref().map(|refused| format!("turned away: {refused}"));
+                    Err(NetError::NeverCame { who, waited, hint: seen.or(refused) })
+                }
+                Peer::Missing(cause) => {
+                    Err(self.unreachable(side, cause.unwrap_or_else(|| "no answer".to_owned())))
+                }
+            }
+        };
+        let Pair { next, prev } = peers;
+        Pair::new(outcome(Side::Next, next), outcome(Side::Prev, prev))
+    }
+
+    fn unreachable(&self, side: Side, cause: String) -> NetError {
+        let address = self.setup.host(side).address.clone();
+        NetError::Unreachable { who: self.setup.who(side), address, cause, waited: self.begun.elapsed() }
     }
 }
 
-/// An alert in words that help.
-fn explain(alert: AlertDescription) -> String {
-    let text = match alert {
-        AlertDescription::CertificateUnknown => "it expects another certificate; compare the hosts files",
-        AlertDescription::CertificateExpired => "our certificate is not valid at this time",
-        AlertDescription::NoApplicationProtocol => {
-            "it runs another command or version of tern, or simulates another network"
+/// What a neighbour is told of a failure of the set-up.
+fn report(setup: Setup<'_>, error: &NetError) -> Vec<u8> {
+    let frame = match error {
+        NetError::Aborted { origin, suspect, reason, .. } => frame::abort(origin.party, *suspect, reason),
+        NetError::NeverCame { who, .. } | NetError::Unreachable { who, .. } => {
+            frame::abort(setup.me, Some(who.party), &error.to_string())
         }
-        _ => return format!("{alert:?}"),
+        error => frame::abort(setup.me, None, &error.to_string()),
     };
-    text.to_owned()
+    match setup.network {
+        // The neighbour may already expect the bytes of the simulated network.
+        Some(_) => [&shape::stamp(&frame)[..], &frame].concat(),
+        None => frame,
+    }
+}
+
+/// That time was up says less than any other error; that this party did not come says less than why it did not.
+fn the_more_certain(me: Party, one: NetError, other: NetError) -> NetError {
+    let doubt = |error: &NetError| match error {
+        NetError::NeverCame { .. } => 4,
+        NetError::Aborted { suspect, .. } if *suspect == Some(me) => 3,
+        NetError::Unreachable { .. } => 2,
+        NetError::Unmet { .. } => 1,
+        _ => 0,
+    };
+    if doubt(&one) <= doubt(&other) { one } else { other }
 }

@@ -193,7 +193,9 @@ impl<T: Transport> Tapped<T> {
             | Frame::Finished
             | Frame::Goodbye
             | Frame::Hello { .. }
-            | Frame::Witness { .. } => 0,
+            | Frame::Witness { .. }
+            | Frame::Taken
+            | Frame::Met { .. } => 0,
         };
         if rest.len() < length {
             return Ok(false);
@@ -212,7 +214,9 @@ impl<T: Transport> Tapped<T> {
             | Frame::Finished
             | Frame::Goodbye
             | Frame::Hello { .. }
-            | Frame::Witness { .. } => {
+            | Frame::Witness { .. }
+            | Frame::Taken
+            | Frame::Met { .. } => {
                 self.inner.write(side, &bytes)?;
             }
         }

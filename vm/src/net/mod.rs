@@ -8,7 +8,7 @@
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
 //! | [`transport`](Transport) | two byte streams: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
-//! | [`connect`](fn@connect), [`ping`] | finding each other |
+//! | [`connect`](fn@connect), [`ping`] | finding each other: `meet`, with an end that dials (`dial`), one that is dialed (`endpoint`, `listen`), and what both say first (`line`, `greeting`) |
 //! | [`keys`] | keys for common randomness |
 //! | [`model`](NetworkModel) | a network as two numbers |
 //!
@@ -16,14 +16,19 @@
 //! ends with [`Links::finish`], or with [`Links::abort`] if something fails.
 
 mod connect;
+mod dial;
+mod endpoint;
 mod error;
 mod frame;
+mod greeting;
 mod hosts;
 mod identity;
 mod incoming;
 mod inquest;
 pub mod keys;
+mod line;
 mod links;
+mod listen;
 mod meet;
 pub mod memory;
 mod model;
@@ -36,7 +41,8 @@ mod tcp;
 mod tls;
 mod transport;
 
-pub use connect::{Endpoint, Reach, Setup, Waiting, connect, connect_at, ping};
+pub use connect::{Reach, Setup, Waiting, connect, connect_at, ping};
+pub use endpoint::Endpoint;
 pub use error::{Direction, NetError, Who};
 pub use frame::FrameError;
 pub use hosts::{Host, Hosts, HostsError, TIMEOUT, Timeouts};

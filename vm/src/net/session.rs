@@ -2,7 +2,8 @@
 //!
 //! **Why the unbuffered interface of rustls.** Measured in one thread, AES-128-GCM in records of 16 KiB: `Connection`, over its own
 //! buffers, encrypts 2.6 GB/s and decrypts 2.1 GB/s, since it reads 4 KiB at a time and keeps a vector per record; tokio-rustls is the same plus a task
-//! per link. `UnbufferedConnection` on the buffers of this module does 6.3 and 6.7 GB/s. So tokio drives the handshake, and the engine's
+//! per link. `UnbufferedConnection` on the buffers of this module does 6.3 and 6.7 GB/s. (That was with ring; aws-lc-rs encrypts 1.7 times as fast
+//! in the same run.) So tokio drives the handshake, and the engine's
 //! thread then reads and writes the bare socket.
 
 use std::io::{self, Read as _, Write as _};
@@ -476,7 +477,7 @@ mod tests {
 
     use proptest::prelude::*;
     use rustls::crypto::CryptoProvider;
-    use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls13CipherSuite};
+    use rustls::{CipherSuiteCommon, NamedGroup, SupportedCipherSuite, Tls13CipherSuite};
 
     use super::super::identity::Identity;
     use super::super::tls;
@@ -544,6 +545,34 @@ mod tests {
         assert_eq!(listening.open(&mut [0]), Ok(Read::End));
     }
 
+    /// A party whose key exchange is classical only is refused, whichever end it is.
+    #[test]
+    fn the_key_exchange_is_hybrid_or_there_is_none() {
+        let mut classical = (*tls::provider()).clone();
+        classical.kx_groups = rustls::crypto::aws_lc_rs::DEFAULT_KX_GROUPS
+            .iter()
+            .copied()
+            .filter(|group| group.name() != NamedGroup::X25519MLKEM768)
+            .collect();
+        assert!(!classical.kx_groups.is_empty());
+        let (hybrid, classical) = (tls::provider(), Arc::new(classical));
+        for [one, other] in [[&hybrid, &classical], [&classical, &hybrid]] {
+            let [dialing, _] = ends(one);
+            let [_, listening] = ends(other);
+            let error = shake(&mut [dialing, listening], |_| {}).unwrap_err();
+            assert!(tls::explain(&error).contains("X25519MLKEM768"), "{error}");
+        }
+        let mut ends = ends(&hybrid);
+        assert_eq!(shake(&mut ends, |_| {}), Ok(true));
+        for end in &ends {
+            let group = match &end.end {
+                End::Dialing(end) => end.negotiated_key_exchange_group(),
+                End::Listening(end) => end.negotiated_key_exchange_group(),
+            };
+            assert_eq!(group.unwrap().name(), NamedGroup::X25519MLKEM768);
+        }
+    }
+
     /// AES-GCM keys have a limit, which a long training would reach; here it is reached after a hundred records.
     #[test]
     fn keys_are_renewed_before_they_wear_out() {
@@ -575,7 +604,7 @@ mod tests {
         /// A byte that is changed anywhere in a handshake makes it fail, unless the byte says nothing (such as the version of a plain record);
         /// no call panics afterwards.
         #[test]
-        fn a_handshake_with_a_changed_byte_fails(place in 0..3000usize, change in 1u8..) {
+        fn a_handshake_with_a_changed_byte_fails(place in 0..5000usize, change in 1u8..) {
             let mut ends = ends(&tls::provider());
             let mut passed = 0;
             let result = shake(&mut ends, |bytes| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
-use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate};
@@ -25,9 +25,12 @@ use super::identity::{Fingerprint, Identity};
 #[error("unknown certificate {0}")]
 pub(super) struct Unknown(pub(super) Fingerprint);
 
-/// The cryptography: one cipher suite, the fastest there is on processors with instructions for AES.
+/// The cryptography: one cipher suite, the fastest there is on processors with instructions for AES, and one key exchange. The keys of a run travel
+/// in the sessions, so whoever records a session and breaks its key exchange later, with a quantum computer perhaps, has all that the run kept
+/// secret. X25519MLKEM768 holds as long as one of its two parts does; a party that offers less is another version, and is refused.
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    let mut provider = ring::default_provider();
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
     provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256);
     Arc::new(provider)
 }
@@ -86,6 +89,18 @@ pub(super) fn is_not_tls(error: &Error) -> bool {
                 PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled
             )
     )
+}
+
+/// An error in words that help.
+pub(super) fn explain(error: &Error) -> String {
+    match error {
+        Error::PeerIncompatible(
+            PeerIncompatible::NoKxGroupsInCommon
+            | PeerIncompatible::KeyShareExtensionRequired
+            | PeerIncompatible::NamedGroupsExtensionRequired,
+        ) => "it does not offer the key exchange X25519MLKEM768: is it another version of tern?".to_owned(),
+        error => error.to_string(),
+    }
 }
 
 /// Accepts certificates by their fingerprint.
