@@ -184,7 +184,7 @@ impl Events {
         if let Some(one) = number_of(value) {
             self.last.insert(name.clone(), one);
             let all: Vec<String> = self.last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
-            self.bar.set_message(all.join("  "));
+            self.bar.set_message(say::printable_in_line(&all.join("  ")));
         }
         if let Log::Open(log) = &mut self.log {
             // A full disk must not end a long run.
@@ -249,7 +249,7 @@ impl Events {
         } else if self.bar.is_hidden() {
             say::errln(format_args!("{text}"));
         } else {
-            self.bar.set_message(text);
+            self.bar.set_message(say::printable_in_line(&text));
         }
     }
 

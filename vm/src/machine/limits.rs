@@ -64,7 +64,8 @@ fn in_flight(program: &Program) -> u64 {
             continue;
         }
         let rounds = cost::traffic(program, instr).into_iter();
-        if rounds.len() > 0 {
+        // Inputs come and go piece by piece, into their registers.
+        if rounds.len() > 0 && !matches!(instr, Instr::Input { .. }) {
             flights.push(Flight { rounds, held: held(program, instr) });
         }
     }
