@@ -57,6 +57,26 @@ fn arguments_are_checked() {
     expect_file!["messages/arguments.txt"].assert_eq(&text);
 }
 
+/// What is proposed instead of a secret index compiles as it stands.
+#[test]
+fn the_selection_instead_of_a_secret_index_compiles() {
+    for (x, i) in [("5", ""), ("5, 3", ""), ("5", "4"), ("5, 3", "4")] {
+        let program = format!(
+            "input x: fix[{x}] from party 0\ninput i: int[{i}] from party 1\nfn main() {{\n    output y = x[i] to party 2\n}}\n"
+        );
+        let program = program.replace("int[]", "int");
+        let refused = run("index", &program, &[]).diagnostics;
+        let helps = refused.iter().flat_map(|d| &d.helps).filter_map(|help| help.split_once("select: "));
+        let [(_, help)] = helps.collect::<Vec<_>>()[..] else { panic!("{refused:?}") };
+        let followed = run("index", &program.replace("x[i]", help), &[]);
+        let text = render_all(&followed.diagnostics, &followed.sources, Look::PLAIN);
+        assert!(followed.program.is_some(), "{help}\n{text}");
+        let output = &followed.program.expect("compiled").outputs[0];
+        let shape: Vec<u32> = [i, &x[1..]].concat().split(", ").filter_map(|n| n.parse().ok()).collect();
+        assert_eq!(output.shape, shape, "{help}");
+    }
+}
+
 /// One mistake, one message: the fields that could not be read are not missed.
 #[test]
 fn a_model_that_cannot_be_read_is_one_mistake() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tern_bytecode::Program;
 use tern_bytecode::report::report;
-use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::machine::{Elements, ElementsMut, HostError, Trip, Watch};
 use tern_vm::net::{Links, Party, Side, memory};
 use tern_vm::{Host, Options, Report, emulate, run_party};
 
@@ -27,7 +27,7 @@ pub struct Seen {
 /// The emulator's results; none if a value leaves its range or the program fails.
 pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Option<Seen> {
     let mut host = Tensors { program, inputs, seen: Seen::default() };
-    let options = Options { seed: Some(seed), ranges: true, ..Options::default() };
+    let options = Options { seed: Some(seed), ranges: Watch::Everything, ..Options::default() };
     let report = emulate(program, &mut host, &options).ok()?;
     report.ranges.is_some_and(|ranges| ranges.outside.is_empty()).then_some(host.seen)
 }

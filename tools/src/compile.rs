@@ -190,7 +190,7 @@ fn settings(source: &SourceArgs) -> anyhow::Result<Settings> {
         bail!("--fixed {fixed}: 2 to 64 fraction bits, more bits in all than that, at most 128");
     }
     let ring = match source.ring.as_deref() {
-        None | Some("auto") => (4 * frac).div_ceil(64) * 64,
+        None | Some("auto") => (4 * frac).max(frac + total + 2).div_ceil(64) * 64,
         Some(text) => match text.parse() {
             Ok(ring @ (64 | 128 | 192 | 256)) => ring,
             _ => bail!("--ring {text}: one of 64, 128, 192, 256, auto"),

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tern_bytecode::Program;
-use tern_vm::machine::Report;
+use tern_vm::machine::{Report, Watch};
 
 use crate::SourceArgs;
-use crate::compile::load;
+use crate::compile::{Loaded, load};
 use crate::cores::cores;
 use crate::events::{Audience, Events, peak_memory, start};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::results::{self, Directory};
+use crate::{emulated, ranges};
 use tern_tools::say;
 
 /// What to run, on which data, and what to tell.
@@ -30,7 +31,7 @@ pub(crate) struct EmulateArgs {
     /// Threads that kernels use; by default all cores.
     #[arg(long)]
     threads: Option<usize>,
-    /// Watch ranges: the largest value per source line and the first outside its declared range.
+    /// The long form of what is said about ranges: the largest number per source line, and every line that left its range.
     #[arg(long)]
     ranges: bool,
     /// Report the time per source line.
@@ -53,19 +54,20 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let options = tern_vm::Options {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
-        ranges: args.ranges,
+        ranges: if args.ranges { Watch::Everything } else { Watch::Limits },
         profile: args.profile,
         ..tern_vm::Options::default()
     };
     let report = tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
     host.events.finish();
-    finish(&mut host, &report);
+    finish(&mut host, &report, &loaded, args.ranges);
     if args.profile {
         profile(program, &report);
     }
     host.events.close()?;
-    let held = report.ranges.as_ref().is_none_or(|ranges| ranges.outside.is_empty());
-    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let outside = report.ranges.as_ref().map_or(0, ranges::lines);
+    emulated::remember(program, outside);
+    Ok(if outside == 0 || !args.ranges { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A fault of a run in one line, with its place.
@@ -73,7 +75,7 @@ pub(crate) fn describe(error: tern_vm::RunError) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }
 
-fn finish(host: &mut FileHost<'_>, report: &Report) {
+fn finish(host: &mut FileHost<'_>, report: &Report, loaded: &Loaded, long: bool) {
     if let Some(ranges) = &report.ranges {
         for line in &ranges.lines {
             let place = line.place.as_ref().map_or("-".to_string(), |(f, l)| format!("{f}:{l}"));
@@ -81,9 +83,7 @@ fn finish(host: &mut FileHost<'_>, report: &Report) {
             host.events.emit(&event, Some(&format!("largest at {place}: {}", line.largest)));
         }
         for outside in &ranges.outside {
-            let text = outside.to_string();
-            host.events
-                .emit(&json!({"event": "range", "message": text}), Some(&format!("out of range: {text}")));
+            host.events.emit(&ranges::event(outside), None);
         }
     }
     let seconds = report.elapsed.as_secs_f64();
@@ -97,6 +97,10 @@ fn finish(host: &mut FileHost<'_>, report: &Report) {
         report.bits() as f64 / 8e6
     );
     host.events.emit(&done, Some(&text));
+    // Last, where it is read; on standard error, which stays when the results go elsewhere.
+    if let Some(text) = report.ranges.as_ref().and_then(|found| ranges::paragraph(loaded, found, long)) {
+        say::errln(format_args!("warning: {text}"));
+    }
 }
 
 /// Time by source line, the slowest first.

@@ -318,11 +318,12 @@ impl Wanted<'_> {
             }
             (None, _) => bail!(self.no_file(&specs[0], data)),
         };
-        let encode = |(input, prepared): (&Input, data::Prepared)| {
-            let encoded = prepared.encode(input.frac, self.program.header.total).map_err(message)?;
+        let encode = |prepared: data::Prepared| {
+            let encoded =
+                prepared.encode(self.program.header.frac, self.program.header.total).map_err(message)?;
             Ok(Provided::Clear(encoded.into()))
         };
-        self.inputs().zip(prepared).map(encode).collect()
+        prepared.into_iter().map(encode).collect()
     }
 
     /// A party's shares of it.

@@ -211,8 +211,12 @@ codes! {
     // ---- R: ranges
     /// Until it is rounded, a product has the fraction bits of both factors, and the ring must have room for all its bits and one more.
     /// How large it may get follows from what is known of the factors, and at worst from the bits of `fix`: `--fixed`
-    /// says how many there are, and `--ring auto` takes a ring of four times the fraction bits, in which the contract alone leaves room enough.
+    /// says how many there are, and `--ring auto` takes a ring of four times the fraction bits, and more where the total bits ask for it.
     R001 = "a product that does not fit the ring",
+    /// A constant that becomes secret, or that a variable begins with, must be a number of its type: `fix` holds what is below
+    /// 2^(total - f - 1) in absolute value, `int` what is below 2^(total - 1). `--fixed f,total` chooses both. Factors are not concerned:
+    /// constants that secrets are multiplied with may have any size.
+    R002 = "a constant that its type does not hold",
     /// A public number that is computed at run time has as many fraction bits as `fix` when it meets a secret. If it is smaller than
     /// the last of them it vanishes, and if it is near to it most of its digits do. Constants keep their digits whatever their
     /// size, so the small part of the factor should be one:

@@ -101,6 +101,8 @@ pub struct Range {
     pub high: f64,
     /// Where that is said.
     pub line: Line,
+    /// Where the function says it that is called there.
+    pub inner: Line,
 }
 
 /// The whole program.

@@ -31,7 +31,7 @@ pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
         .iter()
         .filter_map(|r| {
             let at = *position.get(&r.op)?;
-            Some(RangeCheck { at, frac: r.frac, low: r.low, high: r.high, line: r.line })
+            Some(RangeCheck { at, frac: r.frac, low: r.low, high: r.high, line: r.line, inner: r.inner })
         })
         .collect();
     program.views = registers.views;

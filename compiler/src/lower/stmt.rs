@@ -261,6 +261,18 @@ impl<'a> Lowerer<'a> {
         message: Option<&'a ast::Text>,
         span: Span,
     ) {
+        let origin = self.at(span);
+        self.requirement(value, range, message, span);
+        self.builder.origin = origin;
+    }
+
+    fn requirement(
+        &mut self,
+        value: &'a Expr,
+        range: Option<&'a ast::Range>,
+        message: Option<&'a ast::Text>,
+        span: Span,
+    ) {
         let found = self.expr(value, None);
         let Some(range) = range else {
             match found {
@@ -290,7 +302,7 @@ impl<'a> Lowerer<'a> {
                     self.require_failed(span, message, &found);
                 }
             }
-            // A range of a secret is a promise that nobody can check here: `assume` narrows, the emulator's range mode checks.
+            // A range of a secret is a promise that nobody can check here: `assume` narrows, the emulator checks.
             Value::Tensor(t) => self.note_range(t, bounds, value),
             Value::Error => {}
             other => {

@@ -137,7 +137,8 @@ impl LateTruncation {
 
     /// Whether a sum can be truncated instead of its terms: by the contract, or by their ranges.
     fn sum_fits(&self, cx: &Rewriter, inst: &Inst, bits: u32) -> bool {
-        if self.fits(cx, cx.ty(inst.results[0]).frac + bits, bits) {
+        let result = inst.results[0];
+        if !self.ranges.is_difference(result) && self.fits(cx, cx.ty(result).frac + bits, bits) {
             return true;
         }
         let [a, b] = [inst.args[0], inst.args[1]].map(|term| self.ranges.whole(cx.program, term).raise(bits));

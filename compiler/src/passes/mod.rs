@@ -8,6 +8,7 @@
 //! products may have a plain operand. Signs have their widths, selections by one bit share its half, and what is only
 //! assumed of ranges stands in `assume`.
 
+pub mod compared;
 pub mod convolutions;
 pub mod cost;
 pub mod cse;

@@ -3,16 +3,18 @@
 //! - [`Op::Sign`] gets the smallest width that its operand's range fits.
 //! - Bits whose value is known become constants, and selections by them what they select.
 //! - A truncation whose operand may be beyond the ring's head-room is an error ([`Code::R001`]): its result would be wrong.
+//! - A constant that becomes secret although its type does not hold it is an error ([`Code::R002`]).
 //! - A public factor that may be smaller than one step of its scale deserves a warning ([`Code::R004`]): it loses its digits, or vanishes.
 
 use num_rational::BigRational;
-use num_traits::{One, Zero};
+use num_traits::{One, ToPrimitive, Zero};
 
 use super::graph::{Graph, Rewriter, Rules, rewrite};
-use super::interval::Interval;
-use super::ranges::{Basis, Ranges, largest, truncates};
+use super::interval::{Interval, power};
+use super::pattern;
+use super::ranges::{Basis, Ranges, contract, largest, truncates};
 use crate::diagnostics::{Code, Diagnostic, Span};
-use crate::ir::{Const, Inst, Kind, Op, Origin, Program, Type, ValueId};
+use crate::ir::{Const, Inst, Kind, Op, Origin, Program, Settings, Type, ValueId};
 
 /// Narrows comparisons and reports what does not fit.
 pub fn run(program: &mut Program, messages: &mut Vec<Diagnostic>) {
@@ -35,6 +37,7 @@ impl Rules for Narrow {
         match inst.op {
             Op::Trunc { bits } => self.check_room(cx, inst, bits),
             Op::Mul | Op::Contract(_) => self.check_factors(cx, inst),
+            Op::Promote => self.check_constant(cx, inst),
             _ => {}
         }
         let value = match inst.op {
@@ -62,7 +65,8 @@ impl Rules for Narrow {
 
 impl Narrow {
     fn narrowed(&mut self, cx: &mut Rewriter, inst: &Inst, width: u32) -> Option<ValueId> {
-        let needed = self.ranges.whole(cx.program, inst.args[0]).width().min(cx.program.settings.ring);
+        let range = self.ranges.compared(cx.program, &cx.graph, inst.args[0]);
+        let needed = range.width().min(cx.program.settings.ring);
         (width == 0 || needed < width).then(|| cx.emit(self, Op::Sign { width: needed }, &inst.args))
     }
 
@@ -93,6 +97,19 @@ impl Narrow {
         }
         let (ring, frac) = (cx.program.settings.ring, cx.ty(operand).frac);
         self.report(Code::R001, inst.origin, || no_room(&range, ring, frac, inst.origin));
+    }
+
+    /// Constants that become secret: no protocol could tell one that does not fit from another number.
+    fn check_constant(&mut self, cx: &Rewriter, inst: &Inst) {
+        let Some(constant) = pattern::constant(&cx.graph, inst.args[0]) else { return };
+        let (settings, frac) = (cx.program.settings, constant.ty.frac);
+        let range = self.ranges.whole(cx.program, inst.args[0]);
+        let held = contract(&settings, frac);
+        if !held.contains(&range) {
+            let worst = if held.high < range.high { &range.high } else { &range.low };
+            let number = BigRational::new(worst.clone(), power(frac));
+            self.report(Code::R002, inst.origin, || not_held(&number, &settings, frac, inst.origin));
+        }
     }
 
     /// Public factors that are not constants: those are stored with all their digits.
@@ -147,6 +164,27 @@ fn no_room(range: &Interval, ring: u32, frac: u32, origin: Origin) -> Diagnostic
         .why("a product has the fraction bits of both factors until it is rounded; beyond the room the result would be wrong")
         .help("--ring auto")
         .help("assume(e, low, high) of a factor, if it is smaller than `fix` allows")
+}
+
+fn not_held(number: &BigRational, settings: &Settings, frac: u32, origin: Origin) -> Diagnostic {
+    let (name, point) = if frac == 0 { ("int", 0) } else { ("fix", settings.frac) };
+    let text = match number.to_f64() {
+        Some(double) if double.abs() < 1e15 => format!("{double}"),
+        Some(double) => format!("{double:e}"),
+        None => number.to_string(),
+    };
+    let digits = number.to_integer().magnitude().bits() as u32;
+    let total = digits + 1 + point;
+    let magnitude = i64::from(settings.total) - 1 - i64::from(point);
+    let mut diagnostic = Diagnostic::error(Code::R002, format!("{name} does not hold {text} here"))
+        .at(origin.user, format!("{name} holds what is below 2^{magnitude} in absolute value"));
+    if origin.inner != origin.user {
+        diagnostic = diagnostic.label(origin.inner, "here");
+    }
+    if total <= 128 {
+        diagnostic = diagnostic.help(format!("more bits in all:  --fixed {},{total}", settings.frac));
+    }
+    diagnostic
 }
 
 fn small_factor(low: f64, high: f64, frac: u32, origin: Origin) -> Diagnostic {

@@ -8,14 +8,19 @@
 //!   [`Op::Assume`] is true. Where the contract or an assumption says more than could be computed, the value is
 //!   [assumed](Ranges::is_assumed), which the emulator's range mode checks.
 //!
+//! Differences that are only compared with zero, or chosen ([`super::compared`]), are no numbers that the source names: the contract does not speak
+//! of them, they have the range that their operands give them. Where a difference is used otherwise as well, it is promised, and a comparison of
+//! it still goes by what was [computed](Ranges::compared).
+//!
 //! Carried values of loops have the contract's range. A selection by the sign of a value narrows that value: a rectified number is
 //! not negative, the larger of two is not below either. The rules, operation by operation, are in [`super::transfer`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
+use super::compared;
 use super::graph::Graph;
 use super::interval::{Interval, power};
 use super::reals::{self, Reals};
@@ -45,8 +50,10 @@ pub enum Extent {
 pub struct Ranges {
     basis: Basis,
     extents: Vec<Option<Extent>>,
-    /// Values of which the contract or an assumption says more than what can be computed.
-    assumed: HashSet<ValueId>,
+    /// Values of which the contract or an assumption says more than what can be computed, with what was computed.
+    assumed: HashMap<ValueId, Interval>,
+    /// Differences that are only compared or chosen, of which the contract says nothing.
+    differences: HashSet<ValueId>,
 }
 
 /// The ring integers that a `fix` of this scale may be: those whose truncation to the program's fraction bits fits its total
@@ -80,7 +87,12 @@ pub fn raw(low: &BigRational, high: &BigRational, frac: u32) -> Interval {
 impl Ranges {
     /// Analyses a program.
     pub fn of(program: &Program, graph: &Graph, basis: Basis) -> Ranges {
-        let mut ranges = Ranges { basis, extents: vec![None; program.values.len()], assumed: HashSet::new() };
+        let mut ranges = Ranges {
+            basis,
+            extents: vec![None; program.values.len()],
+            assumed: HashMap::new(),
+            differences: HashSet::new(),
+        };
         ranges.block(program, graph, &program.body);
         ranges
     }
@@ -120,7 +132,31 @@ impl Ranges {
 
     /// Whether the range of a value is taken on trust; never on [`Basis::Proof`].
     pub fn is_assumed(&self, value: ValueId) -> bool {
-        self.assumed.contains(&value)
+        self.assumed.contains_key(&value)
+    }
+
+    /// The range of a value that is compared with zero. A difference is as wide as its operands make it, though the same difference
+    /// is a number of the source elsewhere: the contract of the operands is enough for the sign to be right.
+    pub fn compared(&self, program: &Program, graph: &Graph, value: ValueId) -> Interval {
+        let settled = || self.whole(program, value);
+        let Some(def) = graph.def(value) else { return settled() };
+        match def.op {
+            Op::Sub => self.assumed.get(&value).cloned().unwrap_or_else(settled),
+            Op::Neg => self.compared(program, graph, def.args[0]).neg(),
+            Op::Reshape(_) | Op::Permute(_) | Op::Slice { .. } | Op::Broadcast(_) | Op::Reshare => {
+                self.compared(program, graph, def.args[0])
+            }
+            Op::Trunc { bits } => {
+                let operand = self.compared(program, graph, def.args[0]);
+                if truncates(&program.settings, &operand, bits) { operand.truncate(bits) } else { settled() }
+            }
+            _ => settled(),
+        }
+    }
+
+    /// Whether a value is a difference that is only compared or chosen, so that the contract says nothing of it.
+    pub fn is_difference(&self, value: ValueId) -> bool {
+        self.differences.contains(&value)
     }
 
     /// Whether a value was met.
@@ -132,6 +168,9 @@ impl Ranges {
     pub fn define(&mut self, program: &Program, graph: &Graph, inst: &Inst) {
         for (i, result) in inst.results.iter().enumerate() {
             let computed = transfer::range(self, program, graph, inst, i);
+            if compared::is_difference(graph, inst, *result, |v| self.is_difference(v)) {
+                self.differences.insert(*result);
+            }
             let settled = match computed {
                 Extent::Whole(interval) => Extent::Whole(self.settle(program, inst, *result, interval)),
                 Extent::Real(reals) => Extent::Real(reals),
@@ -152,7 +191,9 @@ impl Ranges {
         let ty = program.ty(result);
         let promised = match (&inst.op, self.basis) {
             (Op::Assume { low, high }, Basis::Contract) => raw(low, high, ty.frac),
-            (op, Basis::Contract) if ty.is_ring() && is_promised(op) => contract(&program.settings, ty.frac),
+            (op, Basis::Contract) if ty.is_ring() && is_promised(op) && !self.is_difference(result) => {
+                contract(&program.settings, ty.frac)
+            }
             _ if ty.is_ring() && !Interval::signed(program.settings.ring).contains(&computed) => {
                 return Interval::signed(program.settings.ring);
             }
@@ -165,8 +206,9 @@ impl Ranges {
             return computed;
         }
         // An empty intersection is a program that cannot keep its word: range mode will tell.
-        self.assumed.insert(result);
-        computed.intersection(&promised).unwrap_or(promised)
+        let settled = computed.intersection(&promised).unwrap_or(promised);
+        self.assumed.insert(result, computed);
+        settled
     }
 
     fn set(&mut self, value: ValueId, extent: Extent) {

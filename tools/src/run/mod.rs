@@ -21,6 +21,7 @@ use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeout
 use crate::SourceArgs;
 use crate::compile::{Loaded, load};
 use crate::cores::{cores, third_of_cores};
+use crate::emulated;
 use crate::events::{Audience, Events, start};
 use crate::host::{Files, Outputs};
 use crate::memory;
@@ -103,6 +104,9 @@ pub(crate) struct Seat {
 /// `tern run`.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
+    if let Some(note) = emulated::note(&loaded.program) {
+        say::errln(format_args!("{note}"));
+    }
     let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
         return three_parties(args, &loaded);
     };

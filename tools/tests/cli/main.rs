@@ -1,5 +1,6 @@
 //! The `tern` command as a user meets it.
 
+mod cases;
 mod doc;
 mod inspect;
 mod messages;

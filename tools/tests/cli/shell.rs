@@ -56,6 +56,7 @@ impl Shell {
     fn run(&mut self, args: &str) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tern"));
         command.args(args.split_whitespace()).current_dir(self.folder.path());
+        command.env("XDG_STATE_HOME", self.folder.path().join("state"));
         let output = command.output().expect("the command was built with its tests");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
         let (out, err) = (text(output.stdout), text(output.stderr));

@@ -267,7 +267,7 @@ pub struct Line {
     pub line: u32,
 }
 
-/// A value that the program is assumed to keep within bounds; the emulator's range mode checks it.
+/// A value that the program is assumed to keep within bounds; the emulator checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RangeCheck {
     /// The instruction that computes the value.
@@ -278,8 +278,10 @@ pub struct RangeCheck {
     pub low: f64,
     /// Largest allowed value.
     pub high: f64,
-    /// Where that is said: a call of a function, far from where the value was computed.
+    /// Where the user says that: a call of a function, far from where the value was computed.
     pub line: Line,
+    /// Where the function says it; the same line, if it is no other's.
+    pub inner: Line,
 }
 
 /// A whole program.

@@ -48,7 +48,7 @@ macro_rules! for_each_instruction {
                 RealUnary = real_unary { dst: write[Real] Reg, op: imm RealUnary, a: read[Real] Reg } in_place,
                 /// An operation of two IEEE doubles.
                 RealBinary = real_binary { dst: write[Real] Reg, op: imm RealBinary, a: read[Real] Reg, b: read[Real] Reg } in_place,
-                /// An operation of two 64-bit integers; arithmetic wraps, division by zero is a run-time fault.
+                /// An operation of two 64-bit integers; a result beyond them and division by zero are run-time faults.
                 IntBinary = int_binary { dst: write[Int] Reg, op: imm IntBinary, a: read[Int] Reg, b: read[Int] Reg } in_place,
                 /// 1 where the comparison holds, else 0.
                 Compare = compare { dst: write[Int] Reg, op: imm Comparison, a: read[Real Int] Reg, b: read[Real Int] Reg },
@@ -56,11 +56,12 @@ macro_rules! for_each_instruction {
                 Choose = choose { dst: write[Plain Real Int] Reg, cond: read[Int] Reg, a: read[Plain Real Int] Reg, b: read[Plain Real Int] Reg },
                 /// Integers as doubles.
                 IntToReal = int_to_real { dst: write[Real] Reg, a: read[Int] Reg },
-                /// The largest integer not above; saturates at the ends of i64, NaN becomes 0.
+                /// The largest integer not above; what is none of 64 bits is a run-time fault.
                 RealToInt = real_to_int { dst: write[Int] Reg, a: read[Real] Reg },
-                /// Ring elements from public numbers: `a` times 2^`frac`, rounded to the nearest integer, ties away from zero.
+                /// Ring elements from public numbers: `a` times 2^`frac`, rounded to the nearest integer, ties away from zero. A number beyond the header's
+                /// total bits is a run-time fault.
                 Encode = encode { dst: write[Plain] Reg, a: read[Real Int] Reg, frac: imm u32 },
-                /// Numbers from public ring elements: the signed value divided by 2^`frac`; integers are rounded down and saturate.
+                /// Numbers from public ring elements: the signed value divided by 2^`frac`; integers are rounded down, and a run-time fault beyond 64 bits.
                 Decode = decode { dst: write[Real Int] Reg, a: read[Plain] Reg, frac: imm u32 },
                 /// A random order of `0..n`, then, up to the register's length, uniform picks from `0..n`; known to all.
                 Shuffle = shuffle { dst: write[Int] Reg, n: imm u32 },

@@ -157,7 +157,8 @@ fn headers() {
     refused(None, "party that is not", |b| b.program.outputs[0].to = Place::Party(200));
     refused(None, "more fraction bits", |b| b.program.inputs[0].frac = 64);
     refused(None, "more fraction bits", |b| b.program.outputs[0].frac = u32::MAX);
-    let range = |at, frac| RangeCheck { at, frac, low: 0.0, high: 1.0, line: Line { file: 0, line: 1 } };
+    let line = Line { file: 0, line: 1 };
+    let range = |at, frac| RangeCheck { at, frac, low: 0.0, high: 1.0, line, inner: line };
     refused(None, "a declared range", |b| b.program.ranges.push(range(0, 0)));
     refused(None, "a declared range", |b| {
         push(&mut b.program, Instr::Neg { dst: Reg(0), a: Reg(0) });

@@ -5,7 +5,7 @@
 //! multiplied by the exact factor. Only standardised values are doubles that were rounded before.
 
 use super::array::{Number, Values, each_type};
-use super::error::{DataError, Problem};
+use super::error::{DataError, Precision, Problem};
 use super::prepare::{Content, Prepared, fill_one_hot, fill_standardised};
 use super::spec::{Element, Ratio};
 use num_bigint::BigInt;
@@ -31,6 +31,7 @@ impl Prepared {
     /// # Errors
     /// D017, naming the first value that does not fit.
     pub fn encode(self, frac: u32, bits: u32) -> Result<Encoded, DataError> {
+        let fixed = frac;
         let frac = if self.spec().element == Element::Fix { frac } else { 0 };
         let factor = match &self.content {
             Content::Scaled { scale, .. } | Content::OneHot { scale, .. } => Factor::new(*scale, frac),
@@ -43,7 +44,9 @@ impl Prepared {
             None => Ok(encoded),
             Some(element) => {
                 let (index, value) = encoded.input.found(element);
-                Err(encoded.input.origin.blame(Problem::Overflow { index, value, frac, bits }))
+                let needed = encoded.needed_bits();
+                let precision = Box::new(Precision { frac: fixed, bits, needed });
+                Err(encoded.input.origin.blame(Problem::Overflow { index, value, precision }))
             }
         }
     }
@@ -90,10 +93,10 @@ impl Encoded {
         }
     }
 
-    /// The first element that needs more bits.
+    /// The first element that needs more bits. The most negative number is none: its negative would not fit.
     fn first_beyond(&self, bits: u32) -> Option<usize> {
-        let limit = 1i128 << (bits - 1);
-        let fits = |raw: i128| (-limit..limit).contains(&raw);
+        let limit = 1u128 << (bits - 1);
+        let fits = |raw: i128| raw.unsigned_abs() < limit;
         if self.table.as_ref().is_some_and(|table| table.iter().all(|&raw| fits(raw))) {
             return None;
         }
@@ -104,6 +107,13 @@ impl Encoded {
             }
         });
         first
+    }
+
+    /// The bits that all elements fit, the sign included; 128 if they fit none that there are.
+    fn needed_bits(&self) -> u32 {
+        let mut most = 0;
+        self.fill(0..self.len(), |_, raw| most = most.max(raw.unsigned_abs()));
+        u128::BITS - most.leading_zeros() + 1
     }
 }
 

@@ -72,13 +72,24 @@ pub enum Problem {
     /// A value outside what the program declares.
     OutOfRange { index: Vec<usize>, value: String, becomes: Option<String>, low: String, high: String },
     /// A value that the program's precision cannot hold.
-    Overflow { index: Vec<usize>, value: String, frac: u32, bits: u32 },
+    Overflow { index: Vec<usize>, value: String, precision: Box<Precision> },
     /// An option that means nothing for this input.
     Option { option: &'static str, reason: &'static str },
     /// The tensors of a file are not those of a model.
     Model { mismatches: Vec<Mismatch> },
     /// A single tensor where a model is expected.
     OneOfModel,
+}
+
+/// The precision that was too small, and the one that is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precision {
+    /// Fraction bits of `fix`.
+    pub frac: u32,
+    /// Bits of a number in all, with sign.
+    pub bits: u32,
+    /// Bits that all values of the input fit; more than 127 if none are enough.
+    pub needed: u32,
 }
 
 /// An error in the form of the compiler's messages, to be rendered like them.

@@ -1,9 +1,9 @@
 //! The wording of messages about data files.
 
 use super::array::shape_text;
-use super::error::Problem;
+use super::error::{Precision, Problem};
 use super::model::Mismatch;
-use super::spec::{InputSpec, Options};
+use super::spec::{Element, InputSpec, Options};
 use std::path::Path;
 
 impl Problem {
@@ -150,7 +150,7 @@ impl Problem {
                 vec![format!("labels are whole numbers from 0 to {}", classes.saturating_sub(1))]
             }
             Problem::OutOfRange { .. } => one("correct the file, or the range in the declaration"),
-            Problem::Overflow { frac, bits, .. } => hints.precision(*frac, *bits),
+            Problem::Overflow { precision, .. } => hints.precision(precision),
             Problem::Option { option, .. } => vec![format!("leave `{option}` out")],
             Problem::Model { .. } => one(
                 "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]",
@@ -237,13 +237,18 @@ impl Hints<'_> {
         vec![input.line(&input.shape, &Options { one_hot: true, ..input.options.clone() })]
     }
 
-    fn precision(&self, frac: u32, bits: u32) -> Vec<String> {
-        let whole = bits.saturating_sub(frac + 1);
-        let mut helps = vec![format!(
-            "fix has {whole} bits before the point here; compile with more:  --fixed {}",
-            2 * frac
-        )];
-        if let Some(input) = self.input.filter(|input| !input.options.standardise) {
+    fn precision(&self, precision: &Precision) -> Vec<String> {
+        let Precision { frac, bits, needed } = *precision;
+        let whole = self.input.is_some_and(|input| input.element != Element::Fix);
+        let (name, point) = if whole { ("int", 0) } else { ("fix", frac) };
+        let magnitude = bits.saturating_sub(point + 1);
+        let holds = format!("{name} holds what is below 2^{magnitude} in absolute value here");
+        let mut helps = vec![if needed < u128::BITS {
+            format!("{holds}; compile with more bits in all:  --fixed {frac},{needed}")
+        } else {
+            format!("{holds}, and at most 2^{} with any precision: scale it down", 126 - point.min(126))
+        }];
+        if let Some(input) = self.input.filter(|input| !whole && !input.options.standardise) {
             let options = Options { standardise: true, scale: None, ..input.options.clone() };
             helps.push(input.line(&input.shape, &options));
         }

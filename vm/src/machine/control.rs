@@ -11,7 +11,7 @@ use super::host::{Host, Trip};
 use super::limits::available;
 use super::memory::Memory;
 use super::public;
-use super::range::RangeMonitor;
+use super::range::{RangeMonitor, Watch};
 use super::report::{Report, Tally};
 use super::seed::Seeds;
 use crate::par::Threads;
@@ -26,8 +26,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Threads that kernels may use; 0 counts as 1.
     pub threads: usize,
-    /// Whether to watch the ranges of values (emulator).
-    pub ranges: bool,
+    /// How closely to watch the ranges of values (emulator).
+    pub ranges: Watch,
     /// Whether to measure the time of every instruction.
     pub profile: bool,
     /// Bytes that the program may take; by default as many as the machine, or this process's control group, has.
@@ -36,7 +36,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: None, threads: 1, ranges: false, profile: false, memory_limit: available().bytes }
+        let memory_limit = available().bytes;
+        Self { seed: None, threads: 1, ranges: Watch::Nothing, profile: false, memory_limit }
     }
 }
 
@@ -64,7 +65,7 @@ pub fn run<B: Backend>(
     let mut machine = Machine {
         nesting: Nesting::of(program)?,
         public: program.code.iter().map(|instr| is_public(program, instr)).collect(),
-        ranges: options.ranges.then(|| RangeMonitor::new(program)),
+        ranges: RangeMonitor::new(program, options.ranges),
         tally: Tally::new(program, options.profile),
         memory: memory(program, options.memory_limit)?,
         program,
@@ -145,7 +146,7 @@ impl<B: Backend> Machine<'_, B> {
         work: impl FnOnce(&mut B, &mut Context<'_, B::Element>) -> Result<(), RunError>,
     ) -> Result<u32, RunError> {
         if let Some(ranges) = &mut self.ranges {
-            ranges.before(at, &self.trips, &self.memory);
+            ranges.before(at, &self.trips, &self.memory, self.threads);
         }
         let iteration = self.trips.last().map_or(0, |trip| trip.iteration);
         let mut context = Context {
@@ -159,7 +160,7 @@ impl<B: Backend> Machine<'_, B> {
         };
         work(self.backend, &mut context)?;
         if let Some(ranges) = &mut self.ranges {
-            ranges.after(at, &self.trips, &self.memory);
+            ranges.after(at, &self.trips, &self.memory, self.threads);
         }
         Ok(at + 1)
     }

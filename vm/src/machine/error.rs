@@ -62,6 +62,27 @@ pub enum Fault {
     /// Public integers, divided by zero.
     #[error("division of public integers by zero")]
     DivisionByZero,
+    /// A public number that the program's precision cannot hold, where it meets secrets.
+    #[error(
+        "the public number {value} is beyond {what}, which holds what is below {bound} in absolute value (--fixed)"
+    )]
+    Unrepresentable {
+        /// The number; `inf` and `NaN` are none.
+        value: String,
+        /// `fix` or `int`.
+        what: &'static str,
+        /// All numbers of the precision are below it in absolute value.
+        bound: f64,
+    },
+    /// A public number that is needed as a whole number of 64 bits.
+    #[error("the public number {value} is no whole number of 64 bits")]
+    NotWhole {
+        /// The number.
+        value: f64,
+    },
+    /// Arithmetic of public whole numbers beyond 64 bits.
+    #[error("a result of public whole numbers is beyond 64 bits")]
+    IntegerOverflow,
     /// Loops within loops that run more often than 64 bits count.
     #[error("the loops around this one run more than 2^64 times in all")]
     TooManyIterations,

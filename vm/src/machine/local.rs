@@ -40,8 +40,8 @@ pub fn execute<R: Ring>(context: &mut Context<'_, R>, instr: &Instr) -> Result<(
         Instr::MulPlain { dst, a, b } => zip(context, dst, a, b, |a: R, b| a * b),
         Instr::Contract { dst, a, b, axes } => product(context, dst, a, b, axes)?,
         Instr::Sum { dst, a, axes } => match context.kind(dst) {
-            Kind::Real => sum_in_order(context, dst, a, axes, |a: f64, b| a + b)?,
-            Kind::Int => sum_in_order(context, dst, a, axes, i64::wrapping_add)?,
+            Kind::Real => sum_in_order(context, dst, a, axes, |a: f64, b| Some(a + b))?,
+            Kind::Int => sum_in_order(context, dst, a, axes, i64::checked_add)?,
             Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Bit => {
                 sum(context, dst, a, axes)
             }
@@ -223,7 +223,7 @@ fn sum_in_order<R: Ring, T: Cell<R>>(
     dst: Reg,
     a: Reg,
     axes: u32,
-    add: impl Fn(T, T) -> T,
+    add: impl Fn(T, T) -> Option<T>,
 ) -> Result<(), RunError> {
     let layout = context.memory.layout(a).clone();
     let target = summed(&row_major(context.memory.layout(dst)), &layout, axes);
@@ -232,7 +232,7 @@ fn sum_in_order<R: Ring, T: Cell<R>>(
     let mut index = vec![0; target.axes.len()];
     for term in terms {
         let at: usize = index.iter().zip(&target.axes).map(|(i, axis)| i * axis.stride as usize).sum();
-        sums[at] = add(sums[at], term);
+        sums[at] = add(sums[at], term).ok_or(Fault::IntegerOverflow)?;
         advance(&mut index, &target);
     }
     context.memory.store(context.threads, dst, &sums);

@@ -1,11 +1,13 @@
 //! The virtual machine: control flow, public values, and the protocol back-end's cue.
 //!
-//! - [`run`] executes a program: loops and branches here ([`control`]), public arithmetic in [`public`], whatever moves or adds values that
+//! - [`run`] executes a program: loops and branches here ([`control`]), public arithmetic in [`public`], what of it may have no result in
+//!   [`checked`], whatever moves or adds values that
 //!   everybody knows in [`local`], the rest by the back-end.
 //! - [`memory`] holds what everybody knows, and in the emulator everything.
 //! - [`Host`] is the outside: data, results, progress.
 //! - [`Report`] is what a run was: rounds, traffic, time; with the emulator on request the ranges of values ([`range`]).
 
+mod checked;
 mod context;
 mod control;
 mod error;
@@ -23,6 +25,6 @@ pub use control::{Options, run};
 pub use error::{Fault, HostError, RunError, place};
 pub use host::{Elements, ElementsMut, Host, RunId, Trip};
 pub use memory::Memory;
-pub use range::{LineRange, RangeReport, Violation, Wrong};
+pub use range::{LineRange, RangeReport, Violation, Watch, Wrong};
 pub use report::{Measured, Report};
 pub use seed::{Purpose, Seeds};

@@ -1,11 +1,12 @@
 //! The table's `public` section: arithmetic on values that everybody knows.
 
-use tern_bytecode::instr::{Comparison, IntBinary, RealBinary, RealUnary};
+use tern_bytecode::instr::{Comparison, RealBinary, RealUnary};
 use tern_bytecode::program::Constant;
 use tern_bytecode::{Instr, Kind, Reg};
 
+use super::checked;
 use super::context::Context;
-use super::error::{Fault, RunError};
+use super::error::RunError;
 use super::local;
 use super::memory::Cell;
 use super::seed::Purpose;
@@ -15,17 +16,16 @@ use crate::ring::{Ring, views};
 pub(super) fn execute<R: Ring>(context: &mut Context<'_, R>, instr: &Instr) -> Result<(), RunError> {
     match *instr {
         Instr::Constant { dst, pool } => constant(context, dst, pool),
-        Instr::Iota { dst, start, step } => iota(context, dst, start, step),
+        Instr::Iota { dst, start, step } => return checked::iota(context, dst, start, step),
         Instr::RealUnary { dst, op, a } => local::map(context, dst, a, real_unary(op)),
         Instr::RealBinary { dst, op, a, b } => local::zip(context, dst, a, b, real_binary(op)),
-        Instr::IntBinary { dst, op, a, b } => return integers(context, dst, op, a, b),
+        Instr::IntBinary { dst, op, a, b } => return checked::integers(context, dst, op, a, b),
         Instr::Compare { dst, op, a, b } => compare(context, dst, op, a, b),
         Instr::Choose { dst, cond, a, b } => return choose(context, dst, cond, a, b),
         Instr::IntToReal { dst, a } => local::convert(context, dst, a, |a: i64| a as f64),
-        // the cast saturates and takes NaN to 0
-        Instr::RealToInt { dst, a } => local::convert(context, dst, a, |a: f64| a.floor() as i64),
-        Instr::Encode { dst, a, frac } => encode(context, dst, a, frac),
-        Instr::Decode { dst, a, frac } => decode(context, dst, a, frac),
+        Instr::RealToInt { dst, a } => return checked::floor(context, dst, a),
+        Instr::Encode { dst, a, frac } => return checked::encode(context, dst, a, frac),
+        Instr::Decode { dst, a, frac } => return checked::decode(context, dst, a, frac),
         Instr::Shuffle { dst, n } => return shuffle(context, dst, n),
         Instr::PublicUniform { dst } => return uniform(context, dst),
         Instr::Metric { name, a } => return metric(context, name, a),
@@ -63,12 +63,6 @@ fn sign_extended<R: Ring>(bytes: &[u8]) -> R {
     element
 }
 
-fn iota<R: Ring>(context: &mut Context<'_, R>, dst: Reg, start: i64, step: i64) {
-    let len = context.memory.layout(dst).len() as i64;
-    let values: Vec<i64> = (0..len).map(|i| start.wrapping_add(step.wrapping_mul(i))).collect();
-    context.memory.store(context.threads, dst, &values);
-}
-
 fn real_unary(op: RealUnary) -> fn(f64) -> f64 {
     match op {
         RealUnary::Neg => |a| -a,
@@ -93,42 +87,6 @@ fn real_binary(op: RealBinary) -> fn(f64, f64) -> f64 {
         RealBinary::Min => f64::min,
         RealBinary::Max => f64::max,
     }
-}
-
-fn int_binary(op: IntBinary) -> fn(i64, i64) -> i64 {
-    match op {
-        IntBinary::Add => i64::wrapping_add,
-        IntBinary::Sub => i64::wrapping_sub,
-        IntBinary::Mul => i64::wrapping_mul,
-        IntBinary::Div => |a, b| a.wrapping_div(b) - i64::from(rounds_up(a, b)),
-        IntBinary::Rem => |a, b| a.wrapping_rem(b) + if rounds_up(a, b) { b } else { 0 },
-        IntBinary::And => |a, b| a & b,
-        IntBinary::Or => |a, b| a | b,
-        IntBinary::Xor => |a, b| a ^ b,
-        IntBinary::Min => i64::min,
-        IntBinary::Max => i64::max,
-    }
-}
-
-/// Whether the processor's division, towards zero, gives more than the largest integer not above a / b.
-fn rounds_up(a: i64, b: i64) -> bool {
-    let rest = a.wrapping_rem(b);
-    rest != 0 && (rest < 0) != (b < 0)
-}
-
-fn integers<R: Ring>(
-    context: &mut Context<'_, R>,
-    dst: Reg,
-    op: IntBinary,
-    a: Reg,
-    b: Reg,
-) -> Result<(), RunError> {
-    let divides = matches!(op, IntBinary::Div | IntBinary::Rem);
-    if divides && context.memory.load::<i64>(context.threads, b)?.contains(&0) {
-        return Err(Fault::DivisionByZero.into());
-    }
-    local::zip(context, dst, a, b, int_binary(op));
-    Ok(())
 }
 
 fn compare<R: Ring>(context: &mut Context<'_, R>, dst: Reg, op: Comparison, a: Reg, b: Reg) {
@@ -179,31 +137,6 @@ fn choose<R: Ring>(
         Kind::Real => typed::<R, f64>(context, [dst, cond, a, b]),
         Kind::Int => typed::<R, i64>(context, [dst, cond, a, b]),
         _ => typed::<R, R>(context, [dst, cond, a, b]),
-    }
-}
-
-fn encode<R: Ring>(context: &mut Context<'_, R>, dst: Reg, a: Reg, frac: u32) {
-    let scale = 2f64.powi(frac as i32);
-    match context.kind(a) {
-        // `round` breaks ties away from zero, the scaling and `from_f64` of a whole number are exact
-        Kind::Real => local::convert(context, dst, a, |a: f64| R::from_f64((a * scale).round())),
-        _ => local::convert(context, dst, a, |a: i64| R::from_i128(a.into()).shl(frac)),
-    }
-}
-
-fn decode<R: Ring>(context: &mut Context<'_, R>, dst: Reg, a: Reg, frac: u32) {
-    let scale = 2f64.powi(-(frac as i32));
-    match context.kind(dst) {
-        Kind::Real => local::convert(context, dst, a, |a: R| a.to_f64() * scale),
-        _ => local::convert(context, dst, a, |a: R| saturated(a.sar(frac))),
-    }
-}
-
-fn saturated<R: Ring>(a: R) -> i64 {
-    match a.to_i128().and_then(|a| i64::try_from(a).ok()) {
-        Some(a) => a,
-        None if a.is_negative() => i64::MIN,
-        None => i64::MAX,
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tern_bytecode::container::decode_body;
 use tern_bytecode::instr::REFERENCE;
 use tern_bytecode::{Program, encode, validate};
-use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::machine::{Elements, ElementsMut, HostError, Trip, Watch};
 use tern_vm::{Host, Options, emulate};
 
 use super::build::seeded;
@@ -44,8 +44,14 @@ fn survives(program: &Program) -> bool {
     if validate(program).is_err() || !small {
         return false;
     }
-    for (ranges, threads) in [(false, 1), (true, 2)] {
-        let options = Options { ranges, threads, memory_limit: 1 << 24, profile: ranges, ..seeded(1) };
+    for (ranges, threads) in [(Watch::Nothing, 1), (Watch::Limits, 1), (Watch::Everything, 2)] {
+        let options = Options {
+            ranges,
+            threads,
+            memory_limit: 1 << 24,
+            profile: ranges == Watch::Everything,
+            ..seeded(1)
+        };
         let _ = emulate(program, &mut Patient(50), &options);
     }
     true

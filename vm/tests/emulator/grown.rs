@@ -41,7 +41,8 @@ pub fn program(numbers: &mut dyn Iterator<Item = u64>) -> Program {
     (0..open).for_each(|_| push(&mut p, Instr::End {}));
     for at in 0..p.code.len() as u32 {
         if number(numbers).is_multiple_of(4) {
-            p.ranges.push(RangeCheck { at, frac: 16, low: -1.0, high: 1.0, line: Line { file: 0, line: 1 } });
+            let line = Line { file: 0, line: 1 };
+            p.ranges.push(RangeCheck { at, frac: 16, low: -1.0, high: 1.0, line, inner: line });
         }
     }
     p

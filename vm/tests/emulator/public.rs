@@ -5,7 +5,7 @@ use tern_bytecode::instr::{Comparison, IntBinary, RealBinary, RealUnary};
 use tern_bytecode::program::Rounding;
 use tern_bytecode::{Instr, Kind, Reg};
 use tern_vm::Fault;
-use tern_vm::ring::{Ring, Z64, Z192};
+use tern_vm::ring::{Ring, Z64, Z128, Z192};
 
 use super::build::{Build, seeded};
 
@@ -24,16 +24,29 @@ fn integers() -> impl Strategy<Value = i64> {
     prop_oneof![2 => any::<i64>(), 3 => -9..10i64, 1 => Just(i64::MIN), 1 => Just(i64::MAX)]
 }
 
-/// The meaning of an operation, in 128 bits.
-fn integer_meaning(op: IntBinary, a: i128, b: i128) -> i64 {
+/// A precision in which every whole number of 64 bits has room.
+fn wide() -> Build {
+    let mut build = Build::new(128, Rounding::Nearest);
+    build.program.header.total = 100;
+    build
+}
+
+/// How a run of public numbers ends, which has to be a fault, and on which line.
+fn fault(build: &Build) -> (Fault, u32) {
+    let error = build.run::<Z64>(&[], &seeded(1)).unwrap_err();
+    (error.fault, error.place.expect("a line").1)
+}
+
+/// The meaning of an operation, in 128 bits; none beyond 64.
+fn integer_meaning(op: IntBinary, a: i128, b: i128) -> Option<i64> {
     let floor = |a: i128, b: i128| {
         (a - a.rem_euclid(b.abs())) / b.abs() * b.signum() - i128::from(b < 0 && a.rem_euclid(b.abs()) != 0)
     };
     let quotient = |a, b| floor(a, b);
-    (match op {
+    i64::try_from(match op {
         IntBinary::Add => a + b,
         IntBinary::Sub => a - b,
-        IntBinary::Mul => a.wrapping_mul(b),
+        IntBinary::Mul => a * b,
         IntBinary::Div => quotient(a, b),
         IntBinary::Rem => a - b * quotient(a, b),
         IntBinary::And => a & b,
@@ -41,14 +54,15 @@ fn integer_meaning(op: IntBinary, a: i128, b: i128) -> i64 {
         IntBinary::Xor => a ^ b,
         IntBinary::Min => a.min(b),
         IntBinary::Max => a.max(b),
-    }) as i64
+    })
+    .ok()
 }
 
 proptest! {
     #[test]
-    fn integers_wrap(op in 0..IntBinary::ALL.len(), a in integers(), b in integers()) {
+    fn integers_are_exact_or_a_fault(op in 0..IntBinary::ALL.len(), a in integers(), b in integers()) {
         let op = IntBinary::ALL[op].0;
-        let mut build = new();
+        let mut build = wide();
         let [x, y, dst] = [0; 3].map(|_| build.reg(Kind::Int, &[1]));
         build.ints(x, &[a]);
         build.ints(y, &[b]);
@@ -56,12 +70,15 @@ proptest! {
         build.output_ints(dst);
         let divides = matches!(op, IntBinary::Div | IntBinary::Rem);
         if divides && b == 0 {
-            let error = build.run::<Z64>(&[], &seeded(1)).unwrap_err();
+            let error = build.run::<Z128>(&[], &seeded(1)).unwrap_err();
             prop_assert!(matches!(error.fault, Fault::DivisionByZero));
             prop_assert_eq!(error.place, Some(("test.mpc".into(), 3)));
+        } else if let Some(expected) = integer_meaning(op, a.into(), b.into()) {
+            prop_assert_eq!(build.outputs::<Z128>(&[])[0][0], Z128::from_i128(expected.into()));
         } else {
-            let expected = integer_meaning(op, a.into(), b.into());
-            prop_assert_eq!(build.outputs::<Z64>(&[])[0][0], Z64::from_i128(expected.into()));
+            let error = build.run::<Z128>(&[], &seeded(1)).unwrap_err();
+            prop_assert!(matches!(error.fault, Fault::IntegerOverflow));
+            prop_assert_eq!(error.place, Some(("test.mpc".into(), 3)));
         }
     }
 
@@ -112,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn encoding_is_nearest(x in -1e6..1e6f64, halves in -1000..1000i64, frac in 0..30u32) {
+    fn encoding_is_nearest(x in -32767.0..32767.0f64, halves in -1000..1000i64, frac in 0..30u32) {
         // any number, and a tie
         for x in [x, (halves as f64 + 0.5) * 2f64.powi(-(frac as i32))] {
             let mut b = new();
@@ -156,18 +173,23 @@ fn functions_of_one_real() {
 fn decoding_reads_signed_values() {
     let mut b = Build::new(192, Rounding::Nearest);
     let values = [Z192::from_i128(-3), Z192::from_i128(5), Z192::MIN, Z192::MAX];
-    let (plain, real, int) = (b.reg(Kind::Plain, &[4]), b.reg(Kind::Real, &[4]), b.reg(Kind::Int, &[4]));
+    let (plain, real, int) = (b.reg(Kind::Plain, &[4]), b.reg(Kind::Real, &[4]), b.reg(Kind::Int, &[2]));
+    let small = b.alias(plain, 0, &[(2, 1)]);
     let (name, whole) = (b.name("real"), b.name("int"));
     b.plain(plain, &values);
     b.op(Instr::Decode { dst: real, a: plain, frac: 1 });
-    b.op(Instr::Decode { dst: int, a: plain, frac: 1 });
+    b.op(Instr::Decode { dst: int, a: small, frac: 1 });
     b.op(Instr::Metric { name, a: real });
     b.op(Instr::Metric { name: whole, a: int });
     let metrics = b.run::<Z192>(&[], &seeded(1)).expect("it runs").0.metrics;
     let top = 2f64.powi(190);
     assert_eq!(metrics[0].1, [-1.5, 2.5, -top, top]);
-    // whole numbers are rounded down and saturate
-    assert_eq!(metrics[1].1, [-2.0, 2.0, i64::MIN as f64, i64::MAX as f64]);
+    // whole numbers are rounded down, and those beyond 64 bits are a fault
+    assert_eq!(metrics[1].1, [-2.0, 2.0]);
+    let large = b.alias(plain, 1, &[(2, 1)]);
+    b.op(Instr::Decode { dst: int, a: large, frac: 1 });
+    let error = b.run::<Z192>(&[], &seeded(1)).unwrap_err();
+    assert!(matches!(error.fault, Fault::NotWhole { value } if value == -top), "{error}");
 }
 
 #[test]
@@ -187,14 +209,69 @@ fn constants_fill_and_extend_their_sign() {
 }
 
 #[test]
-fn conversions_saturate() {
+fn numbers_without_a_whole_part_of_64_bits_are_a_fault() {
     let mut b = new();
-    let (real, int, back) = (b.reg(Kind::Real, &[6]), b.reg(Kind::Int, &[6]), b.reg(Kind::Real, &[6]));
-    b.reals(real, &[-1.5, 1.5, f64::NAN, f64::INFINITY, -1e300, -0.0]);
+    let (real, int, back) = (b.reg(Kind::Real, &[4]), b.reg(Kind::Int, &[4]), b.reg(Kind::Real, &[4]));
+    let end = 2f64.powi(63);
+    b.reals(real, &[-1.5, 1.5, -end, -0.0]);
     b.op(Instr::RealToInt { dst: int, a: real });
     b.op(Instr::IntToReal { dst: back, a: int });
-    let (top, bottom) = (i64::MAX as f64, i64::MIN as f64);
-    assert_eq!(value(&mut b, back), [-2.0, 1.0, 0.0, top, bottom, 0.0]);
+    assert_eq!(value(&mut b, back), [-2.0, 1.0, -end, 0.0]);
+    for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e300, end] {
+        let mut b = new();
+        let (real, int) = (b.reg(Kind::Real, &[2]), b.reg(Kind::Int, &[2]));
+        b.reals(real, &[1.0, none]);
+        b.op(Instr::RealToInt { dst: int, a: real });
+        let (fault, line) = fault(&b);
+        let Fault::NotWhole { value } = fault else { panic!("{none}: {fault}") };
+        assert_eq!((value.to_bits(), line), (none.to_bits(), 2));
+    }
+}
+
+/// What meets secrets keeps the contract: below 2^15 with 16 fraction bits of 32, whole numbers below 2^31.
+#[test]
+fn public_numbers_beyond_the_precision_are_a_fault() {
+    let top = 32768.0 - 2f64.powi(-16);
+    for (value, frac, fits) in [
+        (top, 16, true),
+        (-top, 16, true),
+        (32768.0, 16, false),
+        (-32768.0, 16, false),
+        (top + 2f64.powi(-17), 16, false), // rounded up
+        (f64::NAN, 16, false),
+        (f64::INFINITY, 16, false),
+        (f64::NEG_INFINITY, 0, false),
+        (2147483647.0, 0, true),
+        (2147483648.0, 0, false),
+        (32767.9, 20, true),
+        (32768.0, 20, false),
+    ] {
+        let mut b = new();
+        let (real, plain) = (b.reg(Kind::Real, &[2]), b.reg(Kind::Plain, &[2]));
+        b.reals(real, &[0.0, value]);
+        b.op(Instr::Encode { dst: plain, a: real, frac });
+        b.output_plain(plain);
+        let run = b.run::<Z64>(&[], &seeded(1));
+        assert_eq!(run.is_ok(), fits, "{value}, {frac}");
+        if let Err(error) = run {
+            assert!(matches!(error.fault, Fault::Unrepresentable { .. }), "{error}");
+            assert_eq!(error.place, Some(("test.mpc".into(), 2)));
+        }
+    }
+    for (value, frac, fits) in [
+        (32767, 16, true),
+        (32768, 16, false),
+        (-(1 << 31), 0, false),
+        (1 - (1 << 31), 0, true),
+        (i64::MAX, 3, false),
+    ] {
+        let mut b = new();
+        let (int, plain) = (b.reg(Kind::Int, &[1]), b.reg(Kind::Plain, &[1]));
+        b.ints(int, &[value]);
+        b.op(Instr::Encode { dst: plain, a: int, frac });
+        b.output_plain(plain);
+        assert_eq!(b.run::<Z64>(&[], &seeded(1)).is_ok(), fits, "{value}, {frac}");
+    }
 }
 
 #[test]
@@ -219,11 +296,16 @@ fn sums_of_public_numbers() {
     b.reals(x, &[1.0, 2.0, 3.0, 1e16, -2.0, 0.5]);
     b.op(Instr::Sum { dst: sums, a: x, axes: 0b01 });
     let (n, total) = (b.reg(Kind::Int, &[4]), b.reg(Kind::Int, &[]));
-    b.ints(n, &[i64::MAX, 1, 5, 6]);
+    b.ints(n, &[1 << 30, 1, 5, 6]);
     b.op(Instr::Sum { dst: total, a: n, axes: 1 });
     b.output_ints(total);
     assert_eq!(value(&mut b, sums), [1e16 + 1.0, 0.0, 3.5]);
-    assert_eq!(b.outputs::<Z64>(&[])[0][0], Z64::from_i128(i128::from(i64::MIN) + 11));
+    assert_eq!(b.outputs::<Z64>(&[])[0][0], Z64::from_i128((1 << 30) + 12));
+    let mut b = new();
+    let (n, total) = (b.reg(Kind::Int, &[2]), b.reg(Kind::Int, &[]));
+    b.ints(n, &[i64::MAX, 1]);
+    b.op(Instr::Sum { dst: total, a: n, axes: 1 });
+    assert!(matches!(fault(&b), (Fault::IntegerOverflow, 2)));
 }
 
 #[test]

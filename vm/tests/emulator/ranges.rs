@@ -3,13 +3,13 @@
 use tern_bytecode::program::{Line, RangeCheck, Rounding};
 use tern_bytecode::{Instr, Kind};
 use tern_vm::Options;
-use tern_vm::machine::{RangeReport, Wrong};
+use tern_vm::machine::{RangeReport, Watch, Wrong};
 use tern_vm::ring::{Ring, Z64};
 
 use super::build::{Build, ROUTE, seeded};
 
 fn watched(b: &Build, inputs: &[&[Z64]]) -> RangeReport {
-    let (_, report) = b.run(inputs, &Options { ranges: true, ..seeded(1) }).expect("it runs");
+    let (_, report) = b.run(inputs, &Options { ranges: Watch::Everything, ..seeded(1) }).expect("it runs");
     report.ranges.expect("ranges were asked for")
 }
 
@@ -31,6 +31,7 @@ fn the_largest_value_of_a_line_and_the_first_outside_its_range() {
         low: -4.0,
         high: 4.0,
         line: Line { file: 0, line: 77 },
+        inner: Line { file: 0, line: 77 },
     });
     let report = watched(&b, &[&[fixed(0.5), fixed(-1.25)]]);
     assert_eq!(report.lines.len(), 1);
@@ -39,11 +40,11 @@ fn the_largest_value_of_a_line_and_the_first_outside_its_range() {
     assert_eq!(report.violations(), 2); // -5 and -6.25
     let [first] = &report.outside[..] else { panic!("one line") };
     assert_eq!((first.at, first.loops.clone(), first.times), (at, vec![3], 2));
-    assert_eq!(first.wrong, Wrong::Range { value: -5.0, low: -4.0, high: 4.0 });
+    assert_eq!(first.wrong, Wrong::Range { value: -6.25, low: -4.0, high: 4.0 });
     // Where the range is declared, not where the value was computed.
     assert_eq!(
         first.to_string(),
-        "test.mpc:77: the value -5 is not within -4..4 (in iteration 3); 2 times on this line"
+        "test.mpc:77: a number reaches -6.25, and is said to be within -4..4; 2 times, first in iteration 3"
     );
     assert!(b.run::<Z64>(&[&[Z64::ONE; 2]], &seeded(1)).expect("it runs").1.ranges.is_none());
 }
@@ -73,13 +74,13 @@ fn truncations_beyond_the_ring() {
 
 #[test]
 fn signs_of_values_that_are_too_wide() {
-    for (value, fits) in [(127, true), (-128, true), (128, false), (-129, false)] {
+    for (value, fits) in [(127, true), (-128, true), (128, false), (-129i32, false)] {
         let mut b = Build::new(64, Rounding::Nearest);
         let (x, y) = (b.reg(Kind::Shared, &[3]), b.reg(Kind::Bit, &[3]));
         b.input(x);
         b.op(Instr::Sign { dst: y, a: x, width: 8, route: ROUTE });
-        let report = watched(&b, &[&[Z64::ZERO, Z64::from_i128(value), Z64::ONE]]);
-        let expected = (!fits).then_some(Wrong::Sign { bits: 9, width: 8 });
+        let report = watched(&b, &[&[Z64::ZERO, Z64::from_i128(value.into()), Z64::ONE]]);
+        let expected = (!fits).then_some(Wrong::Comparison { factor: f64::from(value.abs()) / 128.0 });
         assert_eq!(report.outside.first().map(|first| first.wrong), expected);
     }
 }

@@ -156,7 +156,7 @@ impl Selector<'_> {
                 (self.push(Instr::Copy { dst, a }), view::broadcast(&copy, &view::shape(place)))
             }
         };
-        self.code.ranges.push(Range { op, frac, low, high, line: self.line });
+        self.code.ranges.push(Range { op, frac, low, high, line: self.line, inner: self.inner });
         Ok(place)
     }
 }

@@ -47,6 +47,7 @@ pub fn select(ir: &ir::Program, sources: &SourceMap) -> Result<Code, EmitError> 
         files: HashMap::new(),
         span: None,
         line: Line { file: 0, line: 0 },
+        inner: Line { file: 0, line: 0 },
     };
     let root = selector.code.body.clone();
     selector.open.push(root);
@@ -78,12 +79,18 @@ struct Selector<'a> {
     /// The place of the current instruction.
     span: Option<Span>,
     line: Line,
+    /// The same within the function that is called there.
+    inner: Line,
 }
 
 impl Selector<'_> {
     fn block(&mut self, block: &ir::Block) -> Selected<()> {
         block.insts.iter().try_for_each(|inst| {
             self.line = self.line_of(inst.origin.user);
+            self.inner = match inst.op {
+                Op::Assume { .. } => self.line_of(inst.origin.inner),
+                _ => self.line,
+            };
             self.span = Some(inst.origin.user);
             self.inst(inst)
         })

@@ -42,6 +42,7 @@ pub fn random(numbers: &mut dyn Iterator<Item = u64>) -> Program {
             low: -1.0,
             high: 1.0,
             line: Line { file: 0, line: 1 },
+            inner: Line { file: 0, line: 2 },
         });
     }
     p
