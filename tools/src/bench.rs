@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use tern_bytecode::Program;
+use tern_tools::say;
 use tern_vm::data::{Array, write_npy};
 use tern_vm::net::TIMEOUT;
 
@@ -16,7 +17,6 @@ use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::operations::{MATRIX, MODULES, OPERATIONS, Operation, SIDES, compiled};
 use crate::run::{Job, LineShare, Spent};
-use tern_tools::say;
 
 /// What to measure.
 #[derive(Subcommand)]

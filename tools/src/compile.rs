@@ -12,9 +12,9 @@ use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, 
 use tern_compiler::lower::modules::Resolver;
 use tern_compiler::syntax::MAX_SOURCE;
 use tern_compiler::{Compilation, Entry, Request, Settings};
+use tern_tools::say;
 
 use crate::SourceArgs;
-use tern_tools::say;
 
 /// A program ready to run, with its sources where there are any.
 pub(crate) struct Loaded {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tern_bytecode::Program;
+use tern_tools::say;
 use tern_vm::machine::{Report, Watch};
 
 use crate::SourceArgs;
@@ -14,7 +15,6 @@ use crate::events::{Audience, Events, peak_memory, start};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::results::{self, Directory};
 use crate::{emulated, ranges};
-use tern_tools::say;
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]

@@ -12,11 +12,11 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tern_bytecode::Program;
+use tern_tools::say;
 use tern_vm::machine::Trip;
 use tern_vm::net::Waiting;
 
 use crate::results::METRICS;
-use tern_tools::say;
 
 /// Between two moves of the progress bar.
 const FRAME: Duration = Duration::from_millis(100);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tern_tools::say;
 use tern_vm::net;
 
 use crate::events::{Audience, Events};
 use crate::run::PartyArgs;
-use tern_tools::say;
 
 /// For whom a key is made.
 #[derive(Args, Clone)]

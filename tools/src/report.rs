@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::bail;
 use tern_bytecode::report::report;
 use tern_compiler::schedule::show;
+use tern_tools::say;
 use tern_vm::net::NetworkModel;
 
 use crate::compile::load;
 use crate::{SourceArgs, View};
-use tern_tools::say;
 
 /// `tern cost`.
 pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> anyhow::Result<ExitCode> {

@@ -13,10 +13,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tern_tools::say;
 
 use figure::{Curve, Look, draw};
 use metrics::read;
-use tern_tools::say;
 
 /// Which runs, and where the figure goes.
 #[derive(Args)]

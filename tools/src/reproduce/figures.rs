@@ -1,6 +1,7 @@
 //! Figures 2 to 4: loss and accuracy per epoch.
 
 use tern_bytecode::program::Rounding;
+use tern_tools::say;
 
 use super::table::{Table, number};
 use super::training::Training;
@@ -8,7 +9,6 @@ use super::{MILESTONES, NETWORKS, Network, ReproduceArgs};
 use crate::RoundingArg;
 use crate::plot::figure::{Curve, Look, draw};
 use crate::plot::save;
-use tern_tools::say;
 
 /// Epochs of the paper's figures.
 const EPOCHS: u32 = 15;

@@ -23,9 +23,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use tern_tools::say;
 
 use table::Table;
-use tern_tools::say;
 
 /// What to reproduce, and how much of it.
 #[derive(Args, Clone)]

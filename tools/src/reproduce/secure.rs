@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
+use tern_tools::say;
 use tern_vm::net::TIMEOUT;
 
 use super::kept::Kept;
@@ -13,7 +14,6 @@ use crate::cores::third_of_cores;
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::run::{Job, Spent};
-use tern_tools::say;
 
 /// What one batch of training takes, without the input of data.
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -6,7 +6,10 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
+use tern_tools::say;
 use tern_vm::data::{Array, Source, Values, read, write_npy};
+use tern_vm::machine::Seeds;
+use tern_vm::protocol::emulator::emulate_with;
 
 use super::ReproduceArgs;
 use super::kept::Kept;
@@ -17,7 +20,6 @@ use crate::emulate::describe;
 use crate::events::{Audience, Events};
 use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::operations::{Check, MATRIX, MODULES, OPERATIONS, Operation, compiled};
-use tern_tools::say;
 
 /// Elements of an operation, unless told otherwise.
 const ELEMENTS: u32 = 20_000;
@@ -148,8 +150,8 @@ fn run(args: &ReproduceArgs, program: &Program, directory: &Path) -> anyhow::Res
     let mut events = Events::new(Audience::Nobody, None);
     let outputs = Outputs::to_directory(directory.to_path_buf());
     let mut host = FileHost::new(program, None, read_inputs(program, &files, None)?, &outputs, &mut events);
-    let options = tern_vm::Options { seed: Some(args.seed), ..tern_vm::Options::default() };
-    tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
+    let seeds = Seeds::alike(args.seed);
+    emulate_with(program, &mut host, &tern_vm::Options::default(), &seeds).map_err(describe)?;
     let array = read(&Source::from(directory.join("z.npz").as_path()), "z")?;
     Ok(match array.into_values() {
         Values::F64(values) => values,

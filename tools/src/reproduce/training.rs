@@ -4,6 +4,9 @@ use anyhow::Context;
 use std::path::PathBuf;
 use tern_bytecode::Program;
 use tern_bytecode::program::Rounding;
+use tern_tools::say;
+use tern_vm::machine::Seeds;
+use tern_vm::protocol::emulator::emulate_with;
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
@@ -15,7 +18,6 @@ use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
 use crate::results::Directory;
 use crate::{RoundingArg, SourceArgs};
-use tern_tools::say;
 
 /// Where a run that is not finished has its metrics.
 const RUNNING: &str = "running";
@@ -116,12 +118,10 @@ impl Training {
         let outputs = Outputs::to_directory(kept.path(""));
         let inputs = read_inputs(program, files, None)?;
         let mut host = FileHost::new(program, None, inputs, &outputs, &mut events);
-        let options = tern_vm::Options {
-            seed: Some(self.seed),
-            threads: args.threads.unwrap_or_else(cores),
-            ..tern_vm::Options::default()
-        };
-        tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
+        let options =
+            tern_vm::Options { threads: args.threads.unwrap_or_else(cores), ..tern_vm::Options::default() };
+        let seeds = Seeds::alike(self.seed);
+        emulate_with(program, &mut host, &options, &seeds).map_err(describe)?;
         events.close()?;
         let (from, to) = (running.join("metrics.jsonl"), kept.path("metrics.jsonl"));
         std::fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use tern_tools::say;
 use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeouts};
 
 use crate::SourceArgs;
@@ -30,7 +31,6 @@ use crate::results::{self, Directory};
 pub(crate) use local::{Job, local_party};
 use measured::Measured;
 pub(crate) use measured::{LineShare, Spent};
-use tern_tools::say;
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]

@@ -38,6 +38,12 @@ impl Seeds {
         Seeds::derive(&[&seed.to_le_bytes()[..], &container::identity(program)].concat())
     }
 
+    /// The seeds that belong to a given number, the same for every program: for the emulator, which has nothing to mask, where a
+    /// longer training is to begin like a shorter one.
+    pub fn alike(seed: u64) -> Seeds {
+        Seeds::derive(&seed.to_le_bytes())
+    }
+
     /// Fresh seeds.
     ///
     /// # Errors
