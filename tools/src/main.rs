@@ -9,6 +9,7 @@ mod doc;
 mod emulate;
 mod emulated;
 mod events;
+mod guard;
 mod host;
 mod keys;
 mod memory;
@@ -29,11 +30,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tern_bytecode::program::Rounding;
 use tern_tools::say;
+use tern_vm::erase::Erasing;
 
 /// Buffers of messages come and go every round: an allocator that does not give their pages back to the system each time
-/// makes small operations up to a third faster.
+/// makes small operations up to a third faster. A party overwrites what it frees.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Erasing<mimalloc::MiMalloc> = Erasing(mimalloc::MiMalloc);
 
 #[derive(Parser)]
 #[command(

@@ -5,7 +5,7 @@ pub mod machine;
 pub mod net;
 pub mod protocol;
 
-pub use tern_kernels::{bits, par, prg, ring};
+pub use tern_kernels::{bits, erase, par, prg, ring};
 
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;

@@ -19,6 +19,7 @@ use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, 
 use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
 use crate::events::{Audience, Events};
+use crate::guard::guard_memory;
 use crate::host::{Files, Outputs};
 use crate::memory;
 
@@ -291,6 +292,7 @@ fn failed(events: &mut Events, error: &anyhow::Error) {
 }
 
 fn take_part(events: &mut Events) -> anyhow::Result<Share> {
+    guard_memory()?;
     let assignment: Assignment = hear()?;
     let mut bytes = vec![0; assignment.program_bytes];
     std::io::stdin().lock().read_exact(&mut bytes).context("the bytecode from the leader")?;

@@ -24,6 +24,7 @@ use crate::compile::{Loaded, load};
 use crate::cores::{cores, third_of_cores};
 use crate::emulated;
 use crate::events::{Audience, Events, start};
+use crate::guard::guard_memory;
 use crate::host::{Files, Outputs};
 use crate::memory;
 use crate::results::{self, Directory};
@@ -189,6 +190,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
 impl PartyArgs {
     /// Reads the hosts file and the key.
     pub(crate) fn seat(&self) -> anyhow::Result<Seat> {
+        guard_memory()?;
         let mut hosts = Hosts::load(&self.hosts)?;
         if let Some(seconds) = self.timeout {
             let limit = Duration::from_secs(seconds);

@@ -222,3 +222,21 @@ fn is_alive(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
+
+/// Neither a core dump nor another process of the same user shows what a party has in memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_party_leaves_no_core_dump() {
+    let world = World::new(&[ENDLESS]);
+    let mut parties = world.start_all();
+    for party in &mut parties {
+        party.wait_for("begun");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", party.id())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().skip(4).collect::<Vec<_>>(), ["0", "0", "bytes"], "{core}");
+    }
+    for party in parties {
+        party.signal("-INT");
+        party.end();
+    }
+}

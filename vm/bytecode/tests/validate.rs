@@ -596,6 +596,32 @@ fn routes() {
     }
 }
 
+/// Two selections by one bit, the second of which takes what the first has left of it.
+#[test]
+fn halves() {
+    let run = |b: &mut Base, [first, second]: [u8; 2]| {
+        let keep = Some(b.half);
+        b.op(Instr::Select { dst: b.other, keep, bit: b.bit, a: b.shared, route: Route(first) });
+        let again =
+            Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, route: Route(second) };
+        b.op(again);
+    };
+    for first in 0..ROUTES {
+        for second in 0..ROUTES {
+            if first % 3 == second % 3 {
+                accepted(|b| run(b, [first, second]));
+            } else {
+                refused(5, "select_again has its corner at party", |b| run(b, [first, second]));
+            }
+        }
+    }
+    // A half that is written anew, with another corner, is the new one.
+    accepted(|b| {
+        run(b, [0, 0]);
+        run(b, [1, 4]);
+    });
+}
+
 #[test]
 fn aliasing() {
     misfit("two indices share an element", |b| {

@@ -6,10 +6,12 @@
 //! | [`bits`] | tensors of bits, 64 to a word |
 //! | [`prg`] | pseudo-random streams, addressed by what they are for |
 //! | [`par`] | the threads that a kernel may use |
+//! | [`erase`] | an allocator that overwrites what is freed |
 //!
 //! Nothing here knows of protocols, programs or links.
 
 pub mod bits;
+pub mod erase;
 pub mod par;
 pub mod prg;
 pub mod ring;

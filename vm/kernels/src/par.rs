@@ -32,17 +32,23 @@ impl Threads {
         Self { helpers: None }
     }
 
-    /// `count` threads, the caller's included; 0 counts as 1.
+    /// `count` threads, the caller's included; 0 counts as 1. More than are of use are not started: they would only wake each other up.
     ///
     /// # Errors
     /// If the operating system refuses to start them.
     pub fn new(count: usize) -> Result<Self, ThreadsError> {
+        let count = count.min(Self::most());
         if count <= 1 {
             return Ok(Self::single());
         }
         let builder = ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("kernel-{i}"));
         let helpers = builder.build().map_err(|source| ThreadsError { count, source })?;
         Ok(Self { helpers: Some(helpers) })
+    }
+
+    /// The most threads that a party starts: twice the processors of this machine, and some where it does not say how many there are.
+    pub fn most() -> usize {
+        std::thread::available_parallelism().map_or(16, |processors| (2 * processors.get()).max(16))
     }
 
     /// Number of threads, the caller's included.
@@ -113,6 +119,11 @@ mod tests {
                 assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1));
             }
         }
+    }
+
+    #[test]
+    fn threads_of_no_use_are_not_started() {
+        assert_eq!(Threads::new(100_000).unwrap().count(), Threads::most());
     }
 
     #[test]

@@ -11,7 +11,9 @@
 //!    later, its operands are not overwritten before; nothing is in flight at a block's end ([`rounds`]).
 //! 8. *Names* ([`names`]): inputs and outputs are words, all names show as they are, nothing is declared twice, and an output is
 //!    written once.
+//! 9. *Halves*: a later selection by a bit has the corner of the one that left its half ([`halves`]).
 
+mod halves;
 pub mod names;
 mod rounds;
 mod shapes;
@@ -75,6 +77,7 @@ pub fn validate(program: &Program) -> Result<(), Fault> {
         shapes::check(program, instr).map_err(located)?;
         aliasing(program, instr).map_err(located)?;
     }
+    halves::check(program)?;
     rounds::check(program, &nesting)
 }
 

@@ -73,6 +73,12 @@ pub trait Ring:
     fn is_negative(self) -> bool {
         self.bit(Self::BITS - 1)
     }
+    /// The element where `bit` is 1, and 0 where it is 0, which takes the same steps: `bit` may be secret.
+    fn keep_if(self, bit: Self) -> Self;
+    /// The element where `bit` is 0, and its negative where it is 1, which takes the same steps: `bit` may be secret.
+    fn negate_if(self, bit: Self) -> Self;
+    /// The element where the signed value of `other` is below zero, else 0, which takes the same steps: `other` may be secret.
+    fn keep_if_negative(self, other: Self) -> Self;
     /// Comparison of signed values.
     fn signed_cmp(&self, other: &Self) -> Ordering;
     /// The smallest n >= 1 for which the signed value lies in [-2^(n-1), 2^(n-1)).
@@ -378,6 +384,24 @@ impl<const N: usize> Ring for Z<N> {
             }
         }
         Self(out)
+    }
+
+    #[inline(always)]
+    fn keep_if(self, bit: Self) -> Self {
+        let mask = bit.0[0].wrapping_neg();
+        Self(self.0.map(|limb| limb & mask))
+    }
+
+    #[inline(always)]
+    fn negate_if(self, bit: Self) -> Self {
+        let mask = bit.0[0].wrapping_neg();
+        Self(self.0.map(|limb| limb ^ mask)) + bit
+    }
+
+    #[inline(always)]
+    fn keep_if_negative(self, other: Self) -> Self {
+        let mask = other.sign_limb();
+        Self(self.0.map(|limb| limb & mask))
     }
 
     #[inline(always)]

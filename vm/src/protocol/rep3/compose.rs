@@ -120,7 +120,7 @@ async fn at_corner<R: Ring>(op: Op<'_, R>, sums: Vec<Shares<u64>>, carry: Vec<R>
 /// A's or B's part of (1 - 2 d) g, less the mask that it has in common with the corner.
 fn mask_part<R: Ring>(op: Op<'_, R>, part: &mut [R], d: &[R], width: u32) {
     let mask = op.narrow(op.side(Role::Corner), Draw::Product, width);
-    op.each(part, [mask], [d], |part, [mask], [d]| if d == R::ZERO { part } else { -part } - mask);
+    op.each(part, [mask], [d], |part, [mask], [d]| part.negate_if(d) - mask);
 }
 
 /// The share that A and B have in common: 2^n (d + both masked parts) - m.

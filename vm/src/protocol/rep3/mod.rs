@@ -34,6 +34,8 @@ mod reshare;
 mod select;
 mod store;
 mod terms;
+#[cfg(test)]
+mod timing;
 mod truncate;
 mod word;
 

@@ -84,7 +84,7 @@ pub(super) async fn select<R: Ring>(
 async fn share_products<R: Ring>(op: Op<'_, R>, g: &[R], x: &Shares<R>, with_half: bool) {
     let (n, to_a, to_b) = (g.len(), op.side(Role::A), op.side(Role::B));
     let product = op.make(n, [op.masks(to_a, Draw::Chosen)], [g, &x.next, &x.prev], |[mask], [g, x, y]| {
-        if g == R::ZERO { -mask } else { x + y - mask }
+        (x + y).keep_if(g) - mask
     });
     let product = (to_b, Message::Elements(product));
     if with_half {
@@ -97,11 +97,10 @@ async fn share_products<R: Ring>(op: Op<'_, R>, g: &[R], x: &Shares<R>, with_hal
     }
 }
 
-/// d·own + (1 - 2d)(v + g b), of which d is 0 or 1.
+/// d·own + (1 - 2d)(v + g b), of which d is 0 or 1. As everything here, it takes the same steps whatever the bits are.
 #[inline(always)]
-fn chosen<R: Ring>(v: R, d: R, g: R, b: R, own: R) -> R {
-    let chosen = v + g * b;
-    if d == R::ZERO { chosen } else { own - chosen }
+pub(super) fn chosen<R: Ring>(v: R, d: R, g: R, b: R, own: R) -> R {
+    (v + g * b).negate_if(d) + own.keep_if(d)
 }
 
 /// Summands at A and B to replicated shares: one round between the two.

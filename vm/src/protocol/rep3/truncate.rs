@@ -16,6 +16,9 @@
 //! replicated value b may be a constant (an input's is 0), so a pad from the public seed moves between the addends first. **Nearest.** 2^{m-1} is added to a, and
 //! the carry out of the low m bits, from the adder, made arithmetic ([`super::word`]), to the result; side by side with the above.
 //!
+//! **What this tells.** The corner knows a, A and B know b, so each party knows a value of r that explains the result: a result that is revealed later tells it how
+//! x mod 2^m compares with a threshold of its own; one that is not tells nothing. Nearest rounding is a function of x alone. docs/security.md says more.
+//!
 //! Range: |x| < 2^{k-2} (nearest: less 2^{m-1}). (Dalskov et al., PoPETs 2020 and USENIX Security 2021.)
 
 use tern_bytecode::circuit::Adder;
@@ -141,10 +144,10 @@ fn top_bit<R: Ring>(x: R) -> R {
     x.shr(R::BITS - 1)
 }
 
-/// `t` where msb(b) is set, else 0.
+/// `t` where msb(b) is set, else 0, in the same steps.
 #[inline(always)]
-fn times_top<R: Ring>(t: R, b: R) -> R {
-    if b.is_negative() { t } else { R::ZERO }
+pub(super) fn times_top<R: Ring>(t: R, b: R) -> R {
+    t.keep_if_negative(b)
 }
 
 /// The carry out of the low m bits of a + b, as an element.

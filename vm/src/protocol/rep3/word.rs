@@ -125,9 +125,7 @@ impl<R: Ring> Sum<R> {
 
     fn add(&mut self, op: Op<'_, R>, j: usize, d: Vec<R>, part: Vec<R>) {
         let j = j as u32;
-        op.each(&mut self.product, [], [&d, &part], move |sum, [], [d, part]| {
-            sum + if d == R::ZERO { part } else { -part }.shl(j)
-        });
+        op.each(&mut self.product, [], [&d, &part], move |sum, [], [d, part]| sum + part.negate_if(d).shl(j));
         op.each(&mut self.known, [], [&d], move |sum, [], [d]| sum + d.shl(j));
         op.recycle(d);
         op.recycle(part);

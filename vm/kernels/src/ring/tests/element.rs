@@ -31,6 +31,11 @@ fn agrees_with_big_integers<const N: usize>(x: Z<N>, y: Z<N>, n: u32) -> Result<
     prop_assert_eq!(x.low_bits(n), reduced(&(unsigned(x) % (BigInt::from(1) << n))));
     prop_assert_eq!(x.bit(n), unsigned(x).bit(n.into()));
     prop_assert_eq!(x.signed_cmp(&y), a.cmp(&b));
+    for bit in [Z::ZERO, Z::ONE] {
+        prop_assert_eq!(x.keep_if(bit), x * bit);
+        prop_assert_eq!(x.negate_if(bit), if bit == Z::ONE { -x } else { x });
+    }
+    prop_assert_eq!(x.keep_if_negative(y), if y.is_negative() { x } else { Z::ZERO });
     let bits = x.bits_signed();
     let fits = |n: u32| {
         let half = BigInt::from(1) << (n - 1);
