@@ -204,6 +204,43 @@ fn long_programs_compile() {
     assert_eq!(codes("parts", &main_of(parts)), []);
 }
 
+/// Many of everything that a program has one by one.
+#[test]
+fn programs_with_many_parts() {
+    let many = |n: usize, line: &dyn Fn(usize) -> String| (0..n).map(|i| line(i) + "\n").collect::<String>();
+    let metrics = many(30000, &|i| format!("    metric(\"m{i}\", {i})"));
+    assert_eq!(codes("metrics", &main_of(&metrics)), []);
+    let outputs = many(5000, &|i| format!("    output o{i} = x * {i} to party 0"));
+    assert_eq!(codes("outputs", &main_of(&outputs)), []);
+    let inputs = many(20000, &|i| format!("input x{i}: fix from party 0"));
+    let used = many(20000, &|i| format!("    s += x{i}"));
+    let sum = format!("    var s = 0 * sum(x)\n{used}    output s to party 0");
+    assert_eq!(codes("inputs", &format!("{inputs}{}", main_of(&sum))), []);
+    let variables = many(3000, &|i| format!("    var v{i} = x"));
+    let changed = many(3000, &|i| format!("        v{i} = v{i} * 0.5"));
+    let carried = format!("{variables}    for i in 0..9 {{\n{changed}    }}\n    output v7 = v7 to party 0");
+    assert_eq!(codes("carried values", &main_of(&carried)), []);
+    let branch = carried.replace("for i in 0..9 {", "if reveal(sum(x)) > 1 {");
+    assert_eq!(codes("changed in a branch", &main_of(&branch)), []);
+    let branches = many(20000, &|_| String::from("    if c { v1 = x }"));
+    let branches = format!("{variables}    let c = reveal(sum(x)) > 1\n{branches}");
+    assert_eq!(codes("branches and variables", &main_of(&branches)), [Code::T020]);
+    let loops = many(3000, &|_| String::from("    for i in 0..9 {\n        s = s * 0.5 + i\n    }"));
+    assert_eq!(codes("loops", &main_of(&format!("    var s = x\n{loops}    output s to party 0"))), []);
+    let constants = many(20000, &|i| {
+        format!("const A{i} = {}", if i == 0 { "1".into() } else { format!("A{} + 1", i - 1) })
+    });
+    assert_eq!(codes("constants", &format!("{constants}{}", main_of("    metric(\"a\", A19999)"))), []);
+    let backwards = many(20000, &|i| format!("const A{i} = A{} + 1", i + 1));
+    assert_eq!(
+        codes("constants backwards", &format!("{backwards}const A20000 = 1\n{}", main_of(""))),
+        [Code::T020]
+    );
+    let line: Vec<String> = (0..4000).map(|i| format!("x * {i}.25 + x")).collect();
+    let line = format!("    let a = [{}]\n    output a to party 0", line.join(", "));
+    assert_eq!(codes("one long line", &main_of(&line)), []);
+}
+
 #[test]
 fn texts_that_are_wrong_all_over() {
     let names: String = (0..8000).map(|i| format!("    metric(\"a\", name_{i})\n")).collect();

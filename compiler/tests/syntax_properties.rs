@@ -113,6 +113,24 @@ proptest! {
     }
 }
 
+/// Cut anywhere, a program's messages show a place in it.
+#[test]
+fn a_program_that_ends_too_early_is_shown_where() {
+    for program in programs() {
+        for at in (0..program.len()).filter(|at| program.is_char_boundary(*at)).step_by(3) {
+            let text = &program[..at];
+            let mut sources = SourceMap::new();
+            let file = sources.add("cut.mpc", text, Origin::User);
+            for message in parse(text, file).1 {
+                let shown = tern_compiler::diagnostics::render(&message, &sources, Look::PLAIN);
+                let place = message.place().unwrap();
+                let line = sources.get(file).unwrap().line(place.start) as usize;
+                assert!(shown.contains('^') && line <= text.lines().count().max(1), "{text}\n{shown}");
+            }
+        }
+    }
+}
+
 /// The inputs that fuzzing found to reach different code.
 #[test]
 fn kept_inputs_of_the_fuzzer() {

@@ -69,10 +69,15 @@ impl SourceFile {
     /// to its end.
     pub fn line_column(&self, offset: u32) -> (u32, u32) {
         let offset = self.boundary(offset);
-        let line = self.line_starts.partition_point(|&start| start <= offset); // at least 1: line_starts[0] is 0
-        let start = self.line_starts[line - 1];
+        let line = self.line(offset);
+        let start = self.line_starts[line as usize - 1];
         let column = self.text[start as usize..offset as usize].chars().count();
-        (line as u32, column as u32 + 1)
+        (line, column as u32 + 1)
+    }
+
+    /// The line alone, without counting the characters before it.
+    pub fn line(&self, offset: u32) -> u32 {
+        self.line_starts.partition_point(|&start| start <= offset) as u32 // at least 1: line_starts[0] is 0
     }
 
     /// The bytes of a line, counted from 0, without its end. Behind the last line there is nothing.

@@ -520,6 +520,7 @@ impl<'a> Lowerer<'a> {
         if !self.shallow(span) {
             return Value::Error;
         }
+        self.spend(3 * self.variables(), span); // copied that often
         let before = self.frame().scopes.clone();
         self.builder.enter(&[]);
         let a = then(self);

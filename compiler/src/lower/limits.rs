@@ -156,3 +156,42 @@ fn length(n: &BigRational) -> u64 {
 fn elements(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1, |n: usize, size| n.checked_mul(*size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::{MAX_DIGITS, MAX_HEIGHT, MAX_NAME, MAX_SOURCE};
+
+    /// 4,000,000
+    fn grouped(n: u64) -> String {
+        let digits = n.to_string();
+        let groups: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|g| str::from_utf8(g).unwrap()).collect();
+        groups.join(",")
+    }
+
+    #[test]
+    fn the_language_page_has_every_limit() {
+        let page = include_str!("../../../docs/language.md");
+        let limits = page.split_once("\n## Limits\n").unwrap().1;
+        let two_to = |n: usize| format!("2^{}", n.trailing_zeros());
+        for said in [
+            format!("| a file | {} MiB;", MAX_SOURCE >> 20),
+            format!("| a name or a text | {MAX_NAME} bytes |"),
+            format!("| {MAX_DIGITS} digits, and an exponent of {MAX_DIGITS} |"),
+            format!("| operators and brackets inside one another | {MAX_HEIGHT} |"),
+            format!("| {MAX_CALLS}; {} |", grouped(MAX_DEPTH as u64)),
+            format!("through all calls | {MAX_BLOCKS} |"),
+            format!("| {} steps |", grouped(FUEL)),
+            format!("| the expanded program | {} values |", grouped(MAX_VALUES as u64)),
+            format!("| a tensor | {MAX_AXES} axes, {} elements |", two_to(MAX_ELEMENTS)),
+            format!("| a constant whose elements differ | {} elements |", grouped(MAX_LIST as u64)),
+            format!("| a list of values that are not constants | {} values |", grouped(MAX_PARTS as u64)),
+            format!("| {} bits |", grouped(MAX_BITS)),
+            format!("| a model or a tuple | {} tensors |", grouped(MAX_TENSORS as u64)),
+            format!("| messages | {MAX_MESSAGES},"),
+        ] {
+            assert!(limits.contains(&said), "{said}");
+        }
+    }
+}

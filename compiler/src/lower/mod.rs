@@ -27,7 +27,7 @@ mod value;
 
 use std::collections::{BTreeMap, HashMap};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::diagnostics::{Code, Diagnostic, FileId, Label, Origin as Ownership, Severity, SourceMap, Span};
 use crate::ir::{Builder, Origin, Program, Settings};
@@ -105,6 +105,7 @@ pub fn lower(
         globals: IndexMap::new(),
         pending: Vec::new(),
         args: Vec::new(),
+        names: IndexSet::new(),
         outputs: IndexMap::new(),
         loops: Vec::new(),
         fuel: FUEL,
@@ -164,6 +165,8 @@ struct Lowerer<'a> {
     /// Constants under evaluation.
     pending: Vec<ItemId>,
     args: Vec<(String, String)>,
+    /// Names of metrics and labels by their number in the program.
+    names: IndexSet<String>,
     /// Outputs by name, with their place.
     outputs: IndexMap<String, Span>,
     /// What the run-time loops in progress go through, outermost first.
@@ -363,6 +366,20 @@ impl<'a> Lowerer<'a> {
 
     fn local_mut(&mut self, name: &str) -> Option<&mut Variable> {
         self.frame().scopes.iter_mut().rev().find_map(|s| s.get_mut(name))
+    }
+
+    /// How many variables the present call has.
+    fn variables(&self) -> usize {
+        self.frames.last().map_or(0, |frame| frame.scopes.iter().map(HashMap::len).sum())
+    }
+
+    /// The number of a metric's name in the program, added if it is new.
+    fn name_index(&mut self, name: &str) -> u32 {
+        let (index, new) = self.names.insert_full(name.to_string());
+        if new {
+            self.builder.program.names.push(name.to_string());
+        }
+        index as u32
     }
 
     fn enter_scope(&mut self) {

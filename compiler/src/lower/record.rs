@@ -5,6 +5,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use num_rational::BigRational;
 use num_traits::ToPrimitive;
+use tern_bytecode::validate::names::MAX_TEXT;
 
 use super::Lowerer;
 use super::call::Given;
@@ -361,6 +362,9 @@ impl<'a> Lowerer<'a> {
         let mut fields = IndexMap::new();
         for (key, value) in &r.fields {
             let path = if prefix.is_empty() { key.to_string() } else { format!("{prefix}.{key}") };
+            if !self.is_name(&path, name.span) {
+                return Value::Error;
+            }
             let value = match value {
                 Value::Record(_) => self.input_model(name, from, value, &path),
                 Value::Tensor(t) => {
@@ -520,7 +524,20 @@ impl<'a> Lowerer<'a> {
         false
     }
 
+    /// Whether a field's path can be the name of a tensor; reports it if not.
+    fn is_name(&mut self, path: &str, span: Span) -> bool {
+        let fits = path.len() <= MAX_TEXT;
+        if !fits {
+            let label = format!("{} bytes, of names inside one another; there can be {MAX_TEXT}", path.len());
+            self.error(Code::B001, span, "the name of a field is too long", label);
+        }
+        fits
+    }
+
     fn output_value(&mut self, name: &'a ast::Ident, value: &Value, field: String, to: Place, span: Span) {
+        if !self.is_name(&field, span) {
+            return;
+        }
         match value {
             Value::Record(r) => {
                 for (key, value) in &r.fields {

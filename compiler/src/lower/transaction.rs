@@ -39,6 +39,7 @@ struct Savepoint {
     globals: usize,
     args: usize,
     outputs: usize,
+    names: usize,
     scopes: Vec<HashMap<String, Variable>>,
     returned: Option<Value>,
 }
@@ -75,7 +76,7 @@ impl Lowerer<'_> {
         Traces {
             said: self.said,
             values: self.builder.program.values.len(),
-            names: self.builder.program.names.len(),
+            names: self.names.len(),
             args: self.args.len(),
         }
     }
@@ -88,6 +89,8 @@ impl Lowerer<'_> {
 
     fn savepoint(&mut self) -> Savepoint {
         let builder = self.builder.mark();
+        let span = self.builder.origin.inner;
+        self.spend(self.variables(), span);
         let frame = self.frame();
         let (scopes, returned) = (frame.scopes.clone(), frame.returned.clone());
         Savepoint {
@@ -98,6 +101,7 @@ impl Lowerer<'_> {
             globals: self.globals.len(),
             args: self.args.len(),
             outputs: self.outputs.len(),
+            names: self.names.len(),
             scopes,
             returned,
         }
@@ -112,6 +116,7 @@ impl Lowerer<'_> {
         self.globals.extend(since.into_iter().filter(|(_, memo)| memo.pure));
         self.args.truncate(savepoint.args);
         self.outputs.truncate(savepoint.outputs);
+        self.names.truncate(savepoint.names);
         let frame = self.frame();
         frame.scopes = savepoint.scopes;
         frame.returned = savepoint.returned;

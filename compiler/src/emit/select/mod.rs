@@ -315,7 +315,7 @@ impl Selector<'_> {
         if index == next {
             self.code.program.files.push(file.name.to_string());
         }
-        Line { file: index, line: file.line_column(span.start).0 }
+        Line { file: index, line: file.line(span.start) }
     }
 }
 

@@ -63,7 +63,7 @@ impl Lowerer<'_> {
 
     /// Shows tensors under a name.
     fn show(&mut self, op: fn(u32) -> Op, name: &str, leaves: Vec<Value>, args: &Args, span: Span) -> Value {
-        let index = self.builder.program.name_index(name);
+        let index = self.name_index(name);
         for leaf in leaves {
             let id = match &leaf {
                 Value::Const(k) if k.elem == Elem::Fix => self.constant(k, Type::real(k.shape.clone())),
@@ -124,7 +124,8 @@ impl Lowerer<'_> {
             }
             Value::Tensor(t) if t.elem == Elem::Bool => {
                 let place = self.sources.place(span);
-                let index = self.builder.program.name_index(&format!("{ASSERT}{place}: {text}"));
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let index = self.name_index(&format!("{ASSERT}{place}: {}", words.join(" ")));
                 let failed = self.complement(Value::Tensor(t), span);
                 let Value::Tensor(mut failed) = failed else { return };
                 failed.elem = Elem::Int;
