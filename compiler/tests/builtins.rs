@@ -91,6 +91,32 @@ fn a_file_beside_the_program_does_not_replace_the_library() {
     assert_eq!(codes(&text.replace("twice", "relu"), &[own]), [Code::N001]);
 }
 
+/// The library's own files can be compiled as programs, beside one another, as `tern test stdlib/math.mpc` does.
+#[test]
+fn the_library_compiles_as_files_of_a_user() {
+    let modules = tern_compiler::lower::modules::LIBRARY;
+    for (name, text) in modules {
+        for test in 0..tests_of(text).len() {
+            let mut sources = SourceMap::new();
+            let file = sources.add(format!("{name}.mpc"), *text, Origin::User);
+            let resolve = |name: &str| {
+                let (_, text) = modules.iter().find(|(n, _)| *n == name)?;
+                Some((format!("{name}.mpc"), Ok(text.to_string())))
+            };
+            let request = Request {
+                name,
+                file,
+                entry: Entry::Test(test),
+                settings: SETTINGS,
+                args: BTreeMap::new(),
+                resolve: &resolve,
+                print_after: None,
+            };
+            assert_eq!(compile(request, sources).diagnostics, [], "test {test} of {name}");
+        }
+    }
+}
+
 /// A size variable is bound by the argument, whatever else has its name.
 #[test]
 fn size_variables_are_not_captured() {
@@ -133,5 +159,35 @@ fn the_help_for_secret_indices_works() {
         assert_eq!(codes(&text(way_out), &[]), [], "{way_out}");
         let (_, way_out) = said[0].helps[1].split_once("purpose: ").unwrap();
         assert_eq!(codes(&text(&code.replace(index, way_out.trim())), &[]), [], "{way_out}");
+    }
+}
+
+/// What a model's type was made of is bound as it is, or must be what is written.
+#[test]
+fn arguments_of_models_are_matched_as_they_are() {
+    let text = |param: &str, made: &str, result: &str| {
+        format!(
+            "const HALF = 1/2\nmodel Inner {{ w: fix = 0 }}\nmodel Outer {{ w: fix = 0 }}\n\
+             model Scale(factor) {{ w: fix[2] = 0 }}\nmodel Pair(a, b) {{ w: fix = 0 }}\n\
+             fn f(p: {param}) -> fix {{\n    {result}\n}}\n\
+             fn main() {{\n    assert f({made}) == 0.5\n}}\n"
+        )
+    };
+    for (param, made, result, expected) in [
+        ("Scale(r)", "Scale(0.5)", "r", None),
+        ("Scale(r)", "Scale(1/4)", "r * 2", None),
+        ("Scale(r)", "Scale(1/4)", "r", Some(Code::T017)),
+        ("Scale(HALF)", "Scale(0.5)", "0.5", None),
+        ("Scale(HALF)", "Scale(0.25)", "0.5", Some(Code::T003)),
+        ("Scale(r)", "Scale(\"plain\")", "if r == \"plain\" { 0.5 } else { 0.25 }", None),
+        ("Scale(\"fancy\")", "Scale(\"plain\")", "0.5", Some(Code::T003)),
+        ("Scale(Inner)", "Scale(Inner)", "0.5", None),
+        ("Scale(Inner)", "Scale(Outer)", "0.5", Some(Code::T003)),
+        ("Pair(n, n)", "Pair(2, 2)", "n / 4", None),
+        ("Pair(n, n)", "Pair(2, 3)", "n / 4", Some(Code::T002)),
+        ("Pair(n)", "Pair(2, 3)", "n / 4", Some(Code::T003)),
+    ] {
+        let found = codes(&text(param, made, result), &[]);
+        assert_eq!(found, Vec::from_iter(expected), "{param} {made} {result}");
     }
 }

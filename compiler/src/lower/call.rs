@@ -9,7 +9,7 @@ use super::builtin::library::LibraryFunction;
 use super::builtin::table::Builtin;
 use super::expr::{Name, Want};
 use super::modules::Import;
-use super::value::{Elem, ItemId, Konst, Value, show_model, show_shape};
+use super::value::{Elem, ItemId, Konst, ModelType, Value, show_model, show_shape};
 use super::{Lowerer, builtin};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type, ValueId};
@@ -111,8 +111,7 @@ impl<'a> Lowerer<'a> {
 
     /// `sqrt` and its like are the language's own on what is not secret, the library's on secrets: the former, if an item is the latter.
     fn layered(&self, item: ItemId) -> Option<&'static Builtin> {
-        let math = self.modules.of_library("math").is_some_and(|math| math == item.module);
-        builtin::table::find(&self.item_text(item)).filter(|_| math)
+        builtin::table::find(&self.item_text(item)).filter(|_| self.modules.list[item.module].is_math)
     }
 
     /// Whether a function of the library is known by its own name here.
@@ -655,30 +654,44 @@ impl<'a> Lowerer<'a> {
         if record.ty.item != expected.0 || (fixed && record.ty.args != expected.1) {
             return self.mismatch(ty, &value, span, matching);
         }
+        if !args.is_empty() && args.len() != record.ty.args.len() {
+            return self.mismatch(ty, &value, span, matching);
+        }
         for (arg, found) in args.iter().zip(&record.ty.args) {
-            match found {
-                Value::Const(k) => {
-                    let what = show_model(&record.ty);
-                    self.bind_size(arg, k.whole().unwrap_or(0), &what, span, matching)?;
-                }
-                Value::ModelType(model) => {
-                    let ExprKind::Path(path) = &arg.kind else {
-                        return self.mismatch(ty, &value, span, matching);
-                    };
-                    match path.as_ident().and_then(|n| self.local(&n.name).map(|v| v.value.clone())) {
-                        Some(Value::ModelType(bound)) if bound == *model => {}
-                        Some(_) => return self.mismatch(ty, &value, span, matching),
-                        None => {
-                            if let Some(name) = path.as_ident() {
-                                self.define(name, Value::ModelType(model.clone()), false);
-                            }
-                        }
-                    }
-                }
-                _ => {}
+            if !self.match_model_argument(arg, found, &record.ty, span, matching)? {
+                return self.mismatch(ty, &value, span, matching);
             }
         }
         Some(value)
+    }
+
+    /// Matches an argument of a model's type with what stands for it in a parameter's type: a name that is bound by it, or a value that it
+    /// must be. `None` if that has been reported.
+    fn match_model_argument(
+        &mut self,
+        arg: &'a Expr,
+        found: &Value,
+        model: &ModelType,
+        span: Span,
+        matching: &mut Matching<'a>,
+    ) -> Option<bool> {
+        if let Value::Const(k) = found
+            && k.elem != Elem::Bool
+            && let Some(size) = k.whole()
+        {
+            return self.bind_size(arg, size, &show_model(model), span, matching).map(|()| true);
+        }
+        if let ExprKind::Path(path) = &arg.kind
+            && let Some(name) = path.as_ident()
+            && self.is_size_variable(name)
+        {
+            self.define(name, found.clone(), false);
+            return Some(true);
+        }
+        match self.expr(arg, None) {
+            Value::Error => None,
+            expected => Some(expected == *found),
+        }
     }
 
     /// Binds `..s` and size variables of a result type that no parameter bound, from the place where the result goes.

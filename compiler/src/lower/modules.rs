@@ -8,9 +8,11 @@ use super::value::ItemId;
 use crate::diagnostics::{Code, Diagnostic, FileId, Origin, SourceMap, Span};
 use crate::syntax::{ast, parse};
 
+const MATH: &str = include_str!("../../../stdlib/math.mpc");
+
 /// The library, embedded: name and text.
 pub const LIBRARY: &[(&str, &str)] = &[
-    ("math", include_str!("../../../stdlib/math.mpc")),
+    ("math", MATH),
     ("nn", include_str!("../../../stdlib/nn.mpc")),
     ("init", include_str!("../../../stdlib/init.mpc")),
     ("optim", include_str!("../../../stdlib/optim.mpc")),
@@ -37,6 +39,9 @@ pub(crate) struct Module {
     pub(crate) imports: HashMap<String, Import>,
     /// Whether something did not parse: any name may have been declared there.
     pub(crate) broken: bool,
+    /// Whether it is the library's `math`, perhaps as a file beside the program: the language has some of its functions too, for what is
+    /// not secret, and calls them in its place.
+    pub(crate) is_math: bool,
 }
 
 /// Every module of a program; the first is the main file.
@@ -86,6 +91,7 @@ impl Modules {
         sources: &SourceMap,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> usize {
+        let is_math = sources.get(file).is_some_and(|source| *source.text == *MATH);
         let (ast, errors) = match sources.get(file) {
             Some(source) if source.origin == Origin::Library => {
                 (library_tree(name, &source.text, file), Vec::new())
@@ -103,6 +109,7 @@ impl Modules {
             items: HashMap::new(),
             imports: HashMap::new(),
             broken: false,
+            is_math,
         };
         for (i, item) in module.ast.items.iter().enumerate() {
             let Some(name) = item_name(item) else {
