@@ -250,11 +250,17 @@ fn losses_without_derivatives() {
     fails(
         "%b = sign %x\n%w = reshape [1, 2] %b\n%n = word %w\n%loss = sum [0] %n\n%g = grad %loss, %x",
         expect![[r#"
-            error[G001]: the loss does not depend on this
+            error[G006]: a part of the loss has no derivative
                ,-[test.ir:8:1]
              8 | %g = grad %loss, %x
                | ^^^^^^^^^^^^^^^^^^^
                `----
+               ,-[test.ir:4:1]
+             4 | %b = sign %x
+               | ^^^^^^^^^^^^
+               |       `-- of this comparison a number is made, which has no derivative
+               `----
+               = help: math::stop_gradient(…)  around what this is computed from lets it count as a constant
 
         "#]],
     );

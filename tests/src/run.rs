@@ -30,6 +30,20 @@ pub fn settings(frac: u32, rounding: Rounding) -> Settings {
 /// # Panics
 /// If it has errors, with their text.
 pub fn compiled(source: &str, settings: Settings) -> Compilation {
+    let compilation = tried(source, settings);
+    if compilation.program.is_none() {
+        panic!("{}\n{source}", render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN));
+    }
+    compilation
+}
+
+/// The messages about a program, as they are printed without colours.
+pub fn messages(source: &str, settings: Settings) -> String {
+    let compilation = tried(source, settings);
+    render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN)
+}
+
+fn tried(source: &str, settings: Settings) -> Compilation {
     let mut sources = SourceMap::new();
     let file = sources.add("test.mpc".to_string(), source.to_string(), Origin::User);
     let request = Request {
@@ -41,11 +55,7 @@ pub fn compiled(source: &str, settings: Settings) -> Compilation {
         resolve: &|_| None,
         print_after: None,
     };
-    let compilation = compile(request, sources);
-    if compilation.program.is_none() {
-        panic!("{}\n{source}", render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN));
-    }
-    compilation
+    compile(request, sources)
 }
 
 /// The outputs of a run in the emulator.

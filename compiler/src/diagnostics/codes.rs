@@ -227,12 +227,15 @@ codes! {
 
     // ---- G: derivatives
     /// A derivative is taken by a value as it was when the loss was computed from it. If the variable has been assigned since, it is another
-    /// value, on which the loss does not depend. A model's derivative needs every one of its tensors in the loss; comparisons, single bits
-    /// and revealed values do not count, because nothing follows from a small change of what they are computed from.
+    /// value, on which the loss does not depend. A model's derivative needs every one of its tensors in the loss; conditions do not count, because
+    /// nothing follows from a small change of what they are computed from.
     G001 = "a loss that does not depend on what it is differentiated by",
     /// A rule gives one derivative for each parameter that is not `const`, of that parameter's shape, or `_` for none.
     G002 = "a rule that does not fit its function",
-    /// `grad(loss, p)` differentiates one secret number by secret fixed-point tensors, or by models of them.
+    /// `grad(loss, p)` differentiates one secret number by secret fixed-point tensors, or by models and tuples of them. A constant or a public number
+    /// among them was computed into the loss as it was, and the derivative by it would be a 0 that never changes. Make it secret before the
+    /// loss is computed, as assigning to a field does:  p.w = zeros([3])  or  w = secret(w). By fields that are marked `buffer` or `public`, whole
+    /// numbers and truth values there is no derivative; it counts as 0.
     G003 = "nothing to differentiate",
     /// Derivatives do not go through loops and branches that run in the machine. Expand the loop by `unroll for`, or take the derivative inside.
     /// Instead of a branch, select with `where`.
@@ -240,6 +243,18 @@ codes! {
     /// There are no second derivatives: a loss must not be computed from what `grad` returned, unless that does not depend on what the
     /// second `grad` differentiates by.
     G005 = "a derivative of a derivative",
+    /// Bits, truth values that became numbers and revealed values have no derivative, so a loss that is computed from them would have one that
+    /// lacks a part. The condition of a `where` needs none, since the choice is right almost everywhere without:
+    ///
+    ///     fix(x > 0) * y                       where(x > 0, y, 0)
+    ///
+    /// If a part counts as a constant on purpose, the program says so around what the part is computed from:
+    ///
+    ///     bits(math::stop_gradient(x), 16, 24)
+    ///     reveal(math::stop_gradient(x))
+    ///
+    /// A function with a rule of its own may use all of these; the rule covers what the function is computed from, so that must be parameters.
+    G006 = "a part of the loss that has no derivative",
 
     // ---- B: bytecode
     /// There are limits: a tensor has at most 12 axes (those of sliding windows included) and 2^32 elements, a constant of different

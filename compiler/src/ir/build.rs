@@ -125,7 +125,8 @@ impl Builder {
         renamed(&region.yields, &names)
     }
 
-    fn copy(&mut self, inst: &Inst, names: &mut HashMap<ValueId, ValueId>) -> Inst {
+    /// A copy of an instruction with operands by their new names, and new results, which `names` then has. It comes from the current origin's user.
+    pub fn copy(&mut self, inst: &Inst, names: &mut HashMap<ValueId, ValueId>) -> Inst {
         let regions = inst.regions.iter().map(|region| self.copy_block(region, names)).collect();
         Inst {
             op: inst.op.clone(),

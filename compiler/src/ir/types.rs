@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use num_rational::BigRational;
-use num_traits::Zero;
+use num_traits::{Signed, Zero};
 use tern_bytecode::Kind;
 
 /// The type of a value: what it is made of, its scale and its shape.
@@ -142,6 +142,14 @@ impl Const {
         match &self.data {
             ConstData::Splat(number) => number,
             ConstData::Dense(numbers) => &numbers[index],
+        }
+    }
+
+    /// The largest absolute number; 0 of none.
+    pub fn largest(&self) -> BigRational {
+        match &self.data {
+            ConstData::Splat(number) => number.abs(),
+            ConstData::Dense(numbers) => numbers.iter().map(Signed::abs).max().unwrap_or_default(),
         }
     }
 

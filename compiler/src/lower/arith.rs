@@ -814,6 +814,7 @@ impl<'a> Lowerer<'a> {
                 let bit = self.bit_to_number(&c, 0);
                 let factor = self.constant(&k, Type::plain(frac, k.shape.clone()));
                 let id = self.builder.one(Op::Mul, &[bit, factor]);
+                let id = self.chosen_constant(id);
                 self.tensor(id, elem, since)
             }
             difference => {
@@ -824,6 +825,18 @@ impl<'a> Lowerer<'a> {
             }
         };
         self.sum(&pair(BinaryOp::Add), part, b)
+    }
+
+    /// A number that is chosen by a bit, for derivatives a constant: here the program asked for a choice, and that has none.
+    fn chosen_constant(&mut self, id: ValueId) -> ValueId {
+        let ty = Type::shared(self.frac(), self.builder.ty(id).shape.clone());
+        self.builder.enter(&[ty]);
+        let rule = self.builder.leave(Vec::new());
+        let none = Op::Custom { values: 1, wants: vec![false] };
+        match self.builder.push_with(none, &[id, id], vec![rule]).as_deref() {
+            Ok([marked]) => *marked,
+            _ => id,
+        }
     }
 
     // ---- matrix products

@@ -16,6 +16,21 @@ use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{self, Element, Op, Place, Preparation, Type};
 use crate::syntax::ast::{self, Expr, ExprOrRange, RangeEnd, Stage, TypeKind};
 
+/// A leaf of what a loss is differentiated by.
+pub(super) struct Trainable {
+    /// The leaf.
+    pub(super) value: Value,
+    /// Its path, if it is part of a model or a tuple.
+    pub(super) name: String,
+    /// Whether a derivative by it is meant.
+    pub(super) open: bool,
+}
+
+/// Whether a field holds secret numbers: those of a model are, unless the field is marked public.
+fn has_derivative(field: &ast::Field) -> bool {
+    matches!(&field.ty.kind, TypeKind::Tensor { stage, elem: ast::Elem::Fix(_), .. } if *stage != Some(Stage::Public))
+}
+
 impl<'a> Lowerer<'a> {
     // ---- models
 
@@ -160,14 +175,18 @@ impl<'a> Lowerer<'a> {
 
     /// A field's value with the field's type. Numbers of a model are secret unless the field is marked public.
     fn as_field(&mut self, field: &'a ast::Field, value: Value) -> Value {
-        let TypeKind::Tensor { stage, elem, .. } = &field.ty.kind else { return value };
+        let TypeKind::Tensor { .. } = &field.ty.kind else { return value };
         let value = self.ascribe(&field.ty, value, field.default.as_ref().map_or(field.span, |d| d.span));
-        let secret = *stage != Some(Stage::Public) && matches!(elem, ast::Elem::Fix(_));
+        if has_derivative(field) { self.made_secret(value, field.name.span) } else { value }
+    }
+
+    /// A constant or public number as a secret one.
+    fn made_secret(&mut self, value: Value, since: Span) -> Value {
         match &value {
-            Value::Const(k) if secret => {
-                let ty = Type::shared(self.frac(), k.shape.clone());
+            Value::Const(_) | Value::Tensor(_) if !value.secret() => {
+                let ty = Type::shared(self.frac(), super::arith::shape_of(&value));
                 let id = self.coerce(&value, Elem::Fix, &ty);
-                self.tensor(id, Elem::Fix, Some(field.name.span))
+                self.tensor(id, Elem::Fix, Some(since))
             }
             _ => value,
         }
@@ -234,29 +253,49 @@ impl<'a> Lowerer<'a> {
                 return Some(Value::Error);
             }
         };
+        let value = match self.declaration(&r.ty, &name.name) {
+            Some(field) if has_derivative(field) => self.made_secret(value, name.span),
+            _ => value,
+        };
         let mut fields = r.fields.clone();
         fields.insert(name.name.as_str().into(), value);
         Some(Value::Record(Rc::new(Record { ty: r.ty.clone(), fields })))
     }
 
-    /// Leaves of a value with whether a derivative by them is meant: fields marked `buffer` are saved, not differentiated.
-    pub(super) fn trainable(&self, value: &Value) -> Vec<(Value, bool)> {
+    /// The declaration of a model's field.
+    fn declaration(&self, ty: &ModelType, name: &str) -> Option<&'a ast::Field> {
+        match self.modules.item(ty.item) {
+            ast::Item::Model(m) => m.fields.iter().find(|f| f.name.name == name),
+            _ => None,
+        }
+    }
+
+    /// Leaves of a value with their names, and whether a derivative by them is meant: not by fields that are marked `buffer` or `public`, nor by whole
+    /// numbers and truth values.
+    pub(super) fn trainable(&self, value: &Value) -> Vec<Trainable> {
+        let mut leaves = Vec::new();
+        self.collect_trainable(value, String::new(), true, &mut leaves);
+        leaves
+    }
+
+    fn collect_trainable(&self, value: &Value, name: String, open: bool, leaves: &mut Vec<Trainable>) {
         match value {
             Value::Record(r) => {
-                let buffers: Vec<bool> = match self.modules.item(r.ty.item) {
-                    ast::Item::Model(m) => m.fields.iter().map(|f| f.buffer).collect(),
-                    _ => Vec::new(),
-                };
-                let fields = r.fields.values().enumerate();
-                fields
-                    .flat_map(|(i, v)| {
-                        let buffer = buffers.get(i).copied().unwrap_or(false);
-                        self.trainable(v).into_iter().map(move |(leaf, open)| (leaf, open && !buffer))
-                    })
-                    .collect()
+                for (key, value) in &r.fields {
+                    let trained = self.declaration(&r.ty, key).is_none_or(|f| {
+                        !f.buffer && (has_derivative(f) || matches!(f.ty.kind, TypeKind::Model { .. }))
+                    });
+                    let name = if name.is_empty() { key.to_string() } else { format!("{name}.{key}") };
+                    self.collect_trainable(value, name, open && trained, leaves);
+                }
             }
-            Value::Tuple(values) => values.iter().flat_map(|v| self.trainable(v)).collect(),
-            other => vec![(other.clone(), true)],
+            Value::Tuple(values) => {
+                for (i, value) in values.iter().enumerate() {
+                    let name = if name.is_empty() { format!("number {}", i + 1) } else { name.clone() };
+                    self.collect_trainable(value, name, open, leaves);
+                }
+            }
+            other => leaves.push(Trainable { value: other.clone(), name, open }),
         }
     }
 

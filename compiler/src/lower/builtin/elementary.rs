@@ -1,7 +1,7 @@
 //! Elementary functions, the larger and the smaller, and choices.
 
 use num_rational::BigRational;
-use num_traits::{One, Signed, Zero};
+use num_traits::{One, Signed};
 use tern_bytecode::instr::RealUnary;
 
 use super::Args;
@@ -22,7 +22,7 @@ builtins! {
         l.product(x.clone(), x, args.span)
     };
 
-    /// |x|. Of a secret: its sign, and a choice by it.
+    /// |x|; of secrets that of `math`.
     each "abs"(x: Num("[..s]")) -> "num[..s]" = |l, args, _| l.elementary(Elementary::Abs, args);
 
     /// The largest whole number that is not above x. Of constants and public values; of a secret, `bits` are the way.
@@ -134,12 +134,7 @@ impl Lowerer<'_> {
     fn secret_elementary(&mut self, function: Elementary, t: Tensor, args: &Args) -> Value {
         let x = Value::Tensor(t);
         let from_library = match function {
-            Elementary::Abs => {
-                let zero = Value::Const(Konst::splat(Elem::Int, shape_of(&x), BigRational::zero()));
-                let negative = self.compare(Relation::Lt, x.clone(), zero, args.span);
-                let minus = self.negate(x.clone(), args.span);
-                return self.choose(negative, minus, x, args.span);
-            }
+            Elementary::Abs => library!(math::abs),
             Elementary::Floor | Elementary::Ceil => {
                 self.report(
                     Diagnostic::error(Code::S006, format!("{} of a secret", args.name()))

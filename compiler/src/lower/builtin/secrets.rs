@@ -12,6 +12,7 @@ use crate::lower::arith::{elem_of, shape_of};
 use crate::lower::call::secret_fix;
 use crate::lower::exact;
 use crate::lower::limits::MAX_ELEMENTS;
+use crate::lower::record::Trainable;
 use crate::lower::value::{Elem, Konst, Tensor, Value};
 
 builtins! {
@@ -50,6 +51,10 @@ builtins! {
         Value::Record(r) => Value::Fields(r),
         _ => Value::Error,
     };
+
+    /// What an unrolled loop goes through to see every tensor of a model and of the models in it that has a derivative: neither
+    /// buffers nor public fields.
+    whole "parameters"(x: Model("")) -> "parameters" = |l, args, _| l.parameters(args);
 
     /// The derivative of one secret number by the value that `by` has here: a tensor, a model or a tuple of them.
     whole "grad"(loss: Num("[]"), by: Any("")) -> "any of by's shapes" = |l, args, _| l.gradient(args);
@@ -225,11 +230,13 @@ impl Lowerer<'_> {
         };
         let by = args.value(1);
         let leaves = self.trainable(&by);
-        let wrt: Vec<_> =
-            leaves.iter().filter(|(_, open)| *open).filter_map(|(leaf, _)| secret_fix(leaf)).collect();
+        let wrt: Vec<_> = leaves.iter().filter(|l| l.open).filter_map(|l| secret_fix(&l.value)).collect();
         if wrt.is_empty() {
             let found = by.describe();
             return self.error(Code::G003, args.span(1), "there is nothing to differentiate by", found);
+        }
+        if let Some(leaf) = leaves.iter().find(|l| l.open && fixed(&l.value)) {
+            return self.constant_by(leaf, args.span(1));
         }
         let loss = if loss.ty.shape.is_empty() {
             loss.id
@@ -246,7 +253,7 @@ impl Lowerer<'_> {
         let mut results = results.into_iter();
         let derivatives: Vec<Value> = leaves
             .iter()
-            .map(|(leaf, open)| match (secret_fix(leaf).filter(|_| *open), leaf) {
+            .map(|leaf| match (secret_fix(&leaf.value).filter(|_| leaf.open), &leaf.value) {
                 (Some(_), _) => match results.next() {
                     Some(id) => self.tensor(id, Elem::Fix, Some(args.span)),
                     None => Value::Error,
@@ -262,6 +269,40 @@ impl Lowerer<'_> {
             .collect();
         by.with_leaves(&mut derivatives.into_iter())
     }
+
+    fn parameters(&mut self, args: &Args) -> Value {
+        let open = self.trainable(&args.value(0)).into_iter().filter(|leaf| leaf.open);
+        Value::tuple(open.map(|leaf| leaf.value).collect())
+    }
+
+    /// The loss was computed from the constant, so the derivative by it is lost.
+    fn constant_by(&mut self, leaf: &Trainable, span: Span) -> Value {
+        let stage = if matches!(leaf.value, Value::Const(_)) { "a constant" } else { "public" };
+        let text = self.sources.text(span).to_string();
+        let (name, help) = match leaf.name.split_once(' ') {
+            None => {
+                let field = format!("{text}.{}", leaf.name);
+                let help = format!("before the loss is computed:  {field} = secret({field})");
+                (field, help)
+            }
+            Some(_) => (
+                format!("{} of {text}", leaf.name),
+                "secret(…) around it, before the loss is computed".into(),
+            ),
+        };
+        let found = leaf.value.describe();
+        self.report(
+            Diagnostic::error(Code::G003, format!("{name} is {stage}: there is no derivative by it"))
+                .at(span, found)
+                .help(help),
+        );
+        Value::Error
+    }
+}
+
+/// Whether a number is none of the secret ones, which the loss is computed from as it was.
+fn fixed(value: &Value) -> bool {
+    matches!(value, Value::Const(_) | Value::Tensor(_)) && !value.secret() && elem_of(value) != Elem::Bool
 }
 
 /// A secret tensor.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
+use super::flow::{self, Flow};
 use super::{origin, rules};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::ir::op::plain_const;
@@ -15,32 +16,38 @@ use crate::ir::{Builder, Inst, Kind, Op, ValueId};
 pub(super) enum Adjoint {
     /// The same number for all elements.
     Splat(BigRational),
-    /// Shared, of the value's shape, at the scale of `fix`.
+    /// Shared, of the value's shape, at the scale of `fix` or a finer one.
     Tensor(ValueId),
 }
 
 /// A walk from the loss back to what it is differentiated by.
 pub(super) struct Sweep<'b> {
     pub(super) builder: &'b mut Builder,
-    /// The scale of adjoints.
+    /// The scale of `fix`, the coarsest of adjoints.
     frac: u32,
-    /// Values that change with what the loss is differentiated by.
-    active: HashSet<ValueId>,
+    /// The finest scale of adjoints: twice that of `fix`, or what leaves head-room for a product with a `fix`.
+    finest: u32,
+    /// Of constant factors below 1, how many bits behind the point are 0.
+    small: HashMap<ValueId, u32>,
+    flow: Flow,
     adjoints: HashMap<ValueId, Adjoint>,
 }
 
 impl<'b> Sweep<'b> {
     /// Finds out what depends on `by` among the results of the instructions `before`.
     pub(super) fn new(builder: &'b mut Builder, before: &[Inst], by: &[ValueId]) -> Sweep<'b> {
-        let frac = builder.program.settings.frac;
-        let mut active: HashSet<ValueId> = by.iter().copied().collect();
-        for inst in before {
-            if depends(inst, &active) {
-                let carries = |v: &&ValueId| builder.ty(**v).kind == Kind::Shared;
-                active.extend(inst.results.iter().filter(carries));
+        let settings = builder.program.settings;
+        let room = settings.ring.saturating_sub(settings.total + 1);
+        let finest = room.min(2 * settings.frac).max(settings.frac);
+        let small = before.iter().filter_map(|inst| match &inst.op {
+            Op::Const(constant) if constant.ty.kind == Kind::Plain => {
+                Some((inst.results[0], smallness(&constant.largest())))
             }
-        }
-        Sweep { builder, frac, active, adjoints: HashMap::new() }
+            _ => None,
+        });
+        let small = small.collect();
+        let flow = Flow::new(builder, before, by);
+        Sweep { builder, frac: settings.frac, finest, small, flow, adjoints: HashMap::new() }
     }
 
     /// The derivatives, in the types of what they are taken by. `derived` are results of earlier derivatives.
@@ -51,13 +58,16 @@ impl<'b> Sweep<'b> {
         derived: &HashSet<ValueId>,
     ) -> Result<Vec<ValueId>, Box<Diagnostic>> {
         let (loss, by) = (grad.args[0], &grad.args[1..]);
-        if self.active.contains(&loss) {
+        if let Some(error) = self.flow.without_derivative(grad, before) {
+            return Err(Box::new(error));
+        }
+        if self.wants(loss) {
             self.adjoints.insert(loss, Adjoint::Splat(BigRational::one()));
         }
         for inst in before.iter().rev() {
             let found: Vec<Option<Adjoint>> =
                 inst.results.iter().map(|r| self.adjoints.get(r).cloned()).collect();
-            if found.iter().all(Option::is_none) || !depends(inst, &self.active) {
+            if found.iter().all(Option::is_none) || !flow::depends(inst, &self.flow.active) {
                 continue;
             }
             if inst.results.iter().any(|r| derived.contains(r)) {
@@ -75,7 +85,7 @@ impl<'b> Sweep<'b> {
 
     /// Whether a value needs an adjoint.
     pub(super) fn wants(&self, value: ValueId) -> bool {
-        self.active.contains(&value)
+        self.flow.active.contains(&value)
     }
 
     /// Adds to the adjoint of a value that wants one.
@@ -86,6 +96,8 @@ impl<'b> Sweep<'b> {
             (Some(a), b) => {
                 let shape = self.shape(value);
                 let (a, b) = (self.tensor(a, &shape), self.tensor(b, &shape));
+                let frac = self.frac_of(a).max(self.frac_of(b));
+                let (a, b) = (self.scaled_to(a, frac), self.scaled_to(b, frac));
                 Adjoint::Tensor(self.builder.one(Op::Add, &[a, b]))
             }
         };
@@ -97,25 +109,54 @@ impl<'b> Sweep<'b> {
         self.builder.ty(value).shape.clone()
     }
 
+    /// The fraction bits of a value.
+    pub(super) fn frac_of(&self, value: ValueId) -> u32 {
+        self.builder.ty(value).frac
+    }
+
     /// The adjoint as a value.
     pub(super) fn tensor(&mut self, adjoint: Adjoint, shape: &[usize]) -> ValueId {
         match adjoint {
             Adjoint::Tensor(value) => value,
             Adjoint::Splat(number) => {
-                let constant = plain_const(self.frac, shape, rounded(&number, self.frac));
-                let plain = self.builder.one(constant, &[]);
-                self.builder.one(Op::Promote, &[plain])
+                let frac = self.frac_of_number(&number);
+                self.constant(&number, frac, shape)
             }
         }
     }
 
-    /// A ring value as an adjoint: shared, at the scale of adjoints.
+    /// The scale at which a number has as many significant bits as 1 has at the scale of `fix`, as far as adjoints reach.
+    fn frac_of_number(&self, number: &BigRational) -> u32 {
+        (self.frac + smallness(number)).min(self.finest)
+    }
+
+    /// The product of an adjoint that had `frac` fraction bits with a public factor, as an adjoint with as many significant bits, if there is room.
+    pub(super) fn times_public(&mut self, product: ValueId, factor: ValueId, frac: u32) -> Adjoint {
+        let kept = frac + self.small.get(&factor).copied().unwrap_or(0);
+        let frac = self.frac_of(product).min(kept).clamp(self.frac, self.finest);
+        Adjoint::Tensor(self.scaled_to(product, frac))
+    }
+
+    /// A ring value as an adjoint: shared, and rounded no more than the head-room asks for.
     pub(super) fn adjusted(&mut self, value: ValueId) -> Adjoint {
         let value = match self.builder.ty(value).kind {
             Kind::Plain => self.builder.one(Op::Promote, &[value]),
             _ => value,
         };
-        Adjoint::Tensor(self.scaled_to(value, self.frac))
+        let frac = self.frac_of(value).clamp(self.frac, self.finest);
+        Adjoint::Tensor(self.scaled_to(value, frac))
+    }
+
+    /// An adjoint that can be multiplied by a factor of `bits` more fraction bits, the product being a number like any other.
+    pub(super) fn multiplicable(&mut self, value: ValueId, bits: u32) -> ValueId {
+        let room = (self.finest + self.frac).saturating_sub(bits).max(self.frac);
+        let frac = self.frac_of(value).min(room);
+        self.scaled_to(value, frac)
+    }
+
+    /// By how many bits adjoints may be finer than a rule was written for, of whose products this is the largest scale.
+    pub(super) fn room_above(&self, frac: u32) -> u32 {
+        (self.finest + self.frac).saturating_sub(frac)
     }
 
     /// The same number at another scale.
@@ -136,16 +177,16 @@ impl<'b> Sweep<'b> {
         }
     }
 
-    /// A value times 2^exponent, as an adjoint.
+    /// A value times 2^exponent, as an adjoint if it is shared.
     fn times_power(&mut self, value: ValueId, exponent: i64) -> ValueId {
-        let frac = self.builder.ty(value).frac;
+        let frac = self.frac_of(value);
         // The ring integer stays and counts as a number at another scale; what is missing of a scale that would be negative is multiplied in before.
         let bits = (exponent - i64::from(frac)).max(0) as u32;
         let raised = if bits == 0 { value } else { self.builder.one(Op::Raise { bits }, &[value]) };
         let to = (i64::from(frac + bits) - exponent) as u32;
         let moved =
             if exponent == 0 { raised } else { self.builder.one(Op::Rescale { frac: to }, &[raised]) };
-        self.scaled_to(moved, self.frac)
+        self.scaled_to(moved, to.clamp(self.frac, self.finest))
     }
 
     /// A value times a number, as an adjoint.
@@ -160,9 +201,10 @@ impl<'b> Sweep<'b> {
             let shape = self.shape(value);
             let number = factor * power_of_two(-i64::from(exponent));
             let constant = self.builder.one(plain_const(exponent, &shape, number), &[]);
-            let product = self.builder.one(Op::Mul, &[value, constant]);
-            self.scaled_to(product, self.frac)
+            self.builder.one(Op::Mul, &[value, constant])
         };
+        let kept = self.frac_of(product).min(self.frac_of_number(number)).max(self.frac);
+        let product = self.scaled_to(product, kept);
         let shared = self.adjusted(product);
         match shared {
             Adjoint::Tensor(value) if number.is_negative() => {
@@ -176,9 +218,16 @@ impl<'b> Sweep<'b> {
     fn derivative(&mut self, value: ValueId) -> ValueId {
         let (shape, frac) = (self.shape(value), self.builder.ty(value).frac);
         // Every one of them was found to have an adjoint.
-        let adjoint = self.adjoints.get(&value).cloned().unwrap_or(Adjoint::Splat(BigRational::zero()));
-        let tensor = self.tensor(adjoint, &shape);
-        self.scaled_to(tensor, frac)
+        match self.adjoints.get(&value).cloned().unwrap_or(Adjoint::Splat(BigRational::zero())) {
+            Adjoint::Tensor(adjoint) => self.scaled_to(adjoint, frac),
+            Adjoint::Splat(number) => self.constant(&number, frac, &shape),
+        }
+    }
+
+    /// The number everywhere, shared.
+    fn constant(&mut self, number: &BigRational, frac: u32, shape: &[usize]) -> ValueId {
+        let plain = self.builder.one(plain_const(frac, shape, rounded(number, frac)), &[]);
+        self.builder.one(Op::Promote, &[plain])
     }
 
     fn independent(&self, grad: &Inst, before: &[Inst], missing: usize) -> Diagnostic {
@@ -201,16 +250,6 @@ impl<'b> Sweep<'b> {
     }
 }
 
-/// Whether results of an instruction change with the active values, as far as derivatives go.
-fn depends(inst: &Inst, active: &HashSet<ValueId>) -> bool {
-    if let Op::Custom { values, wants } = &inst.op {
-        return inst.args[*values..].iter().zip(wants).any(|(x, wanted)| *wanted && active.contains(x));
-    }
-    let mut found = false;
-    inst.for_each_use(&mut |value| found |= active.contains(&value));
-    found
-}
-
 fn second(grad: &Inst, inst: &Inst) -> Diagnostic {
     Diagnostic::error(Code::G005, "this would be a derivative of a derivative")
         .at(grad.origin.user, "")
@@ -226,6 +265,12 @@ fn through(grad: &Inst, inst: &Inst) -> Diagnostic {
         .at(grad.origin.user, "")
         .label(inst.origin.user, format!("the loss depends on this {what}"))
         .help(help)
+}
+
+/// How many bits of a number below 1 are 0 behind the point, give or take one.
+fn smallness(number: &BigRational) -> u32 {
+    let magnitude = number.numer().bits() as i64 - number.denom().bits() as i64;
+    if number.is_zero() { 0 } else { (-magnitude).max(0) as u32 }
 }
 
 fn power_of_two(exponent: i64) -> BigRational {

@@ -3,13 +3,19 @@
 //! Post-condition: there is no `Grad` and no `Custom` left.
 //!
 //! The adjoint of a value, the derivative of the loss by it, is a number like any other. Whatever the value's scale, its adjoint is shared at the
-//! scale of `fix`, so truncations have no derivative of their own: of `Mul(x.f, y.g)` with the adjoint d, x gets `Trunc(Mul(d, y), g)`.
+//! scale of `fix` or a finer one, so truncations have no derivative of their own: of `Mul(x.f, y.g)` with the adjoint d, x gets `Trunc(Mul(d, y), g)`.
 //! Adjoints that are the same number everywhere, like the 1 that everything begins with, stay numbers as long as they can.
+//!
+//! An adjoint is small where the loss is a mean: of one over n positions, 1/n. Rounded to a `fix` before it is spread, the error would count n times, and
+//! always in the same direction. So a product with a public factor keeps its fraction bits, as many as a later product
+//! with a `fix` has head-room for, and what is derived is rounded at its end (decision 0007).
 //!
 //! What lies between the values that are differentiated by and the loss must be in the block of the `Grad`; all other values count as
 //! constants, and so do bits and revealed values. A rule ([`Op::Custom`]) is copied to where it is needed.
 
 mod adjoint;
+mod flow;
+mod rule;
 mod rules;
 
 use std::collections::{HashMap, HashSet};

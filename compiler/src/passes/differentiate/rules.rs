@@ -5,7 +5,8 @@ use num_rational::BigRational;
 use tern_bytecode::instr::{Axes, Comparison};
 
 use super::adjoint::{Adjoint, Sweep};
-use crate::ir::{Const, Inst, Op, Type, ValueId};
+use super::rule;
+use crate::ir::{Const, Inst, Kind, Op, Type, ValueId};
 
 /// Derivatives do not go through this instruction.
 pub(super) struct Impossible;
@@ -86,17 +87,29 @@ fn product(cx: &mut Sweep, d: Adjoint, factor: ValueId) -> Adjoint {
     match d {
         Adjoint::Splat(number) => cx.times(factor, &number),
         Adjoint::Tensor(value) => {
+            // A constant below 1 has more fraction bits than `fix`, but no larger integer.
+            let bits = match cx.builder.ty(factor).kind {
+                Kind::Plain => 0,
+                _ => cx.frac_of(factor),
+            };
+            let value = cx.multiplicable(value, bits);
             let product = cx.builder.one(Op::Mul, &[value, factor]);
-            Adjoint::Tensor(truncated(cx, product, factor))
+            rounded(cx, product, factor)
         }
     }
 }
 
-/// A product without the scale that `factor` brought in.
-fn truncated(cx: &mut Sweep, product: ValueId, factor: ValueId) -> ValueId {
-    match cx.builder.ty(factor).frac {
-        0 => product,
-        bits => cx.builder.one(Op::Trunc { bits }, &[product]),
+/// A product with `factor` as an adjoint, with as many significant bits as before: of a secret factor all fraction bits are taken away again, of a
+/// small public one as many as it has significant ones.
+fn rounded(cx: &mut Sweep, product: ValueId, factor: ValueId) -> Adjoint {
+    let bits = cx.frac_of(factor);
+    match cx.builder.ty(factor).kind {
+        Kind::Plain => {
+            let before = cx.frac_of(product) - bits;
+            cx.times_public(product, factor, before)
+        }
+        _ if bits == 0 => Adjoint::Tensor(product),
+        _ => Adjoint::Tensor(cx.builder.one(Op::Trunc { bits }, &[product])),
     }
 }
 
@@ -123,8 +136,10 @@ fn by_first(cx: &mut Sweep, d: &Adjoint, x: ValueId, y: ValueId, axes: Axes) -> 
         Adjoint::Tensor(d) => {
             let turned = cx.builder.one(Op::Permute(exchange(n, i, c)), &[y]);
             let axes = Axes { inner: axes.cols, cols: axes.inner, ..axes };
-            let product = cx.builder.one(Op::Contract(axes), &[*d, turned]);
-            Adjoint::Tensor(truncated(cx, product, y))
+            let bits = cx.frac_of(y);
+            let d = cx.multiplicable(*d, bits);
+            let product = cx.builder.one(Op::Contract(axes), &[d, turned]);
+            rounded(cx, product, y)
         }
     }
 }
@@ -142,8 +157,10 @@ fn by_second(cx: &mut Sweep, d: &Adjoint, x: ValueId, y: ValueId, axes: Axes) ->
         Adjoint::Tensor(d) => {
             let turned = cx.builder.one(Op::Permute(exchange(n, r, i)), &[x]);
             let axes = Axes { rows: axes.inner, inner: axes.rows, ..axes };
-            let product = cx.builder.one(Op::Contract(axes), &[turned, *d]);
-            Adjoint::Tensor(truncated(cx, product, x))
+            let bits = cx.frac_of(x);
+            let d = cx.multiplicable(*d, bits);
+            let product = cx.builder.one(Op::Contract(axes), &[turned, d]);
+            rounded(cx, product, x)
         }
     }
 }
@@ -274,6 +291,7 @@ fn scattered(cx: &mut Sweep, d: Adjoint, x: ValueId, y: ValueId, index: ValueId)
     let d = tensor(cx, d, x);
     give(cx, x, |cx| {
         let nothing = tensor(cx, Adjoint::Splat(BigRational::default()), y);
+        let nothing = cx.scaled_to(nothing, cx.frac_of(d));
         Adjoint::Tensor(cx.builder.one(Op::Scatter, &[d, nothing, index]))
     });
     give(cx, y, |cx| {
@@ -297,13 +315,9 @@ fn scattered(cx: &mut Sweep, d: Adjoint, x: ValueId, y: ValueId, index: ValueId)
 /// A copy of the rule; values without adjoint have the adjoint 0.
 fn custom(cx: &mut Sweep, inst: &Inst, values: usize, found: Vec<Option<Adjoint>>) {
     let (Op::Custom { wants, .. }, [rule]) = (&inst.op, inst.regions.as_slice()) else { return };
-    let mut given = Vec::with_capacity(values);
-    for (param, d) in rule.params.iter().zip(found) {
-        let d = tensor(cx, d.unwrap_or(Adjoint::Splat(BigRational::default())), *param);
-        let frac = cx.builder.ty(*param).frac;
-        given.push(cx.scaled_to(d, frac));
-    }
-    let yields = cx.builder.inline(rule, &given);
+    let found = found.into_iter().map(|d| d.unwrap_or(Adjoint::Splat(BigRational::default())));
+    let given: Vec<ValueId> = rule.params.iter().zip(found).map(|(param, d)| tensor(cx, d, *param)).collect();
+    let yields = rule::copied(cx, rule, given);
     let wanted = inst.args[values..].iter().zip(wants).filter(|(_, wanted)| **wanted);
     for ((x, _), derivative) in wanted.zip(yields) {
         give(cx, *x, |cx| cx.adjusted(derivative));
