@@ -1,4 +1,4 @@
-//! A program on shares, by three parties in three threads, and in the emulator: what is put out, bit for bit, and what the links count.
+//! A program on shares, by the parties in threads, and in the emulator: what is put out, bit for bit, and what the links count.
 
 use std::collections::HashMap;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tern_bytecode::Program;
 use tern_bytecode::report::report;
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip, Watch};
-use tern_vm::net::{Links, Party, Side, memory};
+use tern_vm::net::{Links, memory};
 use tern_vm::{Host, Options, Report, emulate, run_party};
 
 use crate::run::Values;
@@ -32,7 +32,7 @@ pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Option<Seen> {
     report.ranges.is_some_and(|ranges| ranges.outside.is_empty()).then_some(host.seen)
 }
 
-/// The results of three parties in three threads, all outputs together.
+/// The results of the parties in threads, all outputs together.
 ///
 /// # Panics
 /// If a party fails, if the parties see different metrics, or if the links count anything else than the cost model says; with `name`.
@@ -49,8 +49,9 @@ pub fn shared(program: &Program, inputs: &Values, seed: u64, name: &str) -> Seen
                 host.seen
             })
         };
-        let parties = memory::triangle(STALL).map(party);
-        parties.map(|party| party.join().expect("a party's thread")).into()
+        let links = memory::mesh(program.header.protocol.model().parties, STALL);
+        let parties: Vec<_> = links.into_iter().map(party).collect();
+        parties.into_iter().map(|party| party.join().expect("a party's thread")).collect()
     });
     assert!(runs.iter().all(|run| run.metrics == runs[0].metrics), "{name}");
     let metrics = runs[0].metrics.clone();
@@ -61,11 +62,10 @@ pub fn shared(program: &Program, inputs: &Values, seed: u64, name: &str) -> Seen
 fn check_traffic(program: &Program, links: &Links, run: &Report, name: &str) {
     let (announced, counted, me) = (report(program), links.traffic(), links.me());
     assert!(counted.rounds == announced.rounds || announced.at_most, "rounds\n{name}");
-    for side in Side::BOTH {
-        let other: Party = me.at(side);
+    for other in links.peers() {
         let bits = announced.bits_by_link[me.index()][other.index()];
-        assert!(8 * counted.sent[side] == bits || announced.at_most, "{me} to {other}\n{name}");
-        assert_eq!(counted.sent[side], run.links[me.index()][other.index()], "{me} to {other}\n{name}");
+        assert!(8 * counted.sent[other] == bits || announced.at_most, "{me} to {other}\n{name}");
+        assert_eq!(counted.sent[other], run.links[me.index()][other.index()], "{me} to {other}\n{name}");
     }
 }
 

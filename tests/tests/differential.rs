@@ -1,8 +1,9 @@
-//! Random programs on shares: under nearest truncation and one seed, three parties and the emulator agree bit for bit, and the links carry what the cost model
+//! Random programs on shares: under nearest truncation and one seed, the parties and the emulator agree bit for bit, and the links carry what the cost model
 //! says. Programs whose values leave their ranges, which the emulator finds, are discarded and counted.
 
 use std::time::Duration;
 
+use tern_bytecode::Protocol;
 use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
 use tern_compiler::ir::interpret::Setting;
@@ -17,10 +18,19 @@ use tern_tests::run::Values;
 const WANTED: usize = 500;
 
 #[test]
-fn parties_and_emulator_agree() {
+fn three_parties_and_emulator_agree() {
+    agree(Protocol::Rep3);
+}
+
+#[test]
+fn four_parties_and_emulator_agree() {
+    agree(Protocol::Rep4);
+}
+
+fn agree(protocol: Protocol) {
     let (mut agreed, mut discarded, mut loops, mut gradients) = (0, 0, 0, 0);
     for seed in 0.. {
-        let Some((program, setting)) = program(seed) else {
+        let Some((program, setting)) = program(seed, protocol) else {
             discarded += 1;
             continue;
         };
@@ -45,22 +55,24 @@ fn parties_and_emulator_agree() {
         }
     }
     println!(
-        "{agreed} programs agree, {loops} with loops, {gradients} with gradients; {discarded} discarded"
+        "{protocol:?}: {agreed} programs agree, {loops} with loops, {gradients} with gradients; {discarded} discarded"
     );
     assert!(loops > WANTED / 10 && gradients > WANTED / 10);
 }
 
 /// A random program of ten operations or more, after all passes, in a ring that has room for it, if any has: every third a loss with its gradients.
-fn program(seed: u64) -> Option<(ir::Program, Setting)> {
+fn program(seed: u64, protocol: Protocol) -> Option<(ir::Program, Setting)> {
     let size = 10 + (seed % 40) as usize;
     let mut program =
         if seed.is_multiple_of(3) { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
+    program.settings.protocol = protocol;
+    let parties = protocol.model().parties;
     // Each party has something, and gets something.
     for (i, input) in program.inputs.iter_mut().enumerate() {
-        input.from = Place::Party((i % 3) as u8);
+        input.from = Place::Party((i % parties) as u8);
     }
     for (i, output) in program.outputs.iter_mut().enumerate() {
-        output.to = Place::Party((i % 3) as u8);
+        output.to = Place::Party((i % parties) as u8);
     }
     let setting = setting(&program, seed);
     let rings = &[64, 128, 192, 256][(seed / 3 % 4) as usize..];

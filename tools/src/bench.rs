@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
-use tern_bytecode::Program;
+use tern_bytecode::{Program, Protocol};
 use tern_tools::say;
 use tern_vm::data::{Array, write_npy};
 use tern_vm::net::TIMEOUT;
@@ -16,12 +16,13 @@ use tern_vm::net::TIMEOUT;
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::operations::{MATRIX, MODULES, OPERATIONS, Operation, SIDES, compiled};
+use crate::protocol_named;
 use crate::run::{Job, LineShare, Spent};
 
 /// What to measure.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// Bits, rounds and time of every operation, with three local processes of one thread each.
+    /// Bits, rounds and time of every operation, with local processes of one thread each.
     Protocols {
         /// Elements of a vector.
         #[arg(long, default_value_t = 100_000)]
@@ -31,6 +32,9 @@ pub(crate) enum Bench {
         /// One JSON object per operation instead of a table.
         #[arg(long)]
         json: bool,
+        /// rep3 or rep4.
+        #[arg(long, value_parser = protocol_named, default_value = "rep3")]
+        protocol: Protocol,
     },
 }
 
@@ -52,7 +56,7 @@ pub(crate) struct Figures {
 
 /// `tern bench`.
 pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
-    let Bench::Protocols { elements, filter, json } = what;
+    let Bench::Protocols { elements, filter, json, protocol } = what;
     for (column, frac) in [16, 32].into_iter().enumerate() {
         if !json {
             say::outln(format_args!("f = {frac}, modulo 2^{}, vectors of {elements}\n", 4 * frac));
@@ -64,8 +68,8 @@ pub(crate) fn bench(what: &Bench) -> anyhow::Result<ExitCode> {
         let wanted =
             OPERATIONS.iter().filter(|o| filter.as_ref().is_none_or(|filter| o.name.contains(filter)));
         for operation in wanted {
-            let measured =
-                Measurement::new(operation, frac, *elements).and_then(|measurement| measurement.run());
+            let measured = Measurement::new(operation, frac, *elements, *protocol)
+                .and_then(|measurement| measurement.run());
             let figures = measured.with_context(|| operation.name)?;
             let paper = operation.paper.filter(|_| frac == 32);
             let system = operation.system.map(|system| system[column]);
@@ -122,14 +126,15 @@ impl<'a> Measurement<'a> {
         operation: &'a Operation,
         frac: u32,
         elements: usize,
+        protocol: Protocol,
     ) -> anyhow::Result<Measurement<'a>> {
         let elements = if operation.heavy { elements.div_ceil(10) } else { elements };
         let (text, line) = source(operation, elements);
-        let program = compiled(FILE, text, frac, operation.rounding)?;
+        let program = compiled(FILE, text, frac, operation.rounding, protocol)?;
         Ok(Measurement { operation, program, line, elements })
     }
 
-    /// Runs it in three processes.
+    /// Runs it in a process for each party.
     pub(crate) fn run(&self) -> anyhow::Result<Figures> {
         let directory = tempfile::tempdir()?;
         let files = Files::of_directory(write_inputs(&self.program, directory.path())?);

@@ -203,7 +203,8 @@ fn settings(source: &SourceArgs) -> anyhow::Result<Settings> {
         );
     }
     let rounding = source.rounding.map_or(Rounding::Probabilistic, Rounding::from);
-    Ok(Settings { protocol: Protocol::Rep3, ring, frac, total, rounding })
+    let protocol = source.protocol.unwrap_or(Protocol::Rep3);
+    Ok(Settings { protocol, ring, frac, total, rounding })
 }
 
 /// Shows messages on standard error.

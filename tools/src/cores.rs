@@ -5,7 +5,7 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Those of each of three local parties.
-pub(crate) fn third_of_cores() -> usize {
-    (cores() / 3).max(1)
+/// Those of each of so many local parties.
+pub(crate) fn cores_each(parties: usize) -> usize {
+    (cores() / parties).max(1)
 }

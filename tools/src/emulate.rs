@@ -92,7 +92,8 @@ fn finish(host: &mut FileHost<'_>, report: &Report, loaded: &Loaded, long: bool)
         "peak_memory": peak_memory(), "metrics": host.events.metrics(),
     });
     let text = format!(
-        "{seconds:.1} s; three parties would take {} rounds and send {:.1} MB",
+        "{seconds:.1} s; {} parties would take {} rounds and send {:.1} MB",
+        in_words(host.parties()),
         report.rounds,
         report.bits() as f64 / 8e6
     );
@@ -100,6 +101,15 @@ fn finish(host: &mut FileHost<'_>, report: &Report, loaded: &Loaded, long: bool)
     // Last, where it is read; on standard error, which stays when the results go elsewhere.
     if let Some(text) = report.ranges.as_ref().and_then(|found| ranges::paragraph(loaded, found, long)) {
         say::errln(format_args!("warning: {text}"));
+    }
+}
+
+/// A number of parties in words.
+fn in_words(parties: usize) -> &'static str {
+    match parties {
+        2 => "two",
+        3 => "three",
+        _ => "four",
     }
 }
 

@@ -135,6 +135,11 @@ impl Files {
     }
 }
 
+/// Summands of a shared value that a party keeps.
+fn summands(program: &Program) -> usize {
+    program.header.protocol.model().held.shared as usize
+}
+
 /// Whether a party has a part in an input.
 fn provides(party: Party, input: &Input) -> bool {
     match input.from {
@@ -194,6 +199,11 @@ pub(crate) struct InputError {
 }
 
 impl<'a> FileHost<'a> {
+    /// How many parties the program's protocol has.
+    pub(crate) fn parties(&self) -> usize {
+        self.program.header.protocol.model().parties
+    }
+
     /// Hands out `inputs`, which [`read_inputs`] gave for the same party.
     pub(crate) fn new(
         program: &'a Program,

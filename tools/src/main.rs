@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tern_bytecode::Protocol;
 use tern_bytecode::program::Rounding;
 use tern_tools::say;
 use tern_vm::erase::Erasing;
@@ -41,7 +42,7 @@ static ALLOCATOR: Erasing<mimalloc::MiMalloc> = Erasing(mimalloc::MiMalloc);
 #[command(
     name = "tern",
     version,
-    about = "Private deep-learning training on three servers that do not trust each other"
+    about = "Private deep-learning training on three or four servers that do not trust each other"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -79,11 +80,11 @@ enum Command {
     },
     /// Run a program on clear data, exactly as the secure computation would compute.
     Emulate(emulate::EmulateArgs),
-    /// Run a program on secret shares: three local processes, or one of three real parties (--party).
+    /// Run a program on secret shares: local processes, one for each party, or one of the real parties (--party).
     Run(run::RunArgs),
     /// Make the key and the certificate of a party, and print its entry for the hosts file.
     Keygen(keys::KeygenArgs),
-    /// See whether the other parties can be reached and are who they should be; all three run this at the same time.
+    /// See whether the other parties can be reached and are who they should be; all run this at the same time.
     Ping(run::PartyArgs),
     /// Run the experiments of the paper, and set ours beside its figures: CSV, a text table, plots.
     Reproduce(reproduce::ReproduceArgs),
@@ -159,6 +160,16 @@ struct SourceArgs {
     /// How truncations round.
     #[arg(long, value_enum)]
     rounding: Option<RoundingArg>,
+    /// Who computes and whom they trust: rep3, three servers that follow the protocol; rep4, four, one of which may do anything.
+    #[arg(long, value_parser = protocol_named)]
+    protocol: Option<Protocol>,
+}
+
+fn protocol_named(name: &str) -> Result<Protocol, String> {
+    Protocol::from_name(name).ok_or_else(|| {
+        let names: Vec<&str> = Protocol::ALL.iter().map(|protocol| protocol.name()).collect();
+        format!("there are {}", names.join(" and "))
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Context;
-use tern_bytecode::Program;
+use tern_bytecode::{Program, Protocol};
 use tern_compiler::Entry;
 
 use crate::compile::{compile_text, show};
@@ -18,6 +18,7 @@ pub(crate) fn compiled(
     text: String,
     frac: u32,
     rounding: RoundingArg,
+    protocol: Protocol,
 ) -> anyhow::Result<Program> {
     let args = SourceArgs {
         program: name.into(),
@@ -25,6 +26,7 @@ pub(crate) fn compiled(
         fixed: Some(frac.to_string()),
         ring: None,
         rounding: Some(rounding),
+        protocol: Some(protocol),
     };
     let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
     show(&compilation.diagnostics, &compilation.sources);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use tern_bytecode::Program;
+use tern_bytecode::model::MAX_PARTIES;
 use tern_bytecode::program::{Element, Input, Output};
 use tern_vm::data::shares::{Head, ShareFile, Tensor};
 use tern_vm::machine::{Elements, RunId};
@@ -19,7 +20,7 @@ pub(crate) fn file_name(name: &str, party: Party) -> String {
 pub(crate) fn file_of(file: &str, party: Party) -> String {
     let path = Path::new(file);
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return file.to_string() };
-    let own = Party::ALL.into_iter().fold(name.to_string(), |name, other| {
+    let own = Party::all(MAX_PARTIES).fold(name.to_string(), |name, other| {
         name.replace(&format!(".{}.", mark(other)), &format!(".{}.", mark(party)))
     });
     path.with_file_name(own).display().to_string()

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tern_vm::net::{Host, Hosts, Identity, Links, Pair, Party, Setup, Timeouts, connect};
+use tern_vm::net::{Host, Hosts, Identity, Links, Party, Peers, Setup, Timeouts, connect};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const PARTY: &str = "LINKS_BENCH_PARTY";
@@ -28,16 +28,16 @@ fn main() {
 
 /// Starts the three processes.
 fn start() {
-    let identities = Party::ALL.map(|_| Identity::generate("bench", DAY).expect("a key"));
-    let listeners = Party::ALL.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    let parties = Party::ALL.map(|party| Host {
+    let identities = PARTIES.map(|_| Identity::generate("bench", DAY).expect("a key"));
+    let listeners = PARTIES.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let parties = PARTIES.map(|party| Host {
         name: format!("p{}", party.index()),
         address: listeners[party.index()].local_addr().expect("an address").to_string(),
         fingerprint: identities[party.index()].fingerprint(),
     });
     drop(listeners);
-    let hosts = Hosts { parties, timeouts: Timeouts::default() };
-    let children = Party::ALL.map(|party| {
+    let hosts = Hosts { parties: parties.into(), timeouts: Timeouts::default() };
+    let children = PARTIES.map(|party| {
         let mut command = Command::new(env::current_exe().expect("this program"));
         command.env(PARTY, party.index().to_string()).stdin(Stdio::piped());
         let mut child = command.spawn().expect("a process");
@@ -49,6 +49,9 @@ fn start() {
         assert!(child.wait().expect("the process ends").success());
     }
 }
+
+/// The parties of this measurement.
+const PARTIES: [Party; 3] = [Party::P0, Party::P1, Party::P2];
 
 /// One party. Party 0 prints what it measures.
 fn run(me: Party) {
@@ -91,11 +94,12 @@ fn run(me: Party) {
 
 fn rounds_of(links: &mut Links, size: usize, rounds: u32, both: bool) {
     let bytes = vec![1; size];
-    let mut into = Pair::new(vec![0; if both { size } else { 0 }], vec![0; size]);
-    let piece: &[&[u8]] = &[&bytes];
+    let (me, piece): (_, &[&[u8]]) = (links.me(), &[&bytes]);
+    let next = PARTIES[(me.index() + 1) % 3];
+    let mut into = Peers::new(me, 3, |from| vec![0; if both || from != next { size } else { 0 }]);
     for _ in 0..rounds {
-        let send = Pair::new(piece, if both { piece } else { &[] });
-        links.exchange(send, Pair::new(&mut into.next, &mut into.prev)).expect("a round");
+        let send = Peers::new(me, 3, |to| if both || to == next { piece } else { &[] });
+        links.exchange(send, into.as_mut().map(|_, into| &mut into[..])).expect("a round");
     }
 }
 

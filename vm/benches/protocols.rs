@@ -127,8 +127,12 @@ fn repeated(ring: u32, frac: u32, body: Body, times: u32) -> Program {
 }
 
 fn print(name: &str, program: &Program, tls: &[String], unit: &str, per: f64) {
-    let parties = measure(program, if tls.is_empty() { memory::triangle(DAY) } else { over_tls() });
-    let mean = |of: fn(&Timer) -> f64| parties.iter().map(|(timer, _)| of(timer)).sum::<f64>() / 3.0;
+    let parties = program.header.protocol.model().parties;
+    let parties =
+        measure(program, if tls.is_empty() { memory::mesh(parties, DAY) } else { over_tls(parties) });
+    let mean = |of: fn(&Timer) -> f64| {
+        parties.iter().map(|(timer, _)| of(timer)).sum::<f64>() / parties.len() as f64
+    };
     let (wall, busy) = (mean(Timer::wall) * per, mean(Timer::busy) * per);
     let body = program.code.iter().skip_while(|instr| !matches!(instr, Instr::Loop { .. }));
     let bits: u64 =
@@ -160,39 +164,45 @@ fn breakdown(program: &Program, measured: &Measured, trips: u32) {
 }
 
 /// Runs the program with small numbers for inputs.
-fn measure(program: &Program, links: [Links; 3]) -> [(Timer, Measured); 3] {
+fn measure(program: &Program, links: Vec<Links>) -> Vec<(Timer, Measured)> {
     thread::scope(|scope| {
-        let parties = links.map(|mut links| {
+        let party = |mut links: Links| {
             scope.spawn(move || {
                 let mut timer = Timer::default();
                 let report = run_party(program, &mut links, &mut timer, &Options::default());
                 let report = report.unwrap_or_else(|error| panic!("{}: {error}", links.me()));
                 (timer, report.measured.expect("parties measure"))
             })
-        });
-        parties.map(|party| party.join().expect("a party"))
+        };
+        let parties: Vec<_> = links.into_iter().map(party).collect();
+        parties.into_iter().map(|party| party.join().expect("a party")).collect()
     })
 }
 
-fn over_tls() -> [Links; 3] {
-    let identities = Party::ALL.map(|_| Identity::generate("bench", DAY).expect("a key"));
-    let listeners = Party::ALL.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    let parties = Party::ALL.map(|party| Peer {
+fn over_tls(parties: usize) -> Vec<Links> {
+    let everybody: Vec<Party> = Party::all(parties).collect();
+    let identities: Vec<Identity> =
+        everybody.iter().map(|_| Identity::generate("bench", DAY).expect("a key")).collect();
+    let listeners: Vec<TcpListener> =
+        everybody.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+    let peer = |party: &Party| Peer {
         name: format!("p{}", party.index()),
         address: listeners[party.index()].local_addr().expect("an address").to_string(),
         fingerprint: identities[party.index()].fingerprint(),
-    });
+    };
+    let parties = everybody.iter().map(peer).collect();
     drop(listeners);
     let hosts = &Hosts { parties, timeouts: Timeouts::default() };
     let identities = &identities;
     thread::scope(|scope| {
-        let parties = Party::ALL.map(|me| {
+        let party = |me: Party| {
             scope.spawn(move || {
                 let setup = Setup { hosts, me, identity: &identities[me.index()], network: None };
                 connect(setup, &mut |_| {}).expect("the set-up")
             })
-        });
-        parties.map(|party| party.join().expect("a party"))
+        };
+        let parties: Vec<_> = everybody.iter().copied().map(party).collect();
+        parties.into_iter().map(|party| party.join().expect("a party")).collect()
     })
 }
 

@@ -4,10 +4,11 @@ pub mod data;
 pub mod machine;
 pub mod net;
 pub mod protocol;
+mod rounds;
 
 pub use tern_kernels::{bits, erase, par, prg, ring};
 
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;
 pub use protocol::emulator::emulate;
-pub use protocol::rep3::{PartyError, Terms, run_party};
+pub use protocol::{PartyError, Terms, run_party};

@@ -10,7 +10,7 @@ use tern_vm::net::TIMEOUT;
 use super::kept::Kept;
 use super::training::{Training, program};
 use super::{BATCH, ReproduceArgs};
-use crate::cores::third_of_cores;
+use crate::cores::cores_each;
 use crate::events::{Audience, Events};
 use crate::host::{Files, Outputs};
 use crate::run::{Job, Spent};
@@ -64,7 +64,7 @@ fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) ->
         files,
         outputs,
         seed: None,
-        threads: third_of_cores(),
+        threads: cores_each(program.header.protocol.model().parties),
         network: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
+use tern_bytecode::Protocol;
 use tern_tools::say;
 use tern_vm::data::{Array, Source, Values, read, write_npy};
 use tern_vm::machine::Seeds;
@@ -78,7 +79,7 @@ fn figures(
     name: &str,
 ) -> anyhow::Result<Option<Figures>> {
     let elements = args.samples.unwrap_or(ELEMENTS).max(1) as usize;
-    let cost = Measurement::new(operation, fixed, elements)?;
+    let cost = Measurement::new(operation, fixed, elements, Protocol::Rep3)?;
     let check = match operation.check {
         Some(check) => Some((check, program(&check, operation.rounding, fixed, elements)?)),
         None => None,
@@ -117,7 +118,7 @@ fn main() {{
 }}
 "
     );
-    compiled("errors.mpc", text, fixed, rounding)
+    compiled("errors.mpc", text, fixed, rounding, Protocol::Rep3)
 }
 
 /// The largest and the mean error in the emulator.

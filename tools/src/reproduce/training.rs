@@ -135,6 +135,7 @@ impl Training {
             fixed: Some(self.fixed.to_string()),
             ring: None,
             rounding: Some(self.rounding),
+            protocol: None,
         }
     }
 

@@ -1,7 +1,7 @@
-//! A run of three local processes: this program three more times, over TLS on the loopback interface, with keys that are thrown away.
+//! A run of local processes: this program once more for each party, over TLS on the loopback interface, with keys that are thrown away.
 //!
 //! The leader, which the user started, compiles once and tells each party over its standard input what to do. A party makes its own key,
-//! opens a port, and says both on its standard output; with the addresses and fingerprints of all three, the parties meet as any
+//! opens a port, and says both on its standard output; with the addresses and fingerprints of all, the parties meet as any
 //! others do. From then on a party writes events, the last of which is `share` (what it has measured) or `failed`. Its standard input stays open for as long as the
 //! leader lives: a party whose input ends, ends.
 
@@ -50,11 +50,11 @@ struct Introduction {
 /// What the leader tells all parties when it has heard from all.
 #[derive(Serialize, Deserialize)]
 struct Circle {
-    parties: [Introduction; 3],
+    parties: Vec<Introduction>,
     timeout: Duration,
 }
 
-/// A run of three local parties.
+/// A run of local parties, as many as the program's protocol has.
 pub(crate) struct Job<'a> {
     pub(crate) program: &'a Program,
     pub(crate) files: &'a Files,
@@ -69,9 +69,9 @@ pub(crate) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Runs the three parties: what they have measured.
+    /// Runs the parties: what they have measured.
     pub(crate) fn run(&self, events: &mut Events) -> anyhow::Result<Vec<Share>> {
-        memory::check(self.program, Party::ALL.len() as u64)?;
+        memory::check(self.program, self.program.header.protocol.model().parties as u64)?;
         let mut leader = Leader::start(self)?;
         leader.introduce(self.timeout)?;
         leader.follow(events)
@@ -107,7 +107,7 @@ impl Leader {
         let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
         let mut leader = Leader { parties: Vec::new(), news, failures: Vec::new() };
-        for party in Party::ALL {
+        for party in Party::all(job.program.header.protocol.model().parties) {
             let assignment = Assignment {
                 party,
                 program_bytes: program.len(),
@@ -127,7 +127,7 @@ impl Leader {
 
     /// Makes the parties known to each other.
     fn introduce(&mut self, timeout: Duration) -> anyhow::Result<()> {
-        let mut met: [Option<Introduction>; 3] = [None, None, None];
+        let mut met: Vec<Option<Introduction>> = vec![None; self.parties.len()];
         while met.iter().any(Option::is_none) {
             match self.news.recv() {
                 Ok((party, News::Event(event))) if event["event"] == "ready" => {
@@ -140,7 +140,7 @@ impl Leader {
                 Err(_) => bail!("the local parties are gone"),
             }
         }
-        let parties = met.map(|party| party.expect("the loop above ends when all are there"));
+        let parties = met.into_iter().flatten().collect();
         let circle = serde_json::to_string(&Circle { parties, timeout })?;
         for party in &mut self.parties {
             let _ = party.tell(&circle, &[]);
@@ -204,7 +204,11 @@ impl Leader {
     fn verdict(&mut self) -> anyhow::Result<Vec<Share>> {
         let shares: Vec<Share> = self.parties.iter().filter_map(|party| party.share.clone()).collect();
         let Some(least) = self.failures.iter().map(|(blame, ..)| *blame).min() else {
-            return if shares.len() == 3 { Ok(shares) } else { Err(anyhow!("the local parties are gone")) };
+            return if shares.len() == self.parties.len() {
+                Ok(shares)
+            } else {
+                Err(anyhow!("the local parties are gone"))
+            };
         };
         let mut causes: Vec<_> = self.failures.iter().filter(|(blame, ..)| *blame == least).collect();
         match least {
@@ -341,11 +345,10 @@ fn leave_with_the_leader() {
 
 impl Circle {
     fn hosts(self) -> anyhow::Result<Hosts> {
-        let mut hosts = Vec::new();
+        let mut parties = Vec::new();
         for Introduction { address, fingerprint } in self.parties {
-            hosts.push(Host { name: String::new(), address, fingerprint: fingerprint.parse()? });
+            parties.push(Host { name: String::new(), address, fingerprint: fingerprint.parse()? });
         }
-        let Ok(parties) = hosts.try_into() else { bail!("there are three parties") };
         Ok(Hosts { parties, timeouts: Timeouts { connect: self.timeout, stall: self.timeout } })
     }
 }

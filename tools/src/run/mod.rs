@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `party` | one party's part of a run, wherever the others are |
-//! | `local` | three processes on this machine, and the one view of them |
+//! | `local` | a process for each party on this machine, and the one view of them |
 //! | `measured` | what a run has cost |
 
 mod local;
@@ -21,7 +21,7 @@ use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeout
 
 use crate::SourceArgs;
 use crate::compile::{Loaded, load};
-use crate::cores::{cores, third_of_cores};
+use crate::cores::{cores, cores_each};
 use crate::emulated;
 use crate::events::{Audience, Events, start};
 use crate::guard::guard_memory;
@@ -48,7 +48,7 @@ pub(crate) struct RunArgs {
     /// Take --seed among real parties too, although nothing stays secret then.
     #[arg(long, requires = "seed")]
     insecure: bool,
-    /// Threads of this party; by default all cores, which three local parties share.
+    /// Threads of this party; by default all cores, which local parties share.
     #[arg(long)]
     threads: Option<usize>,
     /// Simulate a network, the same at all parties: lan, wan or rtt=40ms,bw=352Mbit.
@@ -64,7 +64,7 @@ pub(crate) struct RunArgs {
 /// Which party this is.
 #[derive(Args, Clone)]
 struct OptionalParty {
-    /// Be this one of three real parties: 0, 1 or 2. Without it, three local processes are started.
+    /// Be this one of the real parties: 0, 1, …. Without it, a local process is started for each.
     #[arg(long, requires = "hosts")]
     party: Option<usize>,
     /// Who the parties are.
@@ -81,7 +81,7 @@ struct OptionalParty {
 /// A party among real ones.
 #[derive(Args, Clone)]
 pub(crate) struct PartyArgs {
-    /// Which of the parties this is: 0, 1 or 2.
+    /// Which of the parties this is: 0, 1, ….
     #[arg(long)]
     party: usize,
     /// Who the parties are.
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         say::errln(format_args!("{note}"));
     }
     let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
-        return three_parties(args, &loaded);
+        return local_parties(args, &loaded);
     };
     if let (Some(seed), false) = (args.seed, args.insecure) {
         bail!(
@@ -117,6 +117,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let seat = PartyArgs { party, hosts, key, timeout }.seat()?;
+    let protocol = loaded.program.header.protocol;
+    let (needed, found) = (protocol.model().parties, seat.hosts.count());
+    if needed != found {
+        bail!(
+            "the program is for {}, which takes {needed} parties; the hosts file lists {found}",
+            protocol.name()
+        );
+    }
     one_party(args, &loaded, &seat)
 }
 
@@ -130,18 +138,19 @@ fn events(args: &RunArgs, loaded: &Loaded) -> Events {
     events
 }
 
-/// Three local processes.
-fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+/// Local processes, one for each party.
+fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let directory = Directory::claim(&args.outputs.out)?;
-    let all = Party::ALL.map(|party| results::size(&loaded.program, Some(party)));
-    directory.try_out(all.into_iter().fold(0, u64::saturating_add))?;
+    let parties = Party::all(loaded.program.header.protocol.model().parties);
+    let all = parties.map(|party| results::size(&loaded.program, Some(party)));
+    directory.try_out(all.fold(0, u64::saturating_add))?;
     let mut events = events(args, loaded);
     let job = Job {
         program: &loaded.program,
         files: &args.files,
         outputs: &args.outputs,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(third_of_cores),
+        threads: args.threads.unwrap_or_else(|| cores_each(loaded.program.header.protocol.model().parties)),
         network: args.network,
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
     };
@@ -152,7 +161,7 @@ fn three_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One of three real parties.
+/// One of the real parties.
 fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
     // Not told to the others if it is taken: it is this very party that may be running there.
     let directory = Directory::claim(&args.outputs.out)?;
@@ -196,8 +205,9 @@ impl PartyArgs {
             let limit = Duration::from_secs(seconds);
             hosts.timeouts = Timeouts { connect: limit, stall: limit };
         }
-        let Some(me) = Party::from_index(self.party) else {
-            bail!("there is no party {}: 0, 1 or 2", self.party);
+        let there = Party::all(hosts.count()).find(|party| party.index() == self.party);
+        let Some(me) = there else {
+            bail!("there is no party {}: 0 to {}", self.party, hosts.count() - 1);
         };
         let name = &hosts.host(me).name;
         let key = self.key.clone().unwrap_or_else(|| self.hosts.with_file_name(format!("{name}.key.pem")));

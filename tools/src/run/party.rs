@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tern_bytecode::Program;
 use tern_vm::machine::place;
-use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Side, Traffic, connect_at};
+use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Traffic, connect_at};
 use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
 
 use super::measured::{LineShare, Share};
@@ -42,7 +42,7 @@ pub(super) enum Blame {
 pub(super) fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
     match me {
         Party::P0 => Ok(None),
-        Party::P1 | Party::P2 => Endpoint::bind(&hosts.host(me).address).map(Some),
+        _ => Endpoint::bind(&hosts.host(me).address).map(Some),
     }
 }
 
@@ -78,8 +78,8 @@ impl Part<'_> {
 
 fn share(me: Party, program: &Program, report: &Report, traffic: Traffic) -> Share {
     let mut sent = vec![0; program.header.protocol.model().parties];
-    for side in Side::BOTH {
-        sent[me.at(side).index()] = 8 * traffic.sent[side];
+    for (party, bytes) in traffic.sent.iter() {
+        sent[party.index()] = 8 * bytes;
     }
     Share {
         party: me.index(),
@@ -128,7 +128,10 @@ pub(super) fn blame(error: &anyhow::Error) -> Blame {
     };
     let net = match party {
         Some(PartyError::Net(net)) => Some(net),
-        Some(PartyError::Differs { .. } | PartyError::Shares { .. }) => return Blame::Other,
+        Some(PartyError::Differs { .. } | PartyError::Shares { .. } | PartyError::Disagreement { .. }) => {
+            return Blame::Other;
+        }
+        Some(PartyError::Parties { .. }) => return Blame::Own,
         None => error.downcast_ref::<NetError>(),
     };
     match net {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use tern_bytecode::cost;
-use tern_vm::net::{self, Hosts, Identity, Links, Pair, Party, Setup};
+use tern_vm::net::{self, Hosts, Identity, Links, Party, Peers, Setup};
 use tern_vm::{Options, Terms};
 
 use crate::support::{ENDLESS, Ended, PROGRAM, Process, World, keygen};
@@ -194,15 +194,16 @@ fn impostor(world: &World, length: usize) {
     let program = tern_bytecode::decode(&fs::read(&world.programs[0]).unwrap()).unwrap();
     let mut links: Links = net::connect(setup, &mut |_| {}).unwrap();
     links.swap(&Terms::of(&program, &Options::default()).to_bytes(), 1 << 20).unwrap();
-    net::keys::agree(&mut links).unwrap();
+    let groups = tern_vm::protocol::groups(program.header.protocol);
+    net::keys::agree(&mut links, &groups).unwrap();
     let input =
         program.code.iter().map(|instr| cost::traffic(&program, instr)).find(|traffic| !traffic.is_empty());
     let sizes = input.expect("the program has inputs")[0][0];
-    let receiver = net::Side::BOTH.into_iter().find(|side| sizes[Party::P0.at(*side).index()] == 64).unwrap();
-    let size = |side| if side == receiver { length } else { 0 };
-    links.begin(Pair::from_fn(size), Pair::new(0, 0)).unwrap();
+    let receiver = links.peers().find(|party| sizes[party.index()] == 64).unwrap();
+    let size = |party| if party == receiver { length } else { 0 };
+    links.begin(Peers::new(Party::P0, 3, size), Peers::new(Party::P0, 3, |_| 0)).unwrap();
     links.send(receiver, &vec![0; length]).unwrap();
     // A heartbeat's time later the others have seen it; what they say does not matter here.
-    let _ = links.receive(net::Side::Next, &mut []);
+    let _ = links.receive(Party::P1, &mut []);
     std::thread::sleep(Duration::from_millis(500));
 }

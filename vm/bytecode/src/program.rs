@@ -73,16 +73,19 @@ impl Rounding {
 pub enum Protocol {
     /// Three parties, replicated secret sharing, one semi-honest corruption.
     Rep3,
+    /// Four parties, replicated secret sharing, one malicious corruption, with abort.
+    Rep4,
 }
 
 impl Protocol {
     /// All protocols.
-    pub const ALL: &'static [Protocol] = &[Protocol::Rep3];
+    pub const ALL: &'static [Protocol] = &[Protocol::Rep3, Protocol::Rep4];
 
     /// How people and files call it.
     pub const fn name(self) -> &'static str {
         match self {
             Protocol::Rep3 => "rep3",
+            Protocol::Rep4 => "rep4",
         }
     }
 

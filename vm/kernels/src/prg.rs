@@ -50,6 +50,14 @@ pub struct CounterTooLarge {
     counter: u64,
 }
 
+/// Whether streams can be addressed by this counter.
+///
+/// # Errors
+/// If it has more than 44 bits.
+pub fn check_counter(counter: u64) -> Result<(), CounterTooLarge> {
+    if counter >> COUNTER_BITS == 0 { Ok(()) } else { Err(CounterTooLarge { counter }) }
+}
+
 /// The stream of a key at one address.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream<'k> {
@@ -64,9 +72,7 @@ impl<'k> Stream<'k> {
     /// # Errors
     /// If the counter has more than 44 bits.
     pub fn new(key: &'k Key, purpose: u16, instruction: u32, counter: u64) -> Result<Self, CounterTooLarge> {
-        if counter >> COUNTER_BITS != 0 {
-            return Err(CounterTooLarge { counter });
-        }
+        check_counter(counter)?;
         let fields = u128::from(purpose) << 32 | u128::from(instruction);
         let start = (fields << COUNTER_BITS | u128::from(counter)) << NUMBER_BITS;
         Ok(Self { key, start })

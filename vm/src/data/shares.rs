@@ -2,7 +2,7 @@
 //! docs/shares.md describes the format for others to write.
 //!
 //! A file says everything by which it can be taken for another: protocol, ring, precision, party, and the set
-//! that it belongs to, which the three files of one sharing have in common and no other files. The hash at
+//! that it belongs to, which the files of one sharing have in common and no other files. The hash at
 //! its end is over all that is before it.
 
 use std::fs::File;
@@ -12,6 +12,8 @@ use std::path::Path;
 use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tern_bytecode::Protocol;
+use tern_bytecode::model::Model;
 
 /// How every file begins.
 pub const MAGIC: [u8; 8] = *b"TERNSHAR";
@@ -28,9 +30,9 @@ const PIECE: usize = 1 << 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// `rep3`: replicated shares among three parties.
+    /// `rep3`: replicated shares among three parties; `rep4`: among four.
     pub protocol: String,
-    /// Whose shares these are: 0, 1 or 2.
+    /// Whose shares these are: 0, 1, ….
     pub party: u8,
     /// 32 hexadecimal digits, in common with the files of the other parties.
     pub set: String,
@@ -64,7 +66,7 @@ pub struct ShareFile {
     /// What it is.
     pub head: Head,
     /// By tensor: little-endian limbs of the elements in row-major order, first of all summands in common with the next party,
-    /// then of those in common with the previous one.
+    /// then of those in common with the previous one; of four parties, those that party 0 lacks, then party 1, and so on without this one.
     pub words: Vec<Vec<u64>>,
 }
 
@@ -96,10 +98,10 @@ pub enum ShareError {
 }
 
 impl Tensor {
-    /// Words of both summands together, modulo 2^`ring`.
-    fn words(&self, ring: u32) -> u128 {
+    /// Words of all of a party's summands together, modulo 2^`ring`.
+    fn words(&self, summands: u64, ring: u32) -> u128 {
         let elements = self.shape.iter().fold(1u128, |n, size| n.saturating_mul(u128::from(*size)));
-        elements.saturating_mul(2 * u128::from(ring / 64))
+        elements.saturating_mul(u128::from(summands) * u128::from(ring / 64))
     }
 
     /// For messages: `fix[2, 3]`.
@@ -109,13 +111,18 @@ impl Tensor {
 }
 
 impl Head {
+    /// What the protocol says of parties and summands; of one that is not known, whatever will do to read on and name it.
+    fn model(&self) -> &'static Model {
+        Protocol::from_name(&self.protocol).unwrap_or(Protocol::Rep3).model()
+    }
+
     fn check(&self) -> Result<(), ShareError> {
         let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let fault = |text: String| Err(ShareError::Head(text));
         if !matches!(self.ring, 64 | 128 | 192 | 256) {
             return fault(format!("a ring of {} bits", self.ring));
         }
-        if self.party > 2 {
+        if usize::from(self.party) >= self.model().parties {
             return fault(format!("there is no party {}", self.party));
         }
         if self.set.len() != 32 || !self.set.bytes().all(is_digit) {
@@ -211,12 +218,14 @@ impl ShareFile {
         input.fill(&mut bytes)?;
         let head: Head = serde_json::from_slice(&bytes).map_err(|e| ShareError::Head(e.to_string()))?;
         head.check()?;
-        let data = head.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(head.ring)));
+        let summands = head.model().held.shared;
+        let data = head.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(summands, head.ring)));
         let expected = data.saturating_mul(8).saturating_add(16 + u128::from(size) + HASH as u128);
         if expected != u128::from(length) {
             return Err(ShareError::Length { found: length, expected });
         }
-        let words: Result<Vec<_>, _> = head.tensors.iter().map(|t| input.words(t.words(head.ring))).collect();
+        let words: Result<Vec<_>, _> =
+            head.tensors.iter().map(|t| input.words(t.words(summands, head.ring))).collect();
         let words = words?;
         let computed = input.hash.clone().finalize();
         let written: [u8; HASH] = input.take()?;

@@ -29,7 +29,7 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// Of a party of the three-party protocol.
+    /// Of a party of the program's protocol.
     pub fn of(program: &Program) -> Needed {
         let (model, ring) = (program.header.protocol.model(), program.header.ring);
         let sizes = program.buffers.iter().map(|buffer| model.bytes(buffer.kind, buffer.len, ring));
@@ -74,9 +74,11 @@ fn in_flight(program: &Program) -> u64 {
 
 /// Bytes that the party with the most traffic sends and receives.
 fn busiest(links: &Links) -> u64 {
-    let of =
-        |me: usize| (0..3).fold(0u64, |n, i| n.saturating_add(links[me][i]).saturating_add(links[i][me]));
-    (0..3).map(of).max().unwrap_or(0)
+    let all = 0..links.len();
+    let of = |me: usize| {
+        all.clone().fold(0u64, |n, i| n.saturating_add(links[me][i]).saturating_add(links[i][me]))
+    };
+    all.clone().map(of).max().unwrap_or(0)
 }
 
 fn held(program: &Program, instr: &Instr) -> u64 {

@@ -1,20 +1,22 @@
-//! Where a run's randomness comes from: a seed that everybody knows, for permutations and other public picks, and one key for each pair of
-//! parties. Parties agree on fresh ones; a run with a given seed derives them all from it, so that emulator and parties draw the same values.
+//! Where a run's randomness comes from: a seed that everybody knows, for permutations and other public picks, and one key for each group of
+//! parties that has one ([`groups`]). Parties agree on fresh ones; a run with a given seed derives them all from it, so that emulator and parties draw the same values.
 
-use tern_bytecode::{Program, container};
+use tern_bytecode::{Program, Protocol, container};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::error::Fault;
 use super::host::RunId;
+use crate::net::Party;
 use crate::prg::Key;
+use crate::protocol::groups;
 
-/// All seeds of a run. A party of a real run has its own pairs' only; the emulator and runs with a fixed seed have all.
+/// All seeds of a run. A party of a real run has its own groups' only; the emulator and runs with a fixed seed have all.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Seeds {
     /// What everybody knows.
     pub public: [u8; 32],
-    /// The AES-128 key of parties i and i + 1, for each i.
-    pub pairs: [[u8; 16]; 3],
+    /// The AES-128 keys of the protocol's groups of parties, in their order.
+    pub common: Vec<[u8; 16]>,
 }
 
 /// What a stream of random values is for. Streams of one key and one instruction have different purposes.
@@ -25,7 +27,7 @@ pub enum Purpose {
     Public = 0,
     /// Of the public seed: the picks with which a permutation is filled up.
     Filling = 1,
-    /// Of a pair: shared random bits.
+    /// Of a group: shared random bits.
     RandomBits = 2,
     /// The emulator's rounding.
     Rounding = 3,
@@ -35,7 +37,8 @@ impl Seeds {
     /// The seeds that belong to a given number and what the program computes: two programs under one number do not
     /// mask with the same values, so that the messages of one are no key to those of the other.
     pub fn fixed(seed: u64, program: &Program) -> Seeds {
-        Seeds::derive(&[&seed.to_le_bytes()[..], &container::identity(program)].concat())
+        let master = [&seed.to_le_bytes()[..], &container::identity(program)].concat();
+        Seeds::derive(&master, program.header.protocol)
     }
 
     /// The seeds that belong to a given number, the same for every program: for the emulator, which has nothing to mask, where a
@@ -48,23 +51,23 @@ impl Seeds {
     ///
     /// # Errors
     /// If the operating system has no randomness.
-    pub fn fresh() -> Result<Seeds, Fault> {
+    pub fn fresh(protocol: Protocol) -> Result<Seeds, Fault> {
         let mut master = [0; 32];
         getrandom::fill(&mut master).map_err(Fault::Entropy)?;
-        let seeds = Seeds::derive(&master);
+        let seeds = Seeds::derive(&master, protocol);
         master.zeroize();
         Ok(seeds)
     }
 
-    fn derive(master: &[u8]) -> Seeds {
-        let pair = |i: u8| {
-            let derived = blake3::derive_key(
-                &format!("tern v1 run seed: key of parties {i} and {}", (i + 1) % 3),
-                master,
-            );
+    fn derive(master: &[u8], protocol: Protocol) -> Seeds {
+        let key = |group: &Vec<Party>| {
+            let members: Vec<String> = group.iter().map(|party| party.index().to_string()).collect();
+            let purpose = format!("tern v1 run seed: key of parties {}", members.join(" and "));
+            let derived = blake3::derive_key(&purpose, master);
             std::array::from_fn(|i| derived[i])
         };
-        Seeds { public: blake3::derive_key("tern v1 run seed: public", master), pairs: [0, 1, 2].map(pair) }
+        let common = groups(protocol).iter().map(key).collect();
+        Seeds { public: blake3::derive_key("tern v1 run seed: public", master), common }
     }
 
     /// What names the run. It says nothing of the seed.

@@ -1,4 +1,4 @@
-//! Setting up the triangle: for a run, or to see whether it can be set up.
+//! Setting up the links: for a run, or to see whether it can be set up.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::line::Reached;
 use super::links::Links;
 use super::meet::{Purpose, meet};
 use super::model::NetworkModel;
-use super::party::{Pair, Party, Side};
+use super::party::{Party, Peers};
 use super::shape::Shaped;
 use super::tcp::{self, Tcp};
 use super::transport::Transport;
@@ -21,13 +21,13 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What a party needs to meet the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup<'a> {
-    /// Who they are; the same at all three.
+    /// Who they are; the same at all of them.
     pub hosts: &'a Hosts,
     /// Which of them this process is.
     pub me: Party,
     /// The key of this party.
     pub identity: &'a Identity,
-    /// A network to simulate; the same at all three.
+    /// A network to simulate; the same at all of them.
     pub network: Option<NetworkModel>,
 }
 
@@ -80,7 +80,7 @@ pub fn connect_at(
         Some(model) => Box::new(Shaped::new(Tcp::new(sessions), model)),
         None => Box::new(Tcp::new(sessions)),
     };
-    let who = Pair::from_fn(|side| setup.who(side));
+    let who = Peers::new(setup.me, setup.hosts.count(), |party| setup.who(party));
     Ok(Links::new(setup.me, who, transport, setup.hosts.timeouts.stall))
 }
 
@@ -89,28 +89,34 @@ pub fn connect_at(
 ///
 /// # Errors
 /// Only what keeps this party from trying: a port in use, a key that is not the one in the hosts file.
-pub fn ping(setup: Setup, progress: &mut dyn FnMut(&Waiting)) -> Result<[Reach; 2], NetError> {
+pub fn ping(setup: Setup, progress: &mut dyn FnMut(&Waiting)) -> Result<Vec<Reach>, NetError> {
     let outcome = meet(setup, Purpose::Ping, setup.endpoint()?, progress)?.outcome();
-    let reach = |side, outcome: Result<Reached, NetError>| Reach {
-        who: setup.who(side),
-        address: setup.host(side).address.clone(),
+    let reach = |(party, outcome): (Party, Result<Reached, NetError>)| Reach {
+        who: setup.who(party),
+        address: setup.host(party).address.clone(),
         rtt: outcome.map(|mut reached| {
             tcp::close([&mut reached.session], LINGER);
             reached.rtt
         }),
     };
-    Ok([reach(Side::Next, outcome.next), reach(Side::Prev, outcome.prev)])
+    Ok(outcome.into_values().map(reach).collect())
 }
 
 impl Setup<'_> {
-    /// How messages name a neighbour.
-    pub(super) fn who(&self, side: Side) -> Who {
-        self.hosts.who(self.me.at(side))
+    /// The other parties.
+    pub(super) fn others(&self) -> impl Iterator<Item = Party> + use<> {
+        let me = self.me;
+        Party::all(self.hosts.count()).filter(move |party| *party != me)
     }
 
-    /// The entry of a neighbour in the hosts file.
-    pub(super) fn host(&self, side: Side) -> &Host {
-        self.hosts.host(self.me.at(side))
+    /// How messages name a party.
+    pub(super) fn who(&self, party: Party) -> Who {
+        self.hosts.who(party)
+    }
+
+    /// The entry of a party in the hosts file.
+    pub(super) fn host(&self, party: Party) -> &Host {
+        self.hosts.host(party)
     }
 
     /// Fails unless the key is the one that the hosts file lists for this party.
@@ -127,7 +133,7 @@ impl Setup<'_> {
     fn endpoint(&self) -> Result<Option<Endpoint>, NetError> {
         match self.me {
             Party::P0 => Ok(None),
-            Party::P1 | Party::P2 => Endpoint::bind(&self.hosts.host(self.me).address).map(Some),
+            _ => Endpoint::bind(&self.hosts.host(self.me).address).map(Some),
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met
-//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; witness: the party in question; else 0
+//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; witness, met: the party in question; else 0
 //! byte 2      abort: 1 more than the index of the party that the sender has lost, if that is the reason; else 0
 //! byte 3      0
 //! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
@@ -63,8 +63,10 @@ pub enum Frame {
     },
     /// During the set-up: the sender has met another process of the receiver.
     Taken,
-    /// During the set-up: the sender has met the third party.
+    /// During the set-up: the sender has met another party.
     Met {
+        /// The party.
+        of: Party,
         /// Which process of it.
         instance: u64,
     },
@@ -101,14 +103,14 @@ impl Frame {
             Self::Data { round, length, last } => (1, [u8::from(last), 0], length, round),
             Self::Heartbeat => (2, [0, 0], 0, 0),
             Self::Abort { origin, suspect, length } => {
-                (3, [origin as u8, suspect.map_or(0, |party| 1 + party as u8)], length, 0)
+                (3, [origin.into(), suspect.map_or(0, |party| 1 + u8::from(party))], length, 0)
             }
             Self::Finished => (4, [0, 0], 0, 0),
             Self::Goodbye => (5, [0, 0], 0, 0),
             Self::Hello { trip } => (6, [0, 0], 0, trip),
-            Self::Witness { of, hears } => (7, [of as u8, 0], 0, hears.into()),
+            Self::Witness { of, hears } => (7, [of.into(), 0], 0, hears.into()),
             Self::Taken => (8, [0, 0], 0, 0),
-            Self::Met { instance } => (9, [0, 0], 0, instance),
+            Self::Met { of, instance } => (9, [of.into(), 0], 0, instance),
         };
         debug_assert!(length <= MAX_CHUNK);
         let mut bytes = [0; HEADER];
@@ -145,7 +147,7 @@ impl Frame {
             (6, 0, 0, 0, trip) => Ok(Self::Hello { trip }),
             (7, _, 0, 0, hears @ (0 | 1)) => Ok(Self::Witness { of: party(detail)?, hears: hears == 1 }),
             (8, 0, 0, 0, 0) => Ok(Self::Taken),
-            (9, 0, 0, 0, instance) => Ok(Self::Met { instance }),
+            (9, _, 0, 0, instance) => Ok(Self::Met { of: party(detail)?, instance }),
             (1..=9, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
@@ -220,15 +222,18 @@ mod tests {
             Just(Frame::Finished),
             Just(Frame::Goodbye),
             (0..3usize, 0..4usize, 0..=MAX_REASON).prop_map(|(party, suspect, length)| Frame::Abort {
-                origin: Party::ALL[party],
+                origin: Party::from_index(party).unwrap(),
                 suspect: Party::from_index(suspect),
                 length
             }),
             (0..3usize, any::<bool>())
-                .prop_map(|(party, hears)| Frame::Witness { of: Party::ALL[party], hears }),
+                .prop_map(|(party, hears)| Frame::Witness { of: Party::from_index(party).unwrap(), hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
             Just(Frame::Taken),
-            any::<u64>().prop_map(|instance| Frame::Met { instance }),
+            (0..3usize, any::<u64>()).prop_map(|(party, instance)| Frame::Met {
+                of: Party::from_index(party).unwrap(),
+                instance
+            }),
         ]
     }
 

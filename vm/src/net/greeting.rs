@@ -3,13 +3,17 @@
 //! Roles, sides and keys follow from the order, so parties whose files differ in it must not compute together; nor may a party take part as two
 //! processes at once, of which each neighbour knows another one. Names and addresses may differ: a party can be called and reached in several ways.
 
+use tern_bytecode::model::MAX_PARTIES;
+
 use super::error::Who;
 use super::hosts::Hosts;
 use super::identity::Fingerprint;
 use super::party::Party;
 
-/// Bytes of a greeting: the index of the party, 7 zeros, the number of the process, and all fingerprints.
-pub(super) const GREETING: usize = 16 + 3 * 32;
+/// Bytes of a greeting: the index of the party, 7 zeros, the number of the process, and all fingerprints, zeros for parties that there are not.
+pub(super) const GREETING: usize = 16 + MAX_PARTIES * 32;
+/// In the place of a party that there is not.
+const NOBODY: Fingerprint = Fingerprint([0; 32]);
 
 /// The greeting of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +23,21 @@ pub(super) struct Greeting {
     /// A random number that tells this process from others of the same party.
     pub(super) instance: u64,
     /// The certificates of the parties in the order of its hosts file.
-    pub(super) order: [Fingerprint; 3],
+    pub(super) order: [Fingerprint; MAX_PARTIES],
 }
 
 impl Greeting {
     pub(super) fn new(party: Party, instance: u64, hosts: &Hosts) -> Self {
-        Self { party, instance, order: Party::ALL.map(|party| hosts.host(party).fingerprint) }
+        let mut order = [NOBODY; MAX_PARTIES];
+        for (place, host) in order.iter_mut().zip(&hosts.parties) {
+            *place = host.fingerprint;
+        }
+        Self { party, instance, order }
     }
 
     pub(super) fn encode(&self) -> [u8; GREETING] {
         let mut bytes = [0; GREETING];
-        bytes[0] = self.party as u8;
+        bytes[0] = self.party.into();
         bytes[8..16].copy_from_slice(&self.instance.to_le_bytes());
         for (place, fingerprint) in bytes[16..].chunks_exact_mut(32).zip(&self.order) {
             place.copy_from_slice(&fingerprint.0);
@@ -42,7 +50,7 @@ impl Greeting {
         let (head, rest) = bytes.split_first_chunk::<8>()?;
         let (instance, rest) = rest.split_first_chunk::<8>()?;
         let [party, 0, 0, 0, 0, 0, 0, 0] = *head else { return None };
-        let mut order = [Fingerprint([0; 32]); 3];
+        let mut order = [NOBODY; MAX_PARTIES];
         for (fingerprint, bytes) in order.iter_mut().zip(rest.chunks_exact(32)) {
             fingerprint.0.copy_from_slice(bytes);
         }
@@ -51,8 +59,12 @@ impl Greeting {
 
     /// What is different in the hosts file of `who`, whose greeting this is.
     pub(super) fn difference(&self, who: &Who, hosts: &Hosts) -> Option<String> {
+        let listed = self.order.iter().filter(|fingerprint| **fingerprint != NOBODY).count();
+        if listed != hosts.count() {
+            return Some(format!("its hosts file lists {listed} parties, this one {}", hosts.count()));
+        }
         let differs = |party: &Party| hosts.host(*party).fingerprint != self.order[party.index()];
-        let party = Party::ALL.into_iter().find(differs);
+        let party = Party::all(hosts.count()).find(differs);
         let Some(party) = party else {
             let other = self.party;
             return (other != who.party).then(|| format!("it takes itself for {other}"));
@@ -79,12 +91,12 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        let parties = Party::ALL.map(|party| Host {
+        let parties = Party::all(3).map(|party| Host {
             name: ["alice", "bob", "carol"][party.index()].to_owned(),
             address: format!("127.0.0.1:700{}", party.index()),
             fingerprint: Fingerprint([1 + party.index() as u8; 32]),
         });
-        Hosts { parties, timeouts: Timeouts::default() }
+        Hosts { parties: parties.collect(), timeouts: Timeouts::default() }
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The hosts file: who the three parties are. It is the same file at all of them.
+//! The hosts file: who the parties are. It is the same file at all of them.
 //!
 //! ```toml
 //! [[party]]
 //! name = "alice"
 //! address = "alice.example.org:7000"
 //! fingerprint = "sha256:…"
-//! # two more of these, in the order of the parties' indices
+//! # as many of these as the protocol takes, in the order of the parties' indices
 //!
 //! [timeouts]      # optional, in seconds
 //! connect = 60    # how long to wait for the others to start
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tern_bytecode::Protocol;
 use thiserror::Error;
 use toml::Spanned;
 
@@ -31,7 +32,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
     /// The parties in order.
-    pub parties: [Host; 3],
+    pub parties: Vec<Host>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -88,7 +89,7 @@ impl Hosts {
     /// Reads the content of a hosts file; `file` is its name in errors.
     ///
     /// # Errors
-    /// With line and column: bad TOML, unknown keys, not three parties, two with the same name, address or fingerprint, an address without
+    /// With line and column: bad TOML, unknown keys, a number of parties that no protocol takes, two with the same name, address or fingerprint, an address without
     /// a port, a malformed fingerprint, a time-out outside of 1 second to a day.
     pub fn parse(text: &str, file: &str) -> Result<Self, HostsError> {
         let place = |at: usize, message: String| {
@@ -100,6 +101,11 @@ impl Hosts {
         let raw: RawHosts = toml::from_str(text)
             .map_err(|error| place(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         raw.check().map_err(|(at, message)| place(at, message))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.parties.len()
     }
 
     /// One of the parties.
@@ -114,7 +120,7 @@ impl Hosts {
 
     /// The party with this certificate.
     pub fn find(&self, fingerprint: Fingerprint) -> Option<Party> {
-        Party::ALL.into_iter().find(|&party| self.host(party).fingerprint == fingerprint)
+        Party::all(self.parties.len()).find(|&party| self.host(party).fingerprint == fingerprint)
     }
 }
 
@@ -167,8 +173,12 @@ impl RawHosts {
             distinct(&host.fingerprint, earlier.iter().map(|host| &host.fingerprint), "fingerprint")?;
         }
         let parties = hosts.into_iter().map(RawHost::check).collect::<Result<Vec<_>, At>>()?;
-        let parties = <[Host; 3]>::try_from(parties)
-            .map_err(|hosts| (at, format!("there must be three parties, not {}", hosts.len())))?;
+        let counts: Vec<usize> = Protocol::ALL.iter().map(|protocol| protocol.model().parties).collect();
+        if !counts.contains(&parties.len()) {
+            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+            let found = parties.len();
+            return Err((at, format!("there must be {} parties, not {found}", counts.join(" or "))));
+        }
         let timeouts =
             Timeouts { connect: timeout(self.timeouts.connect)?, stall: timeout(self.timeouts.stall)? };
         Ok(Hosts { parties, timeouts })
@@ -277,20 +287,19 @@ mod tests {
         assert!(message(&example.replace("name =", "nome =")).starts_with("hosts.toml:2:1: unknown field"));
         assert!(message(&example[..example.len() / 2]).contains("hosts.toml:"));
         assert!(message("").contains("missing field `party`"));
-        assert!(message("party = []").contains("three parties, not 0"));
+        assert!(message("party = []").contains("parties, not 0"));
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back(
-            names in prop::collection::hash_set("[^\\p{C}]{1,16}", 3), connect in 1..86_400u32, stall in 1..86_400u32
+            names in prop::collection::hash_set("[^\\p{C}]{1,16}", 3..=4), connect in 1..86_400u32, stall in 1..86_400u32
         ) {
-            let mut names = names.into_iter();
-            let parties = Party::ALL.map(|party| Host {
-                name: names.next().unwrap(),
-                address: format!("127.0.0.1:700{}", party.index()),
-                fingerprint: Fingerprint([party.index() as u8; 32]),
-            });
+            let parties = names.into_iter().enumerate().map(|(index, name)| Host {
+                name,
+                address: format!("127.0.0.1:700{index}"),
+                fingerprint: Fingerprint([index as u8; 32]),
+            }).collect();
             let seconds = |time: u32| Duration::from_secs(time.into());
             let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall) } };
             prop_assert_eq!(Hosts::parse(&hosts.to_string(), "hosts.toml").unwrap(), hosts);

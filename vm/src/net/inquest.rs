@@ -1,9 +1,9 @@
 //! Whom to blame for silence.
 //!
-//! A party that hears nothing from a neighbour, or whose connection to it breaks, cannot know whether the neighbour has died or only the connection
-//! between the two has. The third party does: it hears the neighbour, or it does not. So whoever loses a neighbour first tells the third party that
-//! it ends the run, and whom it has lost, and waits a moment for the answer. The third one looks at its own link, answers, and ends its run too.
-//! If two parties accuse the third at the same time, each takes the other's accusation for its answer.
+//! A party that hears nothing from another, or whose connection to it breaks, cannot know whether the other has died or only the connection
+//! between the two has. A third party does: it hears the other, or it does not. So whoever loses a party first tells all others that
+//! it ends the run, and whom it has lost, and waits a moment for the first answer. They look at their own links, answer, and end their runs too.
+//! If two parties accuse a third at the same time, each takes the other's accusation for its answer.
 //!
 //! Nobody is waited for when only the answer is missing: a party that is busy does without, as before.
 
@@ -13,7 +13,7 @@ use tern_bytecode::validate::names::legible;
 
 use super::error::NetError;
 use super::frame::{self, Frame, Report};
-use super::party::{Pair, Side};
+use super::party::Party;
 use super::rounds::Rounds;
 
 /// How long whoever has lost a neighbour waits for the third party's word.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long the third party waits for a stream to end that has ended elsewhere.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// What the third party makes of a neighbour that another one has lost.
+/// What a third party makes of one that another has lost.
 enum Heard {
     Alive,
     Lost,
@@ -30,98 +30,117 @@ enum Heard {
 }
 
 impl Rounds {
-    /// The neighbour on `side` is silent or gone, as `found` says: the error to report, after asking the other neighbour.
-    pub(super) fn inquire(&mut self, side: Side, found: NetError) -> NetError {
-        if self.suspect.replace(side).is_some() {
+    /// A party is silent or gone, as `found` says: the error to report, after asking the others.
+    pub(super) fn inquire(&mut self, peer: Party, found: NetError) -> NetError {
+        if self.suspect.replace(peer).is_some() {
             return found; // an inquest is under way, and has its own conclusion
         }
-        let (third, lost) = (side.other(), self.me.at(side));
-        let accusation = frame::abort(self.me, Some(lost), &found.to_string());
-        let told = self.transport.write(third, &accusation).and_then(|()| self.transport.flush(third));
-        self.incoming[third].discard();
-        let answer = if told.is_ok() { self.answer(third, side) } else { Ok(None) };
-        let (who, witness) = (self.who[side].clone(), self.who[third].clone());
+        let accusation = frame::abort(self.me, Some(peer), &found.to_string());
+        let others: Vec<Party> = self.peers().filter(|other| *other != peer).collect();
+        let mut told = Vec::new();
+        for &other in &others {
+            let written = self.transport.write(other, &accusation).and_then(|()| self.transport.flush(other));
+            self.incoming[other].discard();
+            if written.is_ok() {
+                told.push(other);
+            }
+        }
+        let nobody = told.is_empty();
+        let answer = self.answer(told, peer);
         if answer.is_ok() {
             self.reported = None; // what others have said meanwhile is in the conclusion
         }
-        let silent = self.last_heard[third].elapsed() > self.stall / 2;
+        let silent = others.iter().all(|other| self.last_heard[*other].elapsed() > self.stall / 2);
+        let who = self.who[peer].clone();
         match (answer, found) {
             (Err(said), _) => said,
-            (Ok(Some(true)), found) => NetError::Cut { who, witness, cause: found.to_string() },
-            (Ok(Some(false)), NetError::Stalled { who, waited, .. }) => {
-                NetError::Stalled { who, waited, witness: Some(witness) }
+            (Ok(Some((witness, true))), found) => {
+                NetError::Cut { who, witness: self.who[witness].clone(), cause: found.to_string() }
             }
-            (Ok(None), found) if told.is_err() || silent => {
-                NetError::Alone { who, other: witness, cause: found.to_string() }
+            (Ok(Some((witness, false))), NetError::Stalled { who, waited, .. }) => {
+                NetError::Stalled { who, waited, witness: Some(self.who[witness].clone()) }
             }
+            (Ok(None), found) if nobody || silent => match others.first() {
+                Some(other) => {
+                    let other = self.who[*other].clone();
+                    NetError::Alone { who, other, cause: found.to_string() }
+                }
+                None => found,
+            },
             (Ok(_), found) => found,
         }
     }
 
-    /// Whether the third party hears the suspect, if it says so in time. An error if it has ended the run for a reason of its own.
-    fn answer(&mut self, third: Side, suspect: Side) -> Result<Option<bool>, NetError> {
+    /// Who of those that were asked has answered first, and whether it hears the suspect; none if nobody does in time. An error if one of them
+    /// has ended the run for a reason of its own.
+    fn answer(&mut self, mut asked: Vec<Party>, suspect: Party) -> Result<Option<(Party, bool)>, NetError> {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let drained = self.drain(third, &mut &mut [][..]);
-            if self.accuses[third] {
-                return Ok(Some(false));
+        while !asked.is_empty() {
+            let mut gone = Vec::new();
+            for &witness in &asked {
+                let drained = self.drain(witness, &mut &mut [][..]);
+                if self.accuses[witness] {
+                    return Ok(Some((witness, false)));
+                }
+                // The word stands before the end of the run that follows from it.
+                if let Some(hears) = self.incoming[witness].witness(suspect) {
+                    return Ok(Some((witness, hears)));
+                }
+                match drained {
+                    Ok(()) => {}
+                    Err(said @ NetError::Aborted { .. }) => return Err(said),
+                    Err(_) => gone.push(witness),
+                }
             }
-            // The word stands before the end of the run that follows from it.
-            if let Some(hears) = self.incoming[third].witness(self.me.at(suspect)) {
-                return Ok(Some(hears));
-            }
-            match drained {
-                Ok(()) => {}
-                Err(said @ NetError::Aborted { .. }) => return Err(said),
-                Err(_) => return Ok(None),
-            }
+            asked.retain(|witness| !gone.contains(witness));
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.wait_for(third, left).is_err() {
+            if left.is_zero() || self.wait_for(&asked, left).is_err() {
                 return Ok(None);
             }
         }
+        Ok(None)
     }
 
-    /// The neighbour on `side` has ended the run: the error to report here.
-    pub(super) fn told(&mut self, side: Side, Report { origin, suspect, reason }: Report) -> NetError {
-        let who = self.who[side].clone();
-        // One line that shows as it is, whatever the neighbour sent.
+    /// A party has ended the run: the error to report here.
+    pub(super) fn told(&mut self, peer: Party, Report { origin, suspect, reason }: Report) -> NetError {
+        let who = self.who[peer].clone();
+        // One line that shows as it is, whatever the party sent.
         let reason = legible(&reason.replace('\n', "; "));
-        let accused = suspect.and_then(|party| self.me.side_of(party)).filter(|&accused| accused != side);
+        let accused = suspect.filter(|accused| *accused != peer && self.who.get(*accused).is_some());
         if let Some(accused) = accused {
-            self.accuses[side] = true;
+            self.accuses[peer] = true;
             if self.suspect.is_none()
-                && let Some(error) = self.testify(side, accused, &reason)
+                && let Some(error) = self.testify(peer, accused, &reason)
             {
                 return error;
             }
         }
         self.reported = Some((origin, reason.clone()));
-        let origin = match self.me.side_of(origin) {
-            Some(side) => self.who[side].clone(),
-            None => self.me.into(),
+        let origin = match origin {
+            origin if origin == self.me => self.me.into(),
+            origin => self.who.get(origin).unwrap_or(&who).clone(),
         };
         NetError::Aborted { who, origin, suspect, reason }
     }
 
-    /// Tells the neighbour on `side` whether this party hears the other one. The error, if the neighbour does not know it itself.
-    fn testify(&mut self, side: Side, accused: Side, cause: &str) -> Option<NetError> {
+    /// Tells a party whether this one hears another. The error, if it does not know that itself.
+    fn testify(&mut self, peer: Party, accused: Party, cause: &str) -> Option<NetError> {
         self.suspect = Some(accused);
         let heard = self.hear(accused);
         let hears = matches!(heard, Heard::Alive);
-        let word = Frame::Witness { of: self.me.at(accused), hears };
-        let written = self.transport.write(side, &word.encode());
+        let word = Frame::Witness { of: accused, hears };
+        let written = self.transport.write(peer, &word.encode());
         // Whoever asked may be gone; then nobody needs the answer.
-        let _ = written.and_then(|()| self.transport.flush(side));
+        let _ = written.and_then(|()| self.transport.flush(peer));
         match heard {
             Heard::Alive => {
-                let (one, other) = (self.who[side].clone(), self.who[accused].clone());
+                let (one, other) = (self.who[peer].clone(), self.who[accused].clone());
                 let cut = NetError::CutBetween { one, other, cause: cause.to_owned() };
                 let text = format!(
                     "the connection between {} and {} is cut: {cause}",
-                    self.who[side], self.who[accused]
+                    self.who[peer], self.who[accused]
                 );
-                self.reported = Some((self.me.at(side), text));
+                self.reported = Some((peer, text));
                 Some(cut)
             }
             Heard::Lost => None,
@@ -129,27 +148,27 @@ impl Rounds {
         }
     }
 
-    fn hear(&mut self, side: Side) -> Heard {
-        self.incoming[side].discard();
+    fn hear(&mut self, peer: Party) -> Heard {
+        self.incoming[peer].discard();
         let deadline = Instant::now() + SETTLE;
         loop {
-            match self.drain(side, &mut &mut [][..]) {
+            match self.drain(peer, &mut &mut [][..]) {
                 Ok(()) => {}
                 // Whoever accuses is alive.
-                Err(NetError::Aborted { .. }) if self.accuses[side] => return Heard::Alive,
+                Err(NetError::Aborted { .. }) if self.accuses[peer] => return Heard::Alive,
                 Err(said @ NetError::Aborted { .. }) => return Heard::Said(said),
                 Err(_) => return Heard::Lost,
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.wait_for(side, left).is_err() {
-                let recent = self.last_heard[side].elapsed() < self.stall / 2 + SETTLE;
+            if left.is_zero() || self.wait_for(&[peer], left).is_err() {
+                let recent = self.last_heard[peer].elapsed() < self.stall / 2 + SETTLE;
                 return if recent { Heard::Alive } else { Heard::Lost };
             }
         }
     }
 
-    fn wait_for(&mut self, side: Side, limit: Duration) -> std::io::Result<()> {
-        let on = Pair::from_fn(|other| other == side && self.incoming[side].is_listening());
+    fn wait_for(&mut self, peers: &[Party], limit: Duration) -> std::io::Result<()> {
+        let on = self.incoming.as_ref().map(|peer, link| peers.contains(&peer) && link.is_listening());
         self.transport.wait(on, limit.min(SETTLE))
     }
 }

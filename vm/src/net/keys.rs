@@ -1,11 +1,10 @@
 //! Keys for common randomness, agreed upon inside TLS.
 //!
-//! **Pairwise keys.** Both ends of a link send 32 random bytes; the key is a hash (BLAKE3, key derivation) of both, that of the party with the
-//! lower index first. The third party sees neither.
-//!
-//! **The public seed.** Each party draws 32 bytes. First everybody sends a commitment, the hash of its index and its bytes, to both others; when all
+//! A *group* is some of the parties, which are to have a key in common that the others do not know. Everybody draws 32 bytes for each group that it is in, and for the
+//! public seed, which is the key of all. First everybody sends each member of a group a commitment, the hash of the group, its index and its bytes; when all
 //! commitments are here, everybody opens. So nobody chooses its bytes after seeing others'. The index keeps a party from committing to a copy of another's
-//! commitment. The seed is a hash of all three, in order; at last the parties compare a hash of it, which differs if somebody told the other two different things.
+//! commitment. A key is a hash of its members' bytes, in order; at last the members compare a hash of it, which differs if somebody told the others different
+//! things.
 
 use std::fmt;
 
@@ -13,25 +12,23 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::error::NetError;
 use super::links::Links;
-use super::party::{Pair, Party, Side};
+use super::party::Party;
 
-const PAIRWISE: &str = "tern v1 pairwise key";
-const COMMITMENT: &str = "tern v1 commitment to a contribution to the public seed";
+const GROUP: &str = "tern v1 key of a group";
+const COMMITMENT: &str = "tern v1 commitment to a contribution to a key";
 const SEED: &str = "tern v1 public seed";
-const CHECK: &str = "tern v1 check of the public seed";
+const CHECK: &str = "tern v1 check of a key";
 
 /// Bytes of a contribution, a commitment, a seed.
 const BYTES: usize = 32;
 type Secret = Zeroizing<[u8; BYTES]>;
 
-/// What a party shares with its neighbours.
+/// What a party has in common with others.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Keys {
-    /// The AES-128 key shared with the next party only.
-    pub next: [u8; 16],
-    /// The AES-128 key shared with the previous party only.
-    pub prev: [u8; 16],
-    /// The seed that all three parties know.
+    /// By group: the AES-128 key of its members, if this party is one.
+    pub common: Vec<Option<[u8; 16]>>,
+    /// The seed that all parties know.
     pub public: [u8; BYTES],
 }
 
@@ -41,76 +38,99 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Agrees on new keys with both neighbours. All three parties do so at the same time.
+/// Agrees on new keys for groups of parties, and on the public seed. All parties do so at the same time.
 ///
 /// # Errors
-/// [`NetError::Seed`] for a neighbour that does not follow the protocol, [`NetError::Entropy`], and whatever the links say.
-pub fn agree(links: &mut Links) -> Result<Keys, NetError> {
+/// [`NetError::Seed`] for a party that does not follow the protocol, [`NetError::Entropy`], and whatever the links say.
+pub fn agree(links: &mut Links, groups: &[Vec<Party>]) -> Result<Keys, NetError> {
     let me = links.me();
-    let ours = Pair::new(random()?, random()?);
-    let theirs = trade(links, ours.as_ref().map(|bytes| &**bytes))?;
-    let key = |side: Side| {
-        let (mine, other) = (&*ours[side], &*theirs[side]);
-        let (first, second) = if me < me.at(side) { (mine, other) } else { (other, mine) };
-        let key = Zeroizing::new(derive(PAIRWISE, &[first, second]));
-        std::array::from_fn(|i| key[i])
+    let everybody: Vec<Party> = Party::all(links.parties()).collect();
+    let groups: Vec<&[Party]> = groups.iter().map(Vec::as_slice).chain([&everybody[..]]).collect();
+    let ours = groups.iter().map(|_| random()).collect::<Result<Vec<Secret>, _>>()?;
+    let own = |of: &dyn Fn(usize) -> [u8; BYTES]| {
+        Zeroizing::new((0..groups.len()).map(of).collect::<Vec<[u8; BYTES]>>())
     };
-    let keys = Keys { next: key(Side::Next), prev: key(Side::Prev), public: public_seed(links)? };
+    let commitments = trade(links, &groups, &own(&|group| commit(group, me, &ours[group])))?;
+    let theirs = trade(links, &groups, &own(&|group| *ours[group]))?;
+    for (group, party, opened) in &theirs {
+        let committed = commitments.iter().find(|(g, p, _)| (g, p) == (group, party));
+        if committed.is_none_or(|(_, _, committed)| **committed != commit(*group, *party, opened)) {
+            let cause = "it opened another value than it had committed to";
+            return Err(NetError::Seed { who: links.who(*party).clone(), cause });
+        }
+    }
+    let key = |group: usize| {
+        let of = |party: &Party| {
+            let theirs = theirs.iter().find(|(g, p, _)| *g == group && p == party);
+            if *party == me { *ours[group] } else { theirs.map_or([0; BYTES], |(_, _, opened)| **opened) }
+        };
+        let contributions: Zeroizing<Vec<[u8; BYTES]>> =
+            Zeroizing::new(groups[group].iter().map(of).collect());
+        let purpose = if group + 1 == groups.len() { SEED } else { GROUP };
+        derive(purpose, &[&[numbered(group)], &contributions[..]].concat())
+    };
+    let keys = own(&key);
+    let check = |group: usize| derive(CHECK, &[numbered(group), keys[group]]);
+    for (group, party, theirs) in trade(links, &groups, &own(&check))? {
+        if *theirs != check(group) {
+            let cause = "its seed is another one";
+            return Err(NetError::Seed { who: links.who(party).clone(), cause });
+        }
+    }
+    let common = groups
+        .iter()
+        .zip(&**keys)
+        .map(|(group, key)| group.contains(&me).then(|| std::array::from_fn(|i| key[i])));
+    let common = common.take(groups.len() - 1).collect();
     links.wipe();
-    Ok(keys)
+    Ok(Keys { common, public: keys[groups.len() - 1] })
 }
 
-fn public_seed(links: &mut Links) -> Result<[u8; BYTES], NetError> {
+/// What a party hears of its groups' members: the group, the member, and what it says.
+type Heard = Vec<(usize, Party, Secret)>;
+
+/// Sends every member of every group this party's bytes for the group, and hears theirs.
+fn trade(links: &mut Links, groups: &[&[Party]], ours: &[[u8; BYTES]]) -> Result<Heard, NetError> {
     let me = links.me();
-    let bad = |links: &Links, side, cause| Err(NetError::Seed { who: links.who(side).clone(), cause });
-
-    let ours = random()?;
-    let commitments = trade(links, both(&commit(me, &ours)))?;
-    let theirs = trade(links, both(&ours))?;
-    for side in Side::BOTH {
-        if commit(me.at(side), &theirs[side]) != *commitments[side] {
-            return bad(links, side, "it opened another value than it had committed to");
+    let common = |party: Party| {
+        let both = |group: &usize| groups[*group].contains(&me) && groups[*group].contains(&party);
+        (0..groups.len()).filter(both).collect::<Vec<usize>>()
+    };
+    let peers = links.each_peer();
+    let send = peers.map(|party, ()| {
+        Zeroizing::new(common(party).iter().flat_map(|group| ours[*group]).collect::<Vec<u8>>())
+    });
+    let mut into = send.as_ref().map(|_, bytes| Zeroizing::new(vec![0; bytes.len()]));
+    links.trade(send.as_ref().map(|_, bytes| &bytes[..]), into.as_mut().map(|_, bytes| &mut bytes[..]))?;
+    let mut heard = Vec::new();
+    for (party, bytes) in into.iter() {
+        for (group, bytes) in common(party).into_iter().zip(bytes.as_chunks::<BYTES>().0) {
+            heard.push((group, party, Zeroizing::new(*bytes)));
         }
     }
-
-    let contribution = |party| me.side_of(party).map_or(&*ours, |side| &*theirs[side]);
-    let seed = derive(SEED, &Party::ALL.map(contribution));
-    let check = derive(CHECK, &[&seed]);
-    let checks = trade(links, both(&check))?;
-    for side in Side::BOTH {
-        if *checks[side] != check {
-            return bad(links, side, "its seed is another one");
-        }
-    }
-    Ok(seed)
+    Ok(heard)
 }
 
-fn commit(party: Party, contribution: &[u8; BYTES]) -> [u8; BYTES] {
-    let mut index = [0; BYTES];
-    index[0] = party as u8;
-    derive(COMMITMENT, &[&index, contribution])
+fn commit(group: usize, party: Party, contribution: &[u8; BYTES]) -> [u8; BYTES] {
+    derive(COMMITMENT, &[numbered(group), numbered(party.index()), *contribution])
+}
+
+/// A small number as a part of a hash.
+fn numbered(number: usize) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    bytes[0] = number as u8;
+    bytes
 }
 
 /// A hash for one purpose of parts whose lengths are fixed, so that they cannot run into each other.
-fn derive(purpose: &str, parts: &[&[u8; BYTES]]) -> [u8; BYTES] {
+fn derive(purpose: &str, parts: &[[u8; BYTES]]) -> [u8; BYTES] {
     let mut hasher = blake3::Hasher::new_derive_key(purpose);
     for part in parts {
-        hasher.update(*part);
+        hasher.update(part);
     }
     let hash = *hasher.finalize().as_bytes();
     hasher.zeroize();
     hash
-}
-
-fn trade(links: &mut Links, ours: Pair<&[u8; BYTES]>) -> Result<Pair<Secret>, NetError> {
-    let mut theirs = Pair::<Secret>::default();
-    let into = Pair::new(&mut theirs.next[..], &mut theirs.prev[..]);
-    links.trade(ours.map(|bytes| &bytes[..]), into)?;
-    Ok(theirs)
-}
-
-fn both<T>(value: &T) -> Pair<&T> {
-    Pair::new(value, value)
 }
 
 fn random() -> Result<Secret, NetError> {

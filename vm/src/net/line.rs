@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use rustls::{AlertDescription, Error as TlsError};
+use tern_bytecode::model::MAX_PARTIES;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,10 +28,10 @@ pub(super) struct Reached {
     pub(super) rtt: Duration,
     /// Which process it is.
     pub(super) instance: u64,
-    /// Which process of the third party it has met, as it says.
-    pub(super) met: Option<u64>,
-    /// Which one it was told that this party has met.
-    pub(super) told: Option<u64>,
+    /// By party: which process of each of the others it has met, as it says.
+    pub(super) met: [Option<u64>; MAX_PARTIES],
+    /// By party: which ones it was told that this party has met.
+    pub(super) told: [Option<u64>; MAX_PARTIES],
 }
 
 /// Why a handshake or what follows it failed.
@@ -151,7 +152,7 @@ impl Line {
 
     fn reached(self, rtt: Duration, instance: u64) -> Result<Reached, Failure> {
         let session = Session::new(self.stream.into_std()?, self.codec);
-        Ok(Reached { session, rtt, instance, met: None, told: None })
+        Ok(Reached { session, rtt, instance, met: [None; MAX_PARTIES], told: [None; MAX_PARTIES] })
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {

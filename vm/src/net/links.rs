@@ -11,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::error::{NetError, Who};
-use super::party::{Pair, Party, Side};
+use super::party::{Party, Peers};
 use super::rounds::Rounds;
 pub use super::rounds::Traffic;
 use super::transport::Transport;
@@ -22,14 +22,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The links of one party to its neighbours.
 pub struct Links {
     me: Party,
-    who: Pair<Who>,
+    who: Peers<Who>,
     rounds: Arc<Mutex<Rounds>>,
     pulse: Option<Pulse>,
 }
 
 impl Links {
     /// Links over a transport whose streams are at their beginning.
-    pub fn new(me: Party, who: Pair<Who>, transport: Box<dyn Transport>, stall: Duration) -> Self {
+    pub fn new(me: Party, who: Peers<Who>, transport: Box<dyn Transport>, stall: Duration) -> Self {
         let rounds = Rounds::new(me, who.clone(), transport, stall);
         Self { me, who, rounds: Arc::new(Mutex::new(rounds)), pulse: None }
     }
@@ -58,9 +58,24 @@ impl Links {
         self.me
     }
 
-    /// The neighbour on `side`, for messages.
-    pub fn who(&self, side: Side) -> &Who {
-        &self.who[side]
+    /// One of the others, for messages.
+    pub fn who(&self, peer: Party) -> &Who {
+        &self.who[peer]
+    }
+
+    /// How many parties there are.
+    pub fn parties(&self) -> usize {
+        1 + self.peers().count()
+    }
+
+    /// The other parties.
+    pub fn peers(&self) -> impl Iterator<Item = Party> + use<> {
+        self.who.parties()
+    }
+
+    /// Nothing for each of the others.
+    pub(crate) fn each_peer(&self) -> Peers<()> {
+        self.who.as_ref().map(|_, _| ())
     }
 
     /// What has moved since the set-up.
@@ -68,43 +83,35 @@ impl Links {
         self.lock().traffic()
     }
 
-    /// Begins the next round, in which so many bytes go to and come from each side. Zero means that there is no message.
+    /// Begins the next round, in which so many bytes go to and come from each party. Zero means that there is no message.
     ///
     /// # Errors
     /// [`NetError::Undeclared`] if the round before is not over; the message of the new round may already be known to be wrong.
-    pub fn begin(&mut self, send: Pair<usize>, receive: Pair<usize>) -> Result<(), NetError> {
+    pub fn begin(&mut self, send: Peers<usize>, receive: Peers<usize>) -> Result<(), NetError> {
         self.enter()?.begin(send, receive)
     }
 
-    /// Gives the next bytes of this round's message to `side`. Returns when they are written or queued.
+    /// Gives the next bytes of this round's message to a party. Returns when they are written or queued.
     ///
     /// # Errors
     /// [`NetError::Undeclared`] for more bytes than announced; whatever else the links say while it waits.
-    pub fn send(&mut self, side: Side, bytes: &[u8]) -> Result<(), NetError> {
-        self.enter()?.send(side, bytes)
+    pub fn send(&mut self, peer: Party, bytes: &[u8]) -> Result<(), NetError> {
+        self.enter()?.send(peer, bytes)
     }
 
-    /// Fills `into` with the next bytes of this round's message from `side`, and waits for them.
+    /// Fills `into` with the next bytes of this round's message from a party, and waits for them.
     ///
     /// # Errors
     /// [`NetError::Undeclared`] for more bytes than announced; whatever else the links say while it waits.
-    pub fn receive(&mut self, side: Side, into: &mut [u8]) -> Result<(), NetError> {
-        self.enter()?.receive(side, into)
+    pub fn receive(&mut self, peer: Party, into: &mut [u8]) -> Result<(), NetError> {
+        self.enter()?.receive(peer, into)
     }
 
-    /// [`Links::receive`] from both sides at once, in whichever order the bytes arrive.
-    ///
-    /// # Errors
-    /// As [`Links::receive`].
-    pub fn receive_both(&mut self, next: &mut [u8], prev: &mut [u8]) -> Result<(), NetError> {
-        self.enter()?.receive_both(next, prev)
-    }
-
-    /// A whole round: sends the pieces, fills the buffers. Whoever sends nothing to a side gives no pieces for it.
+    /// A whole round: sends the pieces, fills the buffers. Whoever sends nothing to a party gives no pieces for it.
     ///
     /// # Errors
     /// Whatever the links say.
-    pub fn exchange(&mut self, send: Pair<&[&[u8]]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
+    pub fn exchange(&mut self, send: Peers<&[&[u8]]>, into: Peers<&mut [u8]>) -> Result<(), NetError> {
         self.enter()?.exchange(send, into)
     }
 
@@ -116,16 +123,16 @@ impl Links {
         self.enter()?.poll()
     }
 
-    /// The number of bytes from `side` that [`Links::receive`] gives without waiting, as of the last time that somebody looked.
-    pub fn ready(&self, side: Side) -> usize {
-        self.lock().ready(side)
+    /// The number of bytes from a party that [`Links::receive`] gives without waiting, as of the last time that somebody looked.
+    pub fn ready(&self, peer: Party) -> usize {
+        self.lock().ready(peer)
     }
 
     /// Swaps byte strings of up to `limit` bytes with both neighbours, outside the program's rounds: not counted.
     ///
     /// # Errors
     /// [`NetError::TooLong`] if a neighbour's is longer; whatever else the links say.
-    pub fn swap(&mut self, ours: &[u8], limit: usize) -> Result<Pair<Vec<u8>>, NetError> {
+    pub fn swap(&mut self, ours: &[u8], limit: usize) -> Result<Peers<Vec<u8>>, NetError> {
         self.enter()?.swap(ours, limit)
     }
 
@@ -133,7 +140,7 @@ impl Links {
     ///
     /// # Errors
     /// Whatever the links say.
-    pub fn trade(&mut self, send: Pair<&[u8]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
+    pub fn trade(&mut self, send: Peers<&[u8]>, into: Peers<&mut [u8]>) -> Result<(), NetError> {
         self.enter()?.trade(send, into)
     }
 

@@ -1,12 +1,12 @@
-//! Three parties that start in any order find each other.
+//! Parties that start in any order find each other.
 //!
 //! Of two parties the one with the lower index dials and the other listens, so party 0 needs no open port. Whoever dials tries again until the
 //! other end answers or time is up; whoever listens turns strangers away and goes on waiting, and remembers why, for the error if the
 //! party never comes. A handshake is followed by greetings ([`greeting`](super::greeting)) and a few echoes, which tell both ends how long
 //! a round trip takes.
 //!
-//! **One process per party.** A party may be running twice by mistake. Each process has a number of its own, and a run begins when all three
-//! have met the same processes: whoever has met both neighbours tells each which process of the other it has met. A second process of a
+//! **One process per party.** A party may be running twice by mistake. Each process has a number of its own, and a run begins when all
+//! have met the same processes: everybody tells everybody which processes of the others it has met. A second process of a
 //! party that is there already is turned away, and keeps trying. If the others have met different ones, that of the party with the lower
 //! index stays. So the process that came second waits in vain and says why, and the run of the others does not notice.
 //!
@@ -36,7 +36,7 @@ use super::greeting::Greeting;
 use super::hosts::Hosts;
 use super::line::Reached;
 use super::listen::Listen;
-use super::party::{Pair, Party, Side};
+use super::party::{Party, Peers};
 use super::session::Session;
 use super::shape;
 use super::tcp;
@@ -71,15 +71,15 @@ pub(super) struct Meeting<'a> {
     purpose: Purpose,
     /// The number of this process.
     instance: u64,
-    peers: Pair<Peer>,
+    peers: Peers<Peer>,
     begun: Instant,
     /// When the first neighbour turned out to be of no use.
     failed: Option<Duration>,
     refused: Option<String>,
     /// When another process of a neighbour knocked last.
-    rivals: Pair<Option<Instant>>,
+    rivals: Peers<Option<Instant>>,
     /// Whether a neighbour has another process of this party.
-    taken: Option<Side>,
+    taken: Option<Party>,
     /// Who was turned away and may still be reading why.
     leaving: Vec<Session>,
     /// Since when both neighbours are there.
@@ -131,11 +131,11 @@ pub(super) fn meet<'a>(
         setup,
         purpose,
         instance: u64::from_le_bytes(instance),
-        peers: Pair::new(Peer::Missing(None), Peer::Missing(None)),
+        peers: Peers::new(setup.me, setup.hosts.count(), |_| Peer::Missing(None)),
         begun: Instant::now(),
         failed: None,
         refused: None,
-        rivals: Pair::default(),
+        rivals: Peers::new(setup.me, setup.hosts.count(), |_| None),
         taken: None,
         leaving: Vec::new(),
         complete: None,
@@ -176,13 +176,12 @@ impl<'a> Tasks<'a> {
 
     /// Starts one task per party to dial, and those that listen for the others.
     fn start(&mut self, endpoint: Option<Endpoint>) -> Result<(), NetError> {
-        for party in [self.setup.me.next(), self.setup.me.prev()] {
+        for party in self.setup.others() {
             self.dial(party)?;
         }
         let Some(Endpoint(listeners)) = endpoint else { return Ok(()) };
         // Also those that this party dials: if they dial it, their hosts file has another order, which shows when they greet.
-        let accepted = [self.setup.me.next(), self.setup.me.prev()];
-        let accepted = accepted.map(|party| self.hosts.host(party).fingerprint).to_vec();
+        let accepted = self.setup.others().map(|party| self.hosts.host(party).fingerprint).collect();
         let config = tls::listening(tls::provider(), self.setup.identity, accepted, self.protocol.as_bytes());
         let config = config.map_err(NetError::Unusable)?;
         let listen = Arc::new(Listen { hosts: self.hosts.clone(), greeting: self.greeting, config });
@@ -239,9 +238,8 @@ impl Meeting<'_> {
             }
             if probed.elapsed() >= PROBE {
                 probed = Instant::now();
-                for side in Side::BOTH {
-                    let party = self.setup.me.at(side);
-                    if party < self.setup.me && matches!(self.peers[side], Peer::Missing(_)) {
+                for party in self.setup.others() {
+                    if party < self.setup.me && matches!(self.peers[party], Peer::Missing(_)) {
                         tasks.probe(party)?;
                     }
                 }
@@ -253,9 +251,9 @@ impl Meeting<'_> {
             }
             if self.purpose == Purpose::Run {
                 self.introduce();
-                for side in Side::BOTH {
-                    if self.look_after(side) {
-                        tasks.dial(self.setup.me.at(side))?;
+                for party in self.setup.others() {
+                    if let Some(lost) = self.look_after(party) {
+                        tasks.dial(lost)?;
                     }
                 }
                 self.spread();
@@ -265,22 +263,32 @@ impl Meeting<'_> {
     }
 
     fn is_complete(&self) -> bool {
-        Side::BOTH.iter().all(|&side| matches!(self.peers[side], Peer::Found(_)))
+        self.peers.iter().all(|(_, peer)| matches!(peer, Peer::Found(_)))
     }
 
     fn is_settled(&self) -> bool {
-        Side::BOTH.iter().all(|&side| match &self.peers[side] {
+        self.peers.iter().all(|(party, peer)| match peer {
             Peer::Missing(_) => false,
             Peer::Failed(_) => true,
-            Peer::Found(_) => self.purpose == Purpose::Ping || self.agrees(side),
+            Peer::Found(_) => self.purpose == Purpose::Ping || self.agrees(party),
         })
     }
 
-    /// Whether the neighbour and this party have met the same process of the third, and both know it.
-    fn agrees(&self, side: Side) -> bool {
-        match (&self.peers[side], &self.peers[side.other()]) {
+    /// Those that are neither this party nor `party`.
+    fn besides(&self, party: Party) -> impl Iterator<Item = Party> + use<> {
+        self.setup.others().filter(move |other| *other != party)
+    }
+
+    /// Whether a party and this one have met the same processes of all others, and both know it.
+    fn agrees(&self, party: Party) -> bool {
+        self.besides(party).all(|third| self.agrees_on(party, third))
+    }
+
+    fn agrees_on(&self, party: Party, third: Party) -> bool {
+        match (&self.peers[party], &self.peers[third]) {
             (Peer::Found(one), Peer::Found(other)) => {
-                one.met == Some(other.instance) && one.told == Some(other.instance)
+                let same = |seen: &[Option<u64>]| seen[third.index()] == Some(other.instance);
+                same(&one.met) && same(&one.told)
             }
             (Peer::Found(_), Peer::Failed(_)) => true,
             _ => false,
@@ -297,44 +305,43 @@ impl Meeting<'_> {
             return failed + LINGER;
         }
         // Whoever dials knows best why a party is not reached, and speaks first; whoever only listens hears it from the third party.
-        let missing = |side: &Side| matches!(self.peers[*side], Peer::Missing(_));
-        let mut sides = Side::BOTH.into_iter().filter(missing);
-        match (sides.next(), sides.next()) {
+        let missing = |(party, peer)| matches!(peer, &Peer::Missing(_)).then_some(party);
+        let mut missing = self.peers.iter().filter_map(missing);
+        match (missing.next(), missing.next()) {
             (None, _) => connect + 2 * LINGER,
-            (Some(side), None) if self.setup.me.at(side) < self.setup.me && self.refused.is_none() => {
-                connect + LINGER
-            }
+            (Some(party), None) if party < self.setup.me && self.refused.is_none() => connect + LINGER,
             (Some(_), _) => connect,
         }
     }
 
     fn waiting(&self) -> Waiting {
         let setup = self.setup;
-        let missing = Side::BOTH.into_iter().filter(|&side| matches!(self.peers[side], Peer::Missing(_)));
-        let trouble = Side::BOTH.into_iter().filter_map(|side| match &self.peers[side] {
+        let missing = self.peers.iter().filter(|(_, peer)| matches!(peer, Peer::Missing(_)));
+        let trouble = self.peers.iter().filter_map(|(party, peer)| match peer {
             Peer::Missing(Some(cause)) => {
-                Some(format!("{} at {}: {cause}", setup.who(side), setup.host(side).address))
+                Some(format!("{} at {}: {cause}", setup.who(party), setup.host(party).address))
             }
             Peer::Missing(None) | Peer::Found(_) | Peer::Failed(_) => None,
         });
         let mut trouble: Vec<String> = trouble.collect();
         if self.complete.is_some_and(|since| since.elapsed() > LINGER) {
-            let [one, other] = Side::BOTH.map(|side| setup.who(side));
-            trouble.push(format!("{one} and {other} have not met each other yet"));
+            let apart: Vec<String> =
+                setup.others().filter(|party| !self.agrees(*party)).map(|party| setup.who(party).to_string()).collect();
+            trouble.push(format!("{} have not met each other yet", apart.join(" and ")));
         }
         Waiting {
-            missing: missing.map(|side| setup.who(side)).collect(),
+            missing: missing.map(|(party, _)| setup.who(party)).collect(),
             left: setup.hosts.timeouts.connect.saturating_sub(self.begun.elapsed()),
             refused: self.refused.clone(),
             trouble,
         }
     }
 
-    fn settle(&mut self, side: Side, peer: Peer) {
+    fn settle(&mut self, party: Party, peer: Peer) {
         if let Peer::Failed(_) = peer {
             self.failed.get_or_insert(self.begun.elapsed());
         }
-        self.peers[side] = peer;
+        self.peers[party] = peer;
     }
 
     fn note(&mut self, news: News) -> Result<(), NetError> {
@@ -355,31 +362,34 @@ impl Meeting<'_> {
             }
             News::Broken(error) => return Err(error),
         };
-        let side = self.setup.me.side_of(party);
-        if let Some(side) = side.filter(|&side| matches!(self.peers[side], Peer::Missing(_))) {
-            self.settle(side, peer);
+        if matches!(self.peers.get(party), Some(Peer::Missing(_))) {
+            self.settle(party, peer);
         }
         Ok(())
     }
 
     /// A party has come. If it is there already, this is another process of it, or the same one whose connection has broken.
     fn receive(&mut self, party: Party, mut reached: Reached) {
-        let Some(side) = self.setup.me.side_of(party) else { return };
-        // The neighbour that decides has met another process.
-        let decided = match &self.peers[side.other()] {
-            Peer::Found(other) if self.setup.me.at(side.other()) < self.setup.me => other.met,
-            Peer::Found(_) | Peer::Missing(_) | Peer::Failed(_) => None,
-        };
-        let other = match &self.peers[side] {
+        if self.peers.get(party).is_none() {
+            return;
+        }
+        // One that decides has met another process.
+        let decided = self.besides(party).filter(|third| *third < self.setup.me).find_map(|third| {
+            match &self.peers[third] {
+                Peer::Found(third) => third.met[party.index()],
+                Peer::Missing(_) | Peer::Failed(_) => None,
+            }
+        });
+        let other = match &self.peers[party] {
             Peer::Found(present) => Some(present.instance),
             Peer::Missing(_) => decided,
             Peer::Failed(_) => return,
         };
         if other.is_none_or(|other| other == reached.instance) {
-            self.peers[side] = Peer::Found(reached);
+            self.peers[party] = Peer::Found(reached);
             return;
         }
-        self.rivals[side] = Some(Instant::now());
+        self.rivals[party] = Some(Instant::now());
         // It may be gone already.
         let _ = reached.session.write(&Frame::Taken.encode());
         reached.session.close();
@@ -390,41 +400,45 @@ impl Meeting<'_> {
         }
     }
 
-    /// Tells each neighbour that is there which process of the other this party has met.
+    /// Tells each party that is there which processes of the others this one has met.
     fn introduce(&mut self) {
-        for side in Side::BOTH {
-            let third = match &self.peers[side.other()] {
-                Peer::Found(other) => other.instance,
-                Peer::Missing(_) | Peer::Failed(_) => continue,
-            };
-            let Peer::Found(reached) = &mut self.peers[side] else { continue };
-            if reached.told.replace(third) != Some(third) {
-                // If it is gone, the next look at it says so.
-                let _ = reached.session.write(&Frame::Met { instance: third }.encode());
+        let here = self.peers.as_ref().map(|_, peer| match peer {
+            Peer::Found(reached) => Some(reached.instance),
+            Peer::Missing(_) | Peer::Failed(_) => None,
+        });
+        for party in self.setup.others() {
+            let thirds: Vec<Party> = self.besides(party).collect();
+            let Peer::Found(reached) = &mut self.peers[party] else { continue };
+            for third in thirds {
+                let Some(instance) = here[third] else { continue };
+                if reached.told[third.index()].replace(instance) != Some(instance) {
+                    // If it is gone, the next look at it says so.
+                    let _ = reached.session.write(&Frame::Met { of: third, instance }.encode());
+                }
             }
             let _ = reached.session.flush();
         }
     }
 
-    /// Looks what a neighbour that is there says; whether it is to be dialed again.
-    fn look_after(&mut self, side: Side) -> bool {
+    /// Looks what a party that is there says; who is to be dialed again.
+    fn look_after(&mut self, party: Party) -> Option<Party> {
         loop {
-            let Peer::Found(reached) = &mut self.peers[side] else { return false };
+            let Peer::Found(reached) = &mut self.peers[party] else { return None };
             let looked = reached.session.look_ahead();
-            let Ok((bytes, gone)) = looked else { return self.lose(side, "the connection broke") };
+            let Ok((bytes, gone)) = looked else { return self.lose(party, "the connection broke") };
             let first = bytes.first_chunk::<HEADER>().and_then(|header| Frame::decode(header).ok());
             match first {
-                Some(Frame::Met { instance }) => {
-                    reached.met = Some(instance);
+                Some(Frame::Met { of, instance }) => {
+                    reached.met[of.index()] = Some(instance);
                     // It was seen to be there.
                     let _ = reached.session.read(&mut [0; HEADER]);
-                    if self.must_yield(side, instance) {
-                        return self.lose(side.other(), "another process of it has met the others");
+                    if self.must_yield(party, of, instance) {
+                        return self.lose(of, "another process of it has met the others");
                     }
                 }
                 Some(Frame::Taken) => {
-                    self.taken = Some(side);
-                    return self.lose(side, "it has met another process of this party");
+                    self.taken = Some(party);
+                    return self.lose(party, "it has met another process of this party");
                 }
                 Some(_) | None => {
                     let report = match self.setup.network {
@@ -432,57 +446,62 @@ impl Meeting<'_> {
                         None => frame::find_abort(bytes),
                     };
                     return match report {
-                        Some(report) => self.hear_failure(side, report),
-                        None if gone => self.lose(side, "it went away during the set-up"),
-                        None => false,
+                        Some(report) => self.hear_failure(party, report),
+                        None if gone => self.lose(party, "it went away during the set-up"),
+                        None => None,
                     };
                 }
             }
         }
     }
 
-    /// Whether the neighbour on `side`, which has met the process `instance` of the third party, and another one than this party, decides.
-    fn must_yield(&self, side: Side, instance: u64) -> bool {
-        let differs = matches!(&self.peers[side.other()], Peer::Found(third) if third.instance != instance);
-        differs && self.setup.me.at(side) < self.setup.me
+    /// Whether a party, which has met the process `instance` of a third, and another one than this party, decides.
+    fn must_yield(&self, party: Party, third: Party, instance: u64) -> bool {
+        let differs =
+            matches!(self.peers.get(third), Some(Peer::Found(third)) if third.instance != instance);
+        differs && party != third && party < self.setup.me
     }
 
-    /// A neighbour is not there any more; whether it is to be dialed again.
-    fn lose(&mut self, side: Side, cause: &str) -> bool {
-        self.peers[side] = Peer::Missing(Some(cause.to_owned()));
-        if let Peer::Found(other) = &mut self.peers[side.other()] {
-            other.told = None;
+    /// A party is not there any more; gives it if it is to be dialed again.
+    fn lose(&mut self, party: Party, cause: &str) -> Option<Party> {
+        self.peers[party] = Peer::Missing(Some(cause.to_owned()));
+        for (_, peer) in self.peers.iter_mut() {
+            if let Peer::Found(other) = peer {
+                other.told[party.index()] = None;
+            }
         }
-        self.setup.me < self.setup.me.at(side)
+        (self.setup.me < party).then_some(party)
     }
 
-    /// A neighbour reports that the set-up has failed. If the reason is that this party did not come, this party may know better why.
-    fn hear_failure(&mut self, side: Side, report: Report) -> bool {
-        let who = self.setup.who(side);
-        if self.rivals[side].is_some_and(|knocked| knocked.elapsed() < LINGER) {
-            return self.lose(side, "one of its processes has given up");
+    /// A party reports that the set-up has failed. If the reason is that this one did not come, this one may know better why.
+    fn hear_failure(&mut self, party: Party, report: Report) -> Option<Party> {
+        let who = self.setup.who(party);
+        if self.rivals[party].is_some_and(|knocked| knocked.elapsed() < LINGER) {
+            return self.lose(party, "one of its processes has given up");
         }
         let Report { origin, suspect, reason } = report;
-        let own = self.setup.me.side_of(origin).filter(|_| suspect == Some(self.setup.me));
-        if let Some(own) = own
-            && let Peer::Missing(Some(cause)) = &self.peers[own]
+        if suspect == Some(self.setup.me)
+            && let Some(Peer::Missing(Some(cause))) = self.peers.get(origin)
         {
-            let error = self.unreachable(own, cause.clone());
-            self.settle(own, Peer::Failed(error));
+            let error = self.unreachable(origin, cause.clone());
+            self.settle(origin, Peer::Failed(error));
         }
-        let origin = self.setup.hosts.who(origin);
-        self.settle(side, Peer::Failed(NetError::Aborted { who, origin, suspect, reason }));
-        false
+        let known = origin == self.setup.me || self.peers.get(origin).is_some();
+        let origin = self.setup.hosts.who(if known { origin } else { party });
+        self.settle(party, Peer::Failed(NetError::Aborted { who, origin, suspect, reason }));
+        None
     }
 
-    /// Tells a neighbour that is there, at once, why there is no use in waiting for the other.
+    /// Tells those that are there, at once, why there is no use in waiting for another.
     fn spread(&mut self) {
-        for side in Side::BOTH {
-            let Peer::Failed(error) = &self.peers[side.other()] else { continue };
-            let report = report(self.setup, error);
-            if let Peer::Found(reached) = &mut self.peers[side]
-                && !std::mem::replace(&mut self.spread, true)
-            {
+        let failed = self.peers.iter().find_map(|(_, peer)| match peer {
+            Peer::Failed(error) => Some(report(self.setup, error)),
+            Peer::Missing(_) | Peer::Found(_) => None,
+        });
+        let Some(report) = failed.filter(|_| !self.spread) else { return };
+        for (_, peer) in self.peers.iter_mut() {
+            if let Peer::Found(reached) = peer {
+                self.spread = true;
                 // If it cannot be told, it is gone as well.
                 let _ = reached.session.write(&report).and_then(|()| reached.session.flush());
             }
@@ -492,59 +511,69 @@ impl Meeting<'_> {
 
 /// The end of a meeting.
 impl Meeting<'_> {
-    /// Both neighbours, or the error; whoever is there is told.
-    pub(super) fn sessions(self) -> Result<Pair<Session>, NetError> {
+    /// All others, or the error; whoever is there is told.
+    pub(super) fn sessions(self) -> Result<Peers<Session>, NetError> {
         let (setup, spread) = (self.setup, self.spread);
-        match self.outcome() {
-            Pair { next: Ok(next), prev: Ok(prev) } => Ok(Pair::new(next.session, prev.session)),
-            Pair { next: Err(error), prev: Ok(mut there) }
-            | Pair { next: Ok(mut there), prev: Err(error) } => {
-                // If it cannot be told, it is gone as well.
-                let told = if spread { Ok(()) } else { there.session.write(&report(setup, &error)) };
-                if told.is_ok() {
-                    tcp::close([&mut there.session], LINGER);
+        let (mut sessions, mut failed) = (self.peers.as_ref().map(|_, _| None), None);
+        for (party, outcome) in self.outcome().into_values() {
+            match outcome {
+                Ok(reached) => sessions[party] = Some(reached.session),
+                Err(error) => {
+                    failed = Some(match failed {
+                        None => error,
+                        Some(first) => the_more_certain(setup.me, first, error),
+                    });
                 }
-                Err(error)
             }
-            Pair { next: Err(one), prev: Err(other) } => Err(the_more_certain(setup.me, one, other)),
         }
+        let Some(error) = failed else {
+            return Ok(sessions.map(|_, session| match session {
+                Some(session) => session,
+                None => unreachable!("a party that is not there has failed"),
+            }));
+        };
+        let mut there: Vec<Session> = sessions.into_values().filter_map(|(_, session)| session).collect();
+        // If one cannot be told, it is gone as well.
+        there.retain_mut(|session| spread || session.write(&report(setup, &error)).is_ok());
+        tcp::close(&mut there, LINGER);
+        Err(error)
     }
 
-    /// Each neighbour, or why it is not there.
-    pub(super) fn outcome(mut self) -> Pair<Result<Reached, NetError>> {
-        let agreed = Pair::from_fn(|side| self.purpose == Purpose::Ping || self.agrees(side));
-        let complete = self.is_complete();
-        let missing = || Peer::Missing(None);
-        let peers = std::mem::replace(&mut self.peers, Pair::new(missing(), missing()));
+    /// Each of the others, or why it is not there.
+    pub(super) fn outcome(mut self) -> Peers<Result<Reached, NetError>> {
+        let apart = self.peers.as_ref().map(|party, _| {
+            self.besides(party).find(|third| !self.agrees_on(party, *third))
+        });
+        let (complete, ping) = (self.is_complete(), self.purpose == Purpose::Ping);
+        let missing = Peers::new(self.setup.me, self.setup.hosts.count(), |_| Peer::Missing(None));
+        let peers = std::mem::replace(&mut self.peers, missing);
         let waited = self.begun.elapsed();
-        let outcome = |side: Side, peer: Peer| {
-            let who = self.setup.who(side);
-            match peer {
-                Peer::Found(reached) if !complete || agreed[side] => Ok(reached),
-                Peer::Found(reached) => {
-                    let (other, twice) = (self.setup.who(side.other()), reached.met.is_some());
+        peers.map(|party, peer| {
+            let who = self.setup.who(party);
+            match (peer, apart[party]) {
+                (Peer::Found(reached), Some(third)) if complete && !ping => {
+                    let (other, twice) = (self.setup.who(third), reached.met[third.index()].is_some());
                     Err(NetError::Unmet { who, other, twice, waited })
                 }
-                Peer::Failed(error) => Err(error),
-                Peer::Missing(_) if self.taken == Some(side) => {
+                (Peer::Found(reached), _) => Ok(reached),
+                (Peer::Failed(error), _) => Err(error),
+                (Peer::Missing(_), _) if self.taken == Some(party) => {
                     Err(NetError::Twice { who: self.setup.hosts.who(self.setup.me), at: who, waited })
                 }
-                Peer::Missing(seen) if who.party < self.setup.me => {
+                (Peer::Missing(seen), _) if party < self.setup.me => {
                     let refused = self.refused.as_ref().map(|refused| format!("turned away: {refused}"));
                     Err(NetError::NeverCame { who, waited, hint: seen.or(refused) })
                 }
-                Peer::Missing(cause) => {
-                    Err(self.unreachable(side, cause.unwrap_or_else(|| "no answer".to_owned())))
+                (Peer::Missing(cause), _) => {
+                    Err(self.unreachable(party, cause.unwrap_or_else(|| "no answer".to_owned())))
                 }
             }
-        };
-        let Pair { next, prev } = peers;
-        Pair::new(outcome(Side::Next, next), outcome(Side::Prev, prev))
+        })
     }
 
-    fn unreachable(&self, side: Side, cause: String) -> NetError {
-        let address = self.setup.host(side).address.clone();
-        NetError::Unreachable { who: self.setup.who(side), address, cause, waited: self.begun.elapsed() }
+    fn unreachable(&self, party: Party, cause: String) -> NetError {
+        let address = self.setup.host(party).address.clone();
+        NetError::Unreachable { who: self.setup.who(party), address, cause, waited: self.begun.elapsed() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Links between three threads of one process, for tests.
+//! Links between threads of one process, for tests.
 //!
 //! Bytes travel through queues in memory; the frames on them are the ones that travel through TLS. A *tap* sees, and
 //! may change, the payload of each message: tests add a byte to one, or compare what a party receives with what it may learn.
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::frame::{Frame, HEADER, MAX_CHUNK};
 use super::links::Links;
-use super::party::{Pair, Party, Side};
+use super::party::{Party, Peers};
 use super::transport::{Read, Transport};
 
 /// The message of one round on one directed link, as a tap sees it.
@@ -29,27 +29,36 @@ pub struct Message {
 /// Sees each message before it is delivered. Called on the sender's thread.
 pub type Tap = Arc<dyn Fn(&mut Message) + Send + Sync>;
 
-/// Links between three threads; the one at index i belongs to party i.
-pub fn triangle(stall: Duration) -> [Links; 3] {
-    transports(usize::MAX).map(|transport| {
-        let me = transport.me;
-        Links::new(me, Pair::from_fn(|side| me.at(side).into()), Box::new(transport), stall)
-    })
+/// Links between so many threads; the one at index i belongs to party i.
+pub fn mesh(parties: usize, stall: Duration) -> Vec<Links> {
+    let links = |transport: Memory| {
+        let (me, who) = (transport.me, transport.peers().map(|peer, ()| peer.into()));
+        Links::new(me, who, Box::new(transport), stall)
+    };
+    transports(parties, usize::MAX).into_iter().map(links).collect()
 }
 
 /// The same, with a tap on every link.
-pub fn triangle_with_tap(stall: Duration, tap: Tap) -> [Links; 3] {
-    transports(usize::MAX).map(|transport| {
-        let me = transport.me;
-        let tapped = Tapped { me, inner: transport, tap: tap.clone(), pending: Pair::default() };
-        Links::new(me, Pair::from_fn(|side| me.at(side).into()), Box::new(tapped), stall)
-    })
+pub fn mesh_with_tap(parties: usize, stall: Duration, tap: Tap) -> Vec<Links> {
+    let links = |transport: Memory| {
+        let (me, who) = (transport.me, transport.peers().map(|peer, ()| peer.into()));
+        let pending = transport.peers().map(|_, ()| Pending::default());
+        let tapped = Tapped { me, inner: transport, tap: tap.clone(), pending };
+        Links::new(me, who, Box::new(tapped), stall)
+    };
+    transports(parties, usize::MAX).into_iter().map(links).collect()
 }
 
 /// The bare transports. A queue holds `capacity` bytes before its content counts as the sender's backlog.
-pub fn transports(capacity: usize) -> [Memory; 3] {
-    let shared = Arc::new(Shared::default());
-    Party::ALL.map(|me| Memory { me, capacity, full: Pair::default(), shared: shared.clone() })
+pub fn transports(parties: usize, capacity: usize) -> Vec<Memory> {
+    let streams = Party::all(parties).map(|me| Peers::new(me, parties, |_| Stream::default())).collect();
+    let changed = Party::all(parties).map(|_| Condvar::new()).collect();
+    let shared = Arc::new(Shared { streams: Mutex::new(streams), changed });
+    let memory = |me| {
+        let full = Peers::new(me, parties, |_| false);
+        Memory { me, capacity, full, shared: shared.clone() }
+    };
+    Party::all(parties).map(memory).collect()
 }
 
 /// The transport of one thread.
@@ -58,16 +67,16 @@ pub struct Memory {
     me: Party,
     capacity: usize,
     /// Whether the queue was above its capacity after the last write.
-    full: Pair<bool>,
+    full: Peers<bool>,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    /// What each party has sent to each side and was not yet read.
-    streams: Mutex<[Pair<Stream>; 3]>,
+    /// What each party has sent to each other one and was not yet read.
+    streams: Mutex<Vec<Peers<Stream>>>,
     /// Wakes each party.
-    changed: [Condvar; 3],
+    changed: Vec<Condvar>,
 }
 
 #[derive(Debug, Default)]
@@ -78,53 +87,57 @@ struct Stream {
 
 impl Memory {
     /// A thread that panicked while it held the lock leaves whole streams behind: every change is one call.
-    fn lock(&self) -> MutexGuard<'_, [Pair<Stream>; 3]> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Peers<Stream>>> {
         self.shared.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, side: Side) {
-        self.shared.changed[self.me.at(side).index()].notify_all();
+    fn wake(&self, peer: Party) {
+        self.shared.changed[peer.index()].notify_all();
     }
 
     fn end(&self) {
-        for side in Side::BOTH {
-            self.lock()[self.me.index()][side].ended = true;
-            self.wake(side);
+        for peer in self.full.parties() {
+            self.lock()[self.me.index()][peer].ended = true;
+            self.wake(peer);
         }
     }
 }
 
 impl Transport for Memory {
-    fn write(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
+    fn peers(&self) -> Peers<()> {
+        self.full.map(|_, _| ())
+    }
+
+    fn write(&mut self, peer: Party, bytes: &[u8]) -> io::Result<()> {
         let mut streams = self.lock();
-        if streams[self.me.at(side).index()][side.other()].ended {
+        if streams[peer.index()][self.me].ended {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let queue = &mut streams[self.me.index()][side].bytes;
+        let queue = &mut streams[self.me.index()][peer].bytes;
         queue.extend(bytes);
         let full = queue.len() > self.capacity;
         drop(streams);
-        self.full[side] = full;
-        self.wake(side);
+        self.full[peer] = full;
+        self.wake(peer);
         Ok(())
     }
 
-    fn flush(&mut self, _side: Side) -> io::Result<()> {
+    fn flush(&mut self, _peer: Party) -> io::Result<()> {
         Ok(())
     }
 
-    fn backlog(&self, side: Side) -> usize {
-        self.lock()[self.me.index()][side].bytes.len().saturating_sub(self.capacity)
+    fn backlog(&self, peer: Party) -> usize {
+        self.lock()[self.me.index()][peer].bytes.len().saturating_sub(self.capacity)
     }
 
-    fn read(&mut self, side: Side, into: &mut [u8]) -> io::Result<Read> {
+    fn read(&mut self, peer: Party, into: &mut [u8]) -> io::Result<Read> {
         let mut streams = self.lock();
-        let stream = &mut streams[self.me.at(side).index()][side.other()];
+        let stream = &mut streams[peer.index()][self.me];
         let count = io::Read::read(&mut stream.bytes, into)?;
         let ended = stream.ended;
         drop(streams);
         if count > 0 {
-            self.wake(side);
+            self.wake(peer);
         }
         Ok(match (count, ended) {
             (0, true) => Read::End,
@@ -133,15 +146,16 @@ impl Transport for Memory {
         })
     }
 
-    fn wait(&mut self, read: Pair<bool>, limit: Duration) -> io::Result<()> {
+    fn wait(&mut self, read: Peers<bool>, limit: Duration) -> io::Result<()> {
         let streams = self.lock();
-        let readable = Side::BOTH.into_iter().any(|side| {
-            let stream = &streams[self.me.at(side).index()][side.other()];
-            read[side] && (!stream.bytes.is_empty() || stream.ended)
+        let readable = self.full.parties().any(|peer| {
+            let stream = &streams[peer.index()][self.me];
+            read[peer] && (!stream.bytes.is_empty() || stream.ended)
         });
-        let writable = Side::BOTH
-            .into_iter()
-            .any(|side| self.full[side] && streams[self.me.index()][side].bytes.len() <= self.capacity);
+        let writable = self
+            .full
+            .parties()
+            .any(|peer| self.full[peer] && streams[self.me.index()][peer].bytes.len() <= self.capacity);
         if !readable && !writable {
             let changed = &self.shared.changed[self.me.index()];
             drop(changed.wait_timeout(streams, limit).unwrap_or_else(PoisonError::into_inner));
@@ -167,10 +181,10 @@ struct Tapped<T> {
     me: Party,
     inner: T,
     tap: Tap,
-    pending: Pair<Pending>,
+    pending: Peers<Pending>,
 }
 
-/// What was written to one side and not yet passed on.
+/// What was written to one party and not yet passed on.
 #[derive(Default)]
 struct Pending {
     /// Frames of which the last may be incomplete.
@@ -181,8 +195,8 @@ struct Pending {
 
 impl<T: Transport> Tapped<T> {
     /// Passes on the complete frame at the front, if there is one.
-    fn pass_on(&mut self, side: Side) -> io::Result<bool> {
-        let Pending { frames, payload } = &mut self.pending[side];
+    fn pass_on(&mut self, peer: Party) -> io::Result<bool> {
+        let Pending { frames, payload } = &mut self.pending[peer];
         let Some((header, rest)) = frames.split_first_chunk::<HEADER>() else {
             return Ok(false);
         };
@@ -206,7 +220,7 @@ impl<T: Transport> Tapped<T> {
                 payload.extend_from_slice(&bytes[HEADER..]);
                 if last {
                     let payload = std::mem::take(payload);
-                    self.deliver(side, round, payload)?;
+                    self.deliver(peer, round, payload)?;
                 }
             }
             Frame::Abort { .. }
@@ -217,45 +231,49 @@ impl<T: Transport> Tapped<T> {
             | Frame::Witness { .. }
             | Frame::Taken
             | Frame::Met { .. } => {
-                self.inner.write(side, &bytes)?;
+                self.inner.write(peer, &bytes)?;
             }
         }
         Ok(true)
     }
 
-    fn deliver(&mut self, side: Side, round: u64, payload: Vec<u8>) -> io::Result<()> {
-        let mut message = Message { from: self.me, to: self.me.at(side), round, payload };
+    fn deliver(&mut self, peer: Party, round: u64, payload: Vec<u8>) -> io::Result<()> {
+        let mut message = Message { from: self.me, to: peer, round, payload };
         (self.tap)(&mut message);
         let mut chunks = message.payload.chunks(MAX_CHUNK).peekable();
         while let Some(chunk) = chunks.next() {
             let last = chunks.peek().is_none();
-            self.inner.write(side, &Frame::Data { round, length: chunk.len(), last }.encode())?;
-            self.inner.write(side, chunk)?;
+            self.inner.write(peer, &Frame::Data { round, length: chunk.len(), last }.encode())?;
+            self.inner.write(peer, chunk)?;
         }
         Ok(())
     }
 }
 
 impl<T: Transport> Transport for Tapped<T> {
-    fn write(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
-        self.pending[side].frames.extend_from_slice(bytes);
-        while self.pass_on(side)? {}
+    fn peers(&self) -> Peers<()> {
+        self.inner.peers()
+    }
+
+    fn write(&mut self, peer: Party, bytes: &[u8]) -> io::Result<()> {
+        self.pending[peer].frames.extend_from_slice(bytes);
+        while self.pass_on(peer)? {}
         Ok(())
     }
 
-    fn flush(&mut self, side: Side) -> io::Result<()> {
-        self.inner.flush(side)
+    fn flush(&mut self, peer: Party) -> io::Result<()> {
+        self.inner.flush(peer)
     }
 
-    fn backlog(&self, side: Side) -> usize {
-        self.inner.backlog(side)
+    fn backlog(&self, peer: Party) -> usize {
+        self.inner.backlog(peer)
     }
 
-    fn read(&mut self, side: Side, into: &mut [u8]) -> io::Result<Read> {
-        self.inner.read(side, into)
+    fn read(&mut self, peer: Party, into: &mut [u8]) -> io::Result<Read> {
+        self.inner.read(peer, into)
     }
 
-    fn wait(&mut self, read: Pair<bool>, limit: Duration) -> io::Result<()> {
+    fn wait(&mut self, read: Peers<bool>, limit: Duration) -> io::Result<()> {
         self.inner.wait(read, limit)
     }
 

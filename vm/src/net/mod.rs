@@ -1,12 +1,12 @@
-//! The links between the three parties.
+//! The links between the parties.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`party`](Party) | the ring of parties, and pairs of what belongs to two neighbours |
+//! | [`party`](Party) | the parties by number, and what there is once for each of the others |
 //! | [`links`](Links) | what protocols use: `rounds` of messages of known sizes, streamed, counted and checked, and signs of life meanwhile |
 //! | `inquest` | whom to blame for silence |
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
-//! | [`transport`](Transport) | two byte streams: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
+//! | [`transport`](Transport) | a byte stream per party: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
 //! | [`connect`](fn@connect), [`ping`] | finding each other: `meet`, with an end that dials (`dial`), one that is dialed (`endpoint`, `listen`), and what both say first (`line`, `greeting`) |
 //! | [`keys`] | keys for common randomness |
@@ -49,6 +49,6 @@ pub use hosts::{Host, Hosts, HostsError, TIMEOUT, Timeouts};
 pub use identity::{Fingerprint, FingerprintError, Identity, IdentityError, KeyFiles, keygen};
 pub use links::{Links, Traffic};
 pub use model::{NetworkModel, NetworkModelError};
-pub use party::{Pair, Party, Side};
+pub use party::{Party, Peers};
 pub use shape::Shaped;
 pub use transport::{Read, Transport};

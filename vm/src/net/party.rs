@@ -1,142 +1,150 @@
-//! The three parties, and where they stand relative to each other.
-//!
-//! Parties form a ring: 0 → 1 → 2 → 0. Seen from one of them the other two are its [`Side::Next`] and its
-//! [`Side::Prev`], and everything that exists once per neighbour (links, keys, counters) is a [`Pair`].
+//! The parties, by number, and what there is once for each of the others.
 
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
+use tern_bytecode::model::MAX_PARTIES;
 
-/// One of the three parties.
+/// One of the parties of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Party {
-    /// Party 0.
-    P0,
-    /// Party 1.
-    P1,
-    /// Party 2.
-    P2,
-}
+#[serde(try_from = "u8", into = "u8")]
+pub struct Party(u8);
 
 impl Party {
-    /// The parties in order.
-    pub const ALL: [Self; 3] = [Self::P0, Self::P1, Self::P2];
+    /// Party 0.
+    pub const P0: Self = Self(0);
+    /// Party 1.
+    pub const P1: Self = Self(1);
+    /// Party 2.
+    pub const P2: Self = Self(2);
+    /// Party 3.
+    pub const P3: Self = Self(3);
 
-    /// The party after this one on the ring.
-    pub fn next(self) -> Self {
-        match self {
-            Self::P0 => Self::P1,
-            Self::P1 => Self::P2,
-            Self::P2 => Self::P0,
-        }
+    /// The parties of a protocol that has so many, in order.
+    ///
+    /// # Panics
+    /// If no protocol has so many.
+    pub fn all(parties: usize) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator + Clone {
+        assert!(parties <= MAX_PARTIES, "no protocol has {parties} parties");
+        (0..parties as u8).map(Self)
     }
 
-    /// The party before this one on the ring.
-    pub fn prev(self) -> Self {
-        self.next().next()
-    }
-
-    /// 0, 1 or 2.
+    /// The number.
     pub fn index(self) -> usize {
-        self as usize
+        self.0.into()
     }
 
-    /// The party with this index, if there is one.
+    /// The party with this number, if a protocol has so many.
     pub fn from_index(index: usize) -> Option<Self> {
-        Self::ALL.get(index).copied()
+        (index < MAX_PARTIES).then_some(Self(index as u8))
     }
+}
 
-    /// The party that stands on `side` of this one.
-    pub fn at(self, side: Side) -> Self {
-        match side {
-            Side::Next => self.next(),
-            Side::Prev => self.prev(),
-        }
+impl From<Party> for u8 {
+    fn from(party: Party) -> u8 {
+        party.0
     }
+}
 
-    /// The side of this party on which `other` stands; none for the party itself.
-    pub fn side_of(self, other: Self) -> Option<Side> {
-        Side::BOTH.into_iter().find(|&side| self.at(side) == other)
+impl TryFrom<u8> for Party {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        Self::from_index(number.into()).ok_or_else(|| format!("there is no party {number}"))
     }
 }
 
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "party {}", self.index())
+        write!(f, "party {}", self.0)
     }
 }
 
-/// One of the two neighbours of a party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// The following party on the ring.
-    Next,
-    /// The preceding party on the ring.
-    Prev,
-}
-
-impl Side {
-    /// Both sides, in the order in which everything that walks over them does so.
-    pub const BOTH: [Self; 2] = [Self::Next, Self::Prev];
-
-    /// The other side.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Next => Self::Prev,
-            Self::Prev => Self::Next,
-        }
-    }
-}
-
-/// One value for each neighbour.
+/// One value for each of the other parties, indexed by party.
+///
+/// Indexing panics for the party itself and for one that the protocol does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pair<T> {
-    /// What belongs to [`Side::Next`].
-    pub next: T,
-    /// What belongs to [`Side::Prev`].
-    pub prev: T,
+pub struct Peers<T> {
+    items: [Option<T>; MAX_PARTIES],
 }
 
-impl<T> Pair<T> {
-    /// A pair from its two members.
-    pub fn new(next: T, prev: T) -> Self {
-        Self { next, prev }
+impl<T> Peers<T> {
+    /// A value for each of `parties` parties but `me`.
+    pub fn new(me: Party, parties: usize, mut of: impl FnMut(Party) -> T) -> Self {
+        let mut items = [const { None }; MAX_PARTIES];
+        for party in Party::all(parties).filter(|party| *party != me) {
+            items[party.index()] = Some(of(party));
+        }
+        Self { items }
     }
 
-    /// A pair whose members are computed from their side.
-    pub fn from_fn(mut of: impl FnMut(Side) -> T) -> Self {
-        Self { next: of(Side::Next), prev: of(Side::Prev) }
+    /// The other parties, in order.
+    pub fn parties(&self) -> impl DoubleEndedIterator<Item = Party> + Clone + use<T> {
+        let here = self.items.each_ref().map(Option::is_some);
+        (0..MAX_PARTIES as u8).filter(move |i| here[usize::from(*i)]).map(Party)
     }
 
-    /// The pair of the images of both members.
-    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Pair<U> {
-        Pair { next: f(self.next), prev: f(self.prev) }
+    /// The value of a party, if it is one of the others.
+    pub fn get(&self, party: Party) -> Option<&T> {
+        self.items[party.index()].as_ref()
     }
 
-    /// A pair of borrows.
-    pub fn as_ref(&self) -> Pair<&T> {
-        Pair { next: &self.next, prev: &self.prev }
+    /// The same to change.
+    pub fn get_mut(&mut self, party: Party) -> Option<&mut T> {
+        self.items[party.index()].as_mut()
+    }
+
+    /// All values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Party, &T)> {
+        let numbered = (0u8..).map(Party).zip(&self.items);
+        numbered.filter_map(|(party, item)| Some((party, item.as_ref()?)))
+    }
+
+    /// All values in order, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Party, &mut T)> {
+        let numbered = (0u8..).map(Party).zip(&mut self.items);
+        numbered.filter_map(|(party, item)| Some((party, item.as_mut()?)))
+    }
+
+    /// The images of all values.
+    pub fn map<U>(self, mut f: impl FnMut(Party, T) -> U) -> Peers<U> {
+        let mut number = 0u8;
+        let items = self.items.map(|item| {
+            let party = Party(number);
+            number += 1;
+            item.map(|item| f(party, item))
+        });
+        Peers { items }
+    }
+
+    /// All values, in order.
+    pub fn into_values(self) -> impl Iterator<Item = (Party, T)> {
+        (0u8..).map(Party).zip(self.items).filter_map(|(party, item)| Some((party, item?)))
+    }
+
+    /// Borrows of all values.
+    pub fn as_ref(&self) -> Peers<&T> {
+        Peers { items: self.items.each_ref().map(Option::as_ref) }
+    }
+
+    /// Borrows of all values, to change.
+    pub fn as_mut(&mut self) -> Peers<&mut T> {
+        Peers { items: self.items.each_mut().map(Option::as_mut) }
     }
 }
 
-impl<T> Index<Side> for Pair<T> {
+impl<T> Index<Party> for Peers<T> {
     type Output = T;
 
-    fn index(&self, side: Side) -> &T {
-        match side {
-            Side::Next => &self.next,
-            Side::Prev => &self.prev,
-        }
+    fn index(&self, party: Party) -> &T {
+        self.items[party.index()].as_ref().expect("one of the other parties")
     }
 }
 
-impl<T> IndexMut<Side> for Pair<T> {
-    fn index_mut(&mut self, side: Side) -> &mut T {
-        match side {
-            Side::Next => &mut self.next,
-            Side::Prev => &mut self.prev,
-        }
+impl<T> IndexMut<Party> for Peers<T> {
+    fn index_mut(&mut self, party: Party) -> &mut T {
+        self.items[party.index()].as_mut().expect("one of the other parties")
     }
 }
 
@@ -145,18 +153,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ring_closes_and_sides_are_inverse() {
-        for party in Party::ALL {
-            assert_eq!(party.next().prev(), party);
-            assert_eq!(party.next().next().next(), party);
-            assert_eq!(Party::from_index(party.index()), Some(party));
-            assert_eq!(party.side_of(party), None);
-            for side in Side::BOTH {
-                let other = party.at(side);
-                assert_eq!(party.side_of(other), Some(side));
-                assert_eq!(other.side_of(party), Some(side.other()));
+    fn peers_are_the_others() {
+        for parties in 2..=MAX_PARTIES {
+            for me in Party::all(parties) {
+                let peers = Peers::new(me, parties, |party| party.index() * 10);
+                assert_eq!(peers.parties().count(), parties - 1);
+                assert_eq!(peers.get(me), None);
+                for party in Party::all(parties).filter(|party| *party != me) {
+                    assert_eq!(peers[party], party.index() * 10);
+                }
+                let doubled = peers.map(|party, value| (party, 2 * value));
+                assert!(
+                    doubled
+                        .iter()
+                        .all(|(party, (same, value))| { party == *same && *value == 20 * party.index() })
+                );
             }
         }
-        assert_eq!(Party::from_index(3), None);
+        assert_eq!(Party::from_index(MAX_PARTIES), None);
+        assert_eq!(Party::try_from(3), Ok(Party::P3));
+        assert!(Party::try_from(4).is_err());
     }
 }

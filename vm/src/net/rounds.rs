@@ -1,4 +1,4 @@
-//! Rounds of messages whose sizes are known in advance, over both links of a party.
+//! Rounds of messages whose sizes are known in advance, over the links of a party.
 //!
 //! A program's schedule fixes, for every round, how many bytes each party sends to each other party. The engine announces the sizes
 //! with [`Rounds::begin`], gives outgoing bytes piece by piece with [`Rounds::send`], and takes incoming bytes piece by piece with
@@ -29,7 +29,7 @@ use super::error::{Direction, NetError, Who};
 use super::frame::{self, Frame, HEADER};
 use super::incoming::{Fault, Incoming, Phase};
 use super::outgoing::Outgoing;
-use super::party::{Pair, Party, Side};
+use super::party::{Party, Peers};
 use super::transport::{Read, Transport};
 
 /// A link whose queue is longer than this takes no further chunk.
@@ -40,44 +40,44 @@ const LINGER: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(300);
 
 /// What has moved over the links of one party.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes of payload handed to the transport.
-    pub sent: Pair<u64>,
+    pub sent: Peers<u64>,
     /// Bytes of payload taken from the transport.
-    pub received: Pair<u64>,
+    pub received: Peers<u64>,
     /// Rounds begun.
     pub rounds: u64,
     /// Bytes of headers sent before the payload. Encryption adds about 22 bytes per 16 KiB, which are not in here.
-    pub headers: Pair<u64>,
+    pub headers: Peers<u64>,
     /// Time spent waiting for the other parties.
     pub waited: Duration,
 }
 
-/// Both links, for one thread at a time.
+/// All links, for one thread at a time.
 pub(super) struct Rounds {
     pub(super) me: Party,
-    pub(super) who: Pair<Who>,
+    pub(super) who: Peers<Who>,
     pub(super) transport: Box<dyn Transport>,
     /// Silence for this long while something is awaited is a failure.
     pub(super) stall: Duration,
     /// The number of the round in progress; rounds of the set-up count too, so that headers differ.
     round: u64,
-    outgoing: Pair<Outgoing>,
-    pub(super) incoming: Pair<Incoming>,
+    outgoing: Peers<Outgoing>,
+    pub(super) incoming: Peers<Incoming>,
     traffic: Traffic,
     /// Whether the round in progress is one of the program's.
     counted: bool,
     /// Whether anything has arrived since the last look.
-    heard: Pair<bool>,
+    heard: Peers<bool>,
     /// When something arrived last.
-    pub(super) last_heard: Pair<Instant>,
+    pub(super) last_heard: Peers<Instant>,
     /// The failure that a neighbour reported.
     pub(super) reported: Option<(Party, String)>,
     /// The neighbour that is silent or gone, here or for the other neighbour.
-    pub(super) suspect: Option<Side>,
+    pub(super) suspect: Option<Party>,
     /// Whether a neighbour has said that it has lost the other one.
-    pub(super) accuses: Pair<bool>,
+    pub(super) accuses: Peers<bool>,
     /// A failure that was found between two calls.
     found: Option<NetError>,
     /// Whether the streams are closed.
@@ -86,32 +86,36 @@ pub(super) struct Rounds {
     pub(super) stop: Option<Arc<AtomicBool>>,
 }
 
-/// Where arriving bytes go: the rest of a caller's buffer for each side. Empty: they are kept until asked for.
+/// Where arriving bytes go: the rest of a caller's buffer for each party. Empty: they are kept until asked for.
 ///
 /// Invariant: a buffer is offered only when nothing that arrived earlier is still kept.
-type Sinks<'a> = Pair<&'a mut [u8]>;
+type Sinks<'a> = Peers<&'a mut [u8]>;
 
-/// Since when a blocked call has seen nothing from each side.
-type Patience = Pair<Option<Instant>>;
+/// Since when a blocked call has seen nothing from each party.
+type Patience = Peers<Option<Instant>>;
 
 impl Rounds {
-    pub(super) fn new(me: Party, who: Pair<Who>, transport: Box<dyn Transport>, stall: Duration) -> Self {
+    pub(super) fn new(me: Party, who: Peers<Who>, transport: Box<dyn Transport>, stall: Duration) -> Self {
         let now = Instant::now();
+        let peers = who.as_ref().map(|_, _| ());
+        let bytes = peers.map(|_, ()| 0);
+        let traffic =
+            Traffic { sent: bytes, received: bytes, rounds: 0, headers: bytes, waited: Duration::ZERO };
         Self {
             me,
             who,
             transport,
             stall,
             round: 0,
-            outgoing: Pair::from_fn(|_| Outgoing::new()),
-            incoming: Pair::from_fn(|_| Incoming::new()),
-            traffic: Traffic::default(),
+            outgoing: peers.map(|_, ()| Outgoing::new()),
+            incoming: peers.map(|_, ()| Incoming::new()),
+            traffic,
             counted: false,
-            heard: Pair::default(),
-            last_heard: Pair::new(now, now),
+            heard: peers.map(|_, ()| false),
+            last_heard: peers.map(|_, ()| now),
             reported: None,
             suspect: None,
-            accuses: Pair::default(),
+            accuses: peers.map(|_, ()| false),
             found: None,
             over: false,
             stop: None,
@@ -122,34 +126,43 @@ impl Rounds {
         self.traffic
     }
 
-    pub(super) fn begin(&mut self, send: Pair<usize>, receive: Pair<usize>) -> Result<(), NetError> {
+    pub(super) fn begin(&mut self, send: Peers<usize>, receive: Peers<usize>) -> Result<(), NetError> {
         self.begin_round(send, receive, true)
     }
 
-    pub(super) fn send(&mut self, side: Side, bytes: &[u8]) -> Result<(), NetError> {
-        self.send_draining(side, bytes, &mut Sinks::default())
+    pub(super) fn send(&mut self, peer: Party, bytes: &[u8]) -> Result<(), NetError> {
+        self.send_draining(peer, bytes, &mut self.no_sinks())
     }
 
-    pub(super) fn receive(&mut self, side: Side, into: &mut [u8]) -> Result<(), NetError> {
-        let mut sinks = Sinks::default();
-        sinks[side] = into;
+    pub(super) fn receive(&mut self, peer: Party, into: &mut [u8]) -> Result<(), NetError> {
+        let mut sinks = self.no_sinks();
+        sinks[peer] = into;
         self.offer(&mut sinks)?;
         self.fill(sinks)
     }
 
-    pub(super) fn receive_both(&mut self, next: &mut [u8], prev: &mut [u8]) -> Result<(), NetError> {
-        let mut sinks = Pair::new(next, prev);
-        self.offer(&mut sinks)?;
-        self.fill(sinks)
+    /// The other parties.
+    pub(super) fn peers(&self) -> impl Iterator<Item = Party> + use<> {
+        self.who.parties()
     }
 
-    pub(super) fn exchange(&mut self, send: Pair<&[&[u8]]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
+    /// A buffer of no bytes for each of the others.
+    fn no_sinks<'a>(&self) -> Sinks<'a> {
+        self.who.as_ref().map(|_, _| &mut [][..])
+    }
+
+    /// Nobody has been waited for.
+    fn patience(&self) -> Patience {
+        self.who.as_ref().map(|_, _| None)
+    }
+
+    pub(super) fn exchange(&mut self, send: Peers<&[&[u8]]>, into: Peers<&mut [u8]>) -> Result<(), NetError> {
         self.exchange_counted(send, into, true)
     }
 
     pub(super) fn poll(&mut self) -> Result<(), NetError> {
         self.wait(Duration::ZERO)?;
-        self.pump(&mut Sinks::default())?;
+        self.pump(&mut self.no_sinks())?;
         self.beat(Instant::now())
     }
 
@@ -165,35 +178,41 @@ impl Rounds {
         self.found.take()
     }
 
-    pub(super) fn ready(&self, side: Side) -> usize {
-        self.incoming[side].ready()
+    pub(super) fn ready(&self, peer: Party) -> usize {
+        self.incoming[peer].ready()
     }
 
-    pub(super) fn swap(&mut self, ours: &[u8], limit: usize) -> Result<Pair<Vec<u8>>, NetError> {
+    pub(super) fn swap(&mut self, ours: &[u8], limit: usize) -> Result<Peers<Vec<u8>>, NetError> {
         let length = (ours.len() as u64).to_le_bytes();
-        let mut lengths = Pair::new([0; 8], [0; 8]);
-        self.trade(Pair::new(&length, &length), Pair::new(&mut lengths.next, &mut lengths.prev))?;
-        let length = |side| {
-            let got = u64::from_le_bytes(lengths[side]);
+        let mut lengths = self.who.as_ref().map(|_, _| [0; 8]);
+        let same = |bytes| self.who.as_ref().map(|_, _| bytes);
+        let ours_to = (same(&length[..]), same(ours));
+        self.trade(ours_to.0, lengths.as_mut().map(|_, length| &mut length[..]))?;
+        let length = |peer: Party| {
+            let got = u64::from_le_bytes(lengths[peer]);
             usize::try_from(got).ok().filter(|&got| got <= limit).ok_or_else(|| NetError::TooLong {
-                who: self.who[side].clone(),
+                who: self.who[peer].clone(),
                 got,
                 limit,
             })
         };
-        let mut theirs = Pair::new(vec![0; length(Side::Next)?], vec![0; length(Side::Prev)?]);
-        self.trade(Pair::new(ours, ours), Pair::new(&mut theirs.next, &mut theirs.prev))?;
+        let mut theirs = self.who.as_ref().map(|_, _| Vec::new());
+        for peer in self.peers() {
+            theirs[peer] = vec![0; length(peer)?];
+        }
+        self.trade(ours_to.1, theirs.as_mut().map(|_, theirs| &mut theirs[..]))?;
         Ok(theirs)
     }
 
-    pub(super) fn trade(&mut self, send: Pair<&[u8]>, into: Pair<&mut [u8]>) -> Result<(), NetError> {
-        self.exchange_counted(Pair::new(&[send.next], &[send.prev]), into, false)
+    pub(super) fn trade(&mut self, send: Peers<&[u8]>, into: Peers<&mut [u8]>) -> Result<(), NetError> {
+        let pieces = send.map(|_, bytes| [bytes]);
+        self.exchange_counted(pieces.as_ref().map(|_, pieces| &pieces[..]), into, false)
     }
 
     pub(super) fn wipe(&mut self) {
-        for side in Side::BOTH {
-            self.outgoing[side].wipe();
-            self.incoming[side].wipe();
+        for peer in self.peers() {
+            self.outgoing[peer].wipe();
+            self.incoming[peer].wipe();
         }
         self.transport.wipe();
     }
@@ -209,9 +228,9 @@ impl Rounds {
 
     pub(super) fn abort(&mut self, reason: &str) {
         let (origin, reason) = self.reported.take().unwrap_or_else(|| (self.me, reason.to_owned()));
-        for side in Side::BOTH {
+        for peer in self.peers() {
             // A neighbour that cannot be reached any more need not be told.
-            let _ = self.transport.write(side, &frame::abort(origin, None, &reason));
+            let _ = self.transport.write(peer, &frame::abort(origin, None, &reason));
         }
         self.over = true;
         self.transport.close(LINGER);
@@ -222,35 +241,35 @@ impl Rounds {
 impl Rounds {
     fn begin_round(
         &mut self,
-        send: Pair<usize>,
-        receive: Pair<usize>,
+        send: Peers<usize>,
+        receive: Peers<usize>,
         counted: bool,
     ) -> Result<(), NetError> {
         self.check_over()?;
         self.round += 1;
         self.counted = counted;
         self.traffic.rounds += u64::from(counted);
-        for side in Side::BOTH {
-            self.outgoing[side].announce(self.round, send[side]);
-            let announced = self.incoming[side].announce(self.round, receive[side]);
-            announced.map_err(|fault| self.fault(side, fault))?;
+        for peer in self.peers() {
+            self.outgoing[peer].announce(self.round, send[peer]);
+            let announced = self.incoming[peer].announce(self.round, receive[peer]);
+            announced.map_err(|fault| self.fault(peer, fault))?;
         }
         Ok(())
     }
 
     fn exchange_counted(
         &mut self,
-        send: Pair<&[&[u8]]>,
-        into: Pair<&mut [u8]>,
+        send: Peers<&[&[u8]]>,
+        into: Peers<&mut [u8]>,
         counted: bool,
     ) -> Result<(), NetError> {
-        let sizes = send.map(|pieces| pieces.iter().map(|piece| piece.len()).sum());
-        self.begin_round(sizes, into.as_ref().map(|into| into.len()), counted)?;
+        let sizes = send.map(|_, pieces| pieces.iter().map(|piece| piece.len()).sum());
+        self.begin_round(sizes, into.as_ref().map(|_, into| into.len()), counted)?;
         let mut sinks = into;
         self.offer(&mut sinks)?;
-        for side in Side::BOTH {
-            for piece in send[side] {
-                self.send_draining(side, piece, &mut sinks)?;
+        for peer in self.peers() {
+            for piece in send[peer] {
+                self.send_draining(peer, piece, &mut sinks)?;
             }
         }
         self.fill(sinks)
@@ -258,24 +277,24 @@ impl Rounds {
 
     /// Sends a frame and waits until both neighbours have reached the phase that it announces.
     fn announce_end(&mut self, frame: Frame, phase: Phase) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            self.tell(side, frame)?;
+        for peer in self.peers() {
+            self.tell(peer, frame)?;
         }
-        let mut patience = Patience::default();
+        let mut patience = self.patience();
         loop {
-            self.pump(&mut Sinks::default())?;
-            for side in Side::BOTH {
-                if let Some(got) = self.incoming[side].parked() {
+            self.pump(&mut self.no_sinks())?;
+            for peer in self.peers() {
+                if let Some(got) = self.incoming[peer].parked() {
                     return Err(NetError::OutOfStep {
-                        who: self.who[side].clone(),
+                        who: self.who[peer].clone(),
                         got,
                         expected: self.round,
                     });
                 }
             }
-            let waiting =
-                Pair::from_fn(|side| self.incoming[side].phase() < phase || self.transport.backlog(side) > 0);
-            if waiting == Pair::new(false, false) {
+            let waiting = self.incoming.as_ref();
+            let waiting = waiting.map(|peer, link| link.phase() < phase || self.transport.backlog(peer) > 0);
+            if none(&waiting) {
                 return Ok(());
             }
             self.block(waiting, &mut patience)?;
@@ -284,13 +303,13 @@ impl Rounds {
 
     /// Fails unless everything that was announced for the round in progress has moved.
     fn check_over(&self) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let (outgoing, incoming) = (&self.outgoing[side], &self.incoming[side]);
+        for peer in self.peers() {
+            let (outgoing, incoming) = (&self.outgoing[peer], &self.incoming[peer]);
             if outgoing.given() != outgoing.announced() {
-                return Err(self.undeclared(side, Direction::To, outgoing.given(), outgoing.announced()));
+                return Err(self.undeclared(peer, Direction::To, outgoing.given(), outgoing.announced()));
             }
             if incoming.taken() != incoming.announced() {
-                return Err(self.undeclared(side, Direction::From, incoming.taken(), incoming.announced()));
+                return Err(self.undeclared(peer, Direction::From, incoming.taken(), incoming.announced()));
             }
         }
         Ok(())
@@ -299,40 +318,40 @@ impl Rounds {
 
 /// Sending.
 impl Rounds {
-    fn send_draining(&mut self, side: Side, bytes: &[u8], sinks: &mut Sinks) -> Result<(), NetError> {
-        let (given, announced) = (self.outgoing[side].given(), self.outgoing[side].announced());
+    fn send_draining(&mut self, peer: Party, bytes: &[u8], sinks: &mut Sinks) -> Result<(), NetError> {
+        let (given, announced) = (self.outgoing[peer].given(), self.outgoing[peer].announced());
         if bytes.len() > announced - given {
             let given = given.saturating_add(bytes.len());
-            return Err(self.undeclared(side, Direction::To, given, announced));
+            return Err(self.undeclared(peer, Direction::To, given, announced));
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            self.make_room(side, sinks)?;
-            let Some(chunk) = self.outgoing[side].gather(&mut rest) else { continue };
+            self.make_room(peer, sinks)?;
+            let Some(chunk) = self.outgoing[peer].gather(&mut rest) else { continue };
             let payload = chunk.payload() as u64;
-            let mut written = self.transport.write(side, chunk.head);
+            let mut written = self.transport.write(peer, chunk.head);
             if written.is_ok() && !chunk.tail.is_empty() {
-                written = self.transport.write(side, chunk.tail);
+                written = self.transport.write(peer, chunk.tail);
             }
             if self.counted {
-                self.traffic.sent[side] += payload;
-                self.traffic.headers[side] += HEADER as u64;
+                self.traffic.sent[peer] += payload;
+                self.traffic.headers[peer] += HEADER as u64;
             }
-            self.written(side, written)?;
+            self.written(peer, written)?;
         }
         Ok(())
     }
 
     /// Waits until the queue of a link is short enough for another chunk.
-    fn make_room(&mut self, side: Side, sinks: &mut Sinks) -> Result<(), NetError> {
-        if self.incoming[side].phase() != Phase::Running {
-            return Err(NetError::Left { who: self.who[side].clone() });
+    fn make_room(&mut self, peer: Party, sinks: &mut Sinks) -> Result<(), NetError> {
+        if self.incoming[peer].phase() != Phase::Running {
+            return Err(NetError::Left { who: self.who[peer].clone() });
         }
-        let mut patience = Patience::default();
-        while self.transport.backlog(side) > QUEUE {
+        let mut patience = self.patience();
+        while self.transport.backlog(peer) > QUEUE {
             self.pump(sinks)?;
-            if self.transport.backlog(side) > QUEUE {
-                let on = Pair::from_fn(|other| other == side);
+            if self.transport.backlog(peer) > QUEUE {
+                let on = self.who.as_ref().map(|other, _| other == peer);
                 self.block(on, &mut patience)?;
             }
         }
@@ -340,27 +359,27 @@ impl Rounds {
     }
 
     /// Writes a frame that is not data.
-    fn tell(&mut self, side: Side, frame: Frame) -> Result<(), NetError> {
-        let written = self.transport.write(side, &frame.encode());
-        self.written(side, written)
+    fn tell(&mut self, peer: Party, frame: Frame) -> Result<(), NetError> {
+        let written = self.transport.write(peer, &frame.encode());
+        self.written(peer, written)
     }
 
-    fn written(&mut self, side: Side, written: io::Result<()>) -> Result<(), NetError> {
-        self.outgoing[side].wrote = true;
-        let flushed = written.and_then(|()| self.transport.flush(side));
-        flushed.map_err(|error| self.lost(side, error))
+    fn written(&mut self, peer: Party, written: io::Result<()>) -> Result<(), NetError> {
+        self.outgoing[peer].wrote = true;
+        let flushed = written.and_then(|()| self.transport.flush(peer));
+        flushed.map_err(|error| self.lost(peer, error))
     }
 
-    /// A heartbeat to each side that has heard nothing from here for a quarter of the time-out.
+    /// A heartbeat to each party that has heard nothing from here for a quarter of the time-out.
     fn beat(&mut self, now: Instant) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let outgoing = &mut self.outgoing[side];
+        for peer in self.peers() {
+            let outgoing = &mut self.outgoing[peer];
             if std::mem::take(&mut outgoing.wrote) {
                 outgoing.last = now;
             }
             let due = now.duration_since(outgoing.last) >= self.stall / 4;
-            if due && self.incoming[side].phase() != Phase::Ended && self.transport.backlog(side) == 0 {
-                self.tell(side, Frame::Heartbeat)?;
+            if due && self.incoming[peer].phase() != Phase::Ended && self.transport.backlog(peer) == 0 {
+                self.tell(peer, Frame::Heartbeat)?;
             }
         }
         Ok(())
@@ -371,25 +390,25 @@ impl Rounds {
 impl Rounds {
     /// Offers the caller's buffers for the next bytes from both sides.
     fn offer(&mut self, sinks: &mut Sinks) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            let incoming = &mut self.incoming[side];
+        for peer in self.peers() {
+            let incoming = &mut self.incoming[peer];
             let (taken, announced) = (incoming.taken(), incoming.announced());
-            if sinks[side].len() > announced - taken {
-                let taken = taken.saturating_add(sinks[side].len());
-                return Err(self.undeclared(side, Direction::From, taken, announced));
+            if sinks[peer].len() > announced - taken {
+                let taken = taken.saturating_add(sinks[peer].len());
+                return Err(self.undeclared(peer, Direction::From, taken, announced));
             }
-            incoming.take(&mut sinks[side]);
+            incoming.take(&mut sinks[peer]);
         }
         Ok(())
     }
 
     /// Waits until the buffers on offer are full.
     fn fill(&mut self, mut sinks: Sinks) -> Result<(), NetError> {
-        let mut patience = Patience::default();
+        let mut patience = self.patience();
         loop {
             self.pump(&mut sinks)?;
-            let waiting = sinks.as_ref().map(|sink| !sink.is_empty());
-            if waiting == Pair::new(false, false) {
+            let waiting = sinks.as_ref().map(|_, sink| !sink.is_empty());
+            if none(&waiting) {
                 return Ok(());
             }
             self.block(waiting, &mut patience)?;
@@ -398,38 +417,38 @@ impl Rounds {
 
     /// Moves what can move without waiting, in both directions.
     fn pump(&mut self, sinks: &mut Sinks) -> Result<(), NetError> {
-        for side in Side::BOTH {
-            self.transport.flush(side).map_err(|error| self.lost(side, error))?;
-            self.drain(side, &mut sinks[side])?;
+        for peer in self.peers() {
+            self.transport.flush(peer).map_err(|error| self.lost(peer, error))?;
+            self.drain(peer, &mut sinks[peer])?;
         }
         Ok(())
     }
 
-    /// Takes in what has arrived from one side, as far as it belongs to this round.
-    pub(super) fn drain(&mut self, side: Side, sink: &mut &mut [u8]) -> Result<(), NetError> {
-        while let Some(space) = self.incoming[side].space(sink) {
-            match self.transport.read(side, space) {
+    /// Takes in what has arrived from one party, as far as it belongs to this round.
+    pub(super) fn drain(&mut self, peer: Party, sink: &mut &mut [u8]) -> Result<(), NetError> {
+        while let Some(space) = self.incoming[peer].space(sink) {
+            match self.transport.read(peer, space) {
                 Ok(Read::Bytes(count)) => {
-                    self.heard[side] = true;
-                    self.last_heard[side] = Instant::now();
-                    let payload = self.incoming[side].filled(count, sink);
-                    let payload = payload.map_err(|fault| self.fault(side, fault))?;
+                    self.heard[peer] = true;
+                    self.last_heard[peer] = Instant::now();
+                    let payload = self.incoming[peer].filled(count, sink);
+                    let payload = payload.map_err(|fault| self.fault(peer, fault))?;
                     if self.counted {
-                        self.traffic.received[side] += payload as u64;
+                        self.traffic.received[peer] += payload as u64;
                     }
                 }
                 Ok(Read::Later) => return Ok(()),
-                Ok(Read::End) if self.incoming[side].end() => break,
-                Ok(Read::End) => return Err(self.gone(side, "it closed the connection without a word")),
+                Ok(Read::End) if self.incoming[peer].end() => break,
+                Ok(Read::End) => return Err(self.gone(peer, "it closed the connection without a word")),
                 // What the encryption rejects is neither silence nor an end.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(self.died(side, &error.to_string()));
+                    return Err(self.died(peer, &error.to_string()));
                 }
-                Err(error) => return Err(self.gone(side, &error.to_string())),
+                Err(error) => return Err(self.gone(peer, &error.to_string())),
             }
         }
-        if self.incoming[side].phase() != Phase::Running && !sink.is_empty() {
-            return Err(NetError::Left { who: self.who[side].clone() });
+        if self.incoming[peer].phase() != Phase::Running && !sink.is_empty() {
+            return Err(NetError::Left { who: self.who[peer].clone() });
         }
         Ok(())
     }
@@ -437,22 +456,22 @@ impl Rounds {
 
 /// Waiting.
 impl Rounds {
-    /// Waits until one of the links moves. Fails if a side that this party cannot go `on` without has been silent for too long.
-    fn block(&mut self, on: Pair<bool>, patience: &mut Patience) -> Result<(), NetError> {
+    /// Waits until one of the links moves. Fails if one that this party cannot go `on` without has been silent for too long.
+    fn block(&mut self, on: Peers<bool>, patience: &mut Patience) -> Result<(), NetError> {
         if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
             return Err(NetError::Stopped);
         }
         let now = Instant::now();
         let mut limit = (self.stall / 8).min(GLANCE);
-        for side in Side::BOTH {
-            if std::mem::take(&mut self.heard[side]) {
-                patience[side] = None;
+        for peer in self.peers() {
+            if std::mem::take(&mut self.heard[peer]) {
+                patience[peer] = None;
             }
-            if on[side] {
-                let waited = now.duration_since(*patience[side].get_or_insert(now));
+            if on[peer] {
+                let waited = now.duration_since(*patience[peer].get_or_insert(now));
                 if waited >= self.stall {
-                    let stalled = NetError::Stalled { who: self.who[side].clone(), waited, witness: None };
-                    return Err(self.inquire(side, stalled));
+                    let stalled = NetError::Stalled { who: self.who[peer].clone(), waited, witness: None };
+                    return Err(self.inquire(peer, stalled));
                 }
                 limit = limit.min(self.stall - waited);
             }
@@ -464,7 +483,7 @@ impl Rounds {
     }
 
     fn wait(&mut self, limit: Duration) -> Result<(), NetError> {
-        let listening = self.incoming.as_ref().map(Incoming::is_listening);
+        let listening = self.incoming.as_ref().map(|_, link| link.is_listening());
         let waited = self.transport.wait(listening, limit);
         waited.map_err(|cause| NetError::System { what: "cannot wait for the other parties", cause })
     }
@@ -472,40 +491,45 @@ impl Rounds {
 
 /// Errors that name the neighbour.
 impl Rounds {
-    fn undeclared(&self, side: Side, direction: Direction, given: usize, declared: usize) -> NetError {
-        NetError::Undeclared { who: self.who[side].clone(), round: self.round, direction, given, declared }
+    fn undeclared(&self, peer: Party, direction: Direction, given: usize, declared: usize) -> NetError {
+        NetError::Undeclared { who: self.who[peer].clone(), round: self.round, direction, given, declared }
     }
 
-    fn died(&self, side: Side, cause: &str) -> NetError {
-        NetError::Died { who: self.who[side].clone(), cause: cause.to_owned() }
+    fn died(&self, peer: Party, cause: &str) -> NetError {
+        NetError::Died { who: self.who[peer].clone(), cause: cause.to_owned() }
     }
 
     /// The connection has ended before the run.
-    fn gone(&mut self, side: Side, cause: &str) -> NetError {
-        let died = self.died(side, cause);
-        self.inquire(side, died)
+    fn gone(&mut self, peer: Party, cause: &str) -> NetError {
+        let died = self.died(peer, cause);
+        self.inquire(peer, died)
     }
 
-    /// Writing to a side has failed. If it had time to say why it went, that is the error.
-    fn lost(&mut self, side: Side, error: io::Error) -> NetError {
-        match self.drain(side, &mut &mut [][..]) {
+    /// Writing to a party has failed. If it had time to say why it went, that is the error.
+    fn lost(&mut self, peer: Party, error: io::Error) -> NetError {
+        match self.drain(peer, &mut &mut [][..]) {
             Err(last_words @ NetError::Aborted { .. }) => last_words,
-            Ok(()) | Err(_) if self.incoming[side].phase() != Phase::Running => {
-                NetError::Left { who: self.who[side].clone() }
+            Ok(()) | Err(_) if self.incoming[peer].phase() != Phase::Running => {
+                NetError::Left { who: self.who[peer].clone() }
             }
             Err(last) => last,
-            Ok(()) => self.gone(side, &error.to_string()),
+            Ok(()) => self.gone(peer, &error.to_string()),
         }
     }
 
-    fn fault(&mut self, side: Side, fault: Fault) -> NetError {
-        let who = self.who[side].clone();
+    fn fault(&mut self, peer: Party, fault: Fault) -> NetError {
+        let who = self.who[peer].clone();
         match fault {
             Fault::OutOfStep { got, expected } => NetError::OutOfStep { who, got, expected },
             Fault::Truncated { round, got, expected } => NetError::Truncated { who, round, got, expected },
             Fault::Oversized { round, got, expected } => NetError::Oversized { who, round, got, expected },
             Fault::Malformed(cause) => NetError::Malformed { who, cause },
-            Fault::Aborted(abort) => self.told(side, abort),
+            Fault::Aborted(abort) => self.told(peer, abort),
         }
     }
+}
+
+/// Whether nothing is waited for.
+fn none(waiting: &Peers<bool>) -> bool {
+    waiting.iter().all(|(_, waiting)| !waiting)
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::model::NetworkModel;
-use super::party::{Pair, Side};
+use super::party::{Party, Peers};
 use super::transport::{Read, Transport};
 
 /// Bytes before each write: its length (4) and its time in nanoseconds since 1970 (8), little-endian.
@@ -27,7 +27,7 @@ const READ: usize = 64 << 10;
 pub struct Shaped<T> {
     inner: T,
     model: NetworkModel,
-    links: Pair<Link>,
+    links: Peers<Link>,
 }
 
 /// The receiving end of one link.
@@ -48,10 +48,11 @@ struct Link {
     ended: bool,
 }
 
-impl<T> Shaped<T> {
+impl<T: Transport> Shaped<T> {
     /// Shapes what arrives over `inner`, whose other ends are shaped as well.
     pub fn new(inner: T, model: NetworkModel) -> Self {
-        Self { inner, model, links: Pair::default() }
+        let links = inner.peers().map(|_, ()| Link::default());
+        Self { inner, model, links }
     }
 }
 
@@ -114,11 +115,11 @@ impl Link {
 
 impl<T: Transport> Shaped<T> {
     /// Takes what has come over the real link.
-    fn fetch(&mut self, side: Side) -> io::Result<()> {
+    fn fetch(&mut self, peer: Party) -> io::Result<()> {
         let mut bytes = [0; READ];
-        let link = &mut self.links[side];
+        let link = &mut self.links[peer];
         while !link.ended {
-            match self.inner.read(side, &mut bytes)? {
+            match self.inner.read(peer, &mut bytes)? {
                 Read::Bytes(count) => link.arrived(&bytes[..count], &self.model, clock())?,
                 Read::Later => break,
                 Read::End => link.ended = true,
@@ -129,25 +130,29 @@ impl<T: Transport> Shaped<T> {
 }
 
 impl<T: Transport> Transport for Shaped<T> {
-    fn write(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
+    fn peers(&self) -> Peers<()> {
+        self.inner.peers()
+    }
+
+    fn write(&mut self, peer: Party, bytes: &[u8]) -> io::Result<()> {
         for bytes in bytes.chunks(LONGEST) {
-            self.inner.write(side, &stamp(bytes))?;
-            self.inner.write(side, bytes)?;
+            self.inner.write(peer, &stamp(bytes))?;
+            self.inner.write(peer, bytes)?;
         }
         Ok(())
     }
 
-    fn flush(&mut self, side: Side) -> io::Result<()> {
-        self.inner.flush(side)
+    fn flush(&mut self, peer: Party) -> io::Result<()> {
+        self.inner.flush(peer)
     }
 
-    fn backlog(&self, side: Side) -> usize {
-        self.inner.backlog(side)
+    fn backlog(&self, peer: Party) -> usize {
+        self.inner.backlog(peer)
     }
 
-    fn read(&mut self, side: Side, into: &mut [u8]) -> io::Result<Read> {
-        self.fetch(side)?;
-        let link = &mut self.links[side];
+    fn read(&mut self, peer: Party, into: &mut [u8]) -> io::Result<Read> {
+        self.fetch(peer)?;
+        let link = &mut self.links[peer];
         let due = link.due(clock());
         Ok(match link.give(into, due)? {
             0 if link.ended && link.bytes.is_empty() => Read::End,
@@ -156,16 +161,16 @@ impl<T: Transport> Transport for Shaped<T> {
         })
     }
 
-    fn wait(&mut self, read: Pair<bool>, limit: Duration) -> io::Result<()> {
+    fn wait(&mut self, read: Peers<bool>, limit: Duration) -> io::Result<()> {
         let now = clock();
         let mut limit = limit;
-        for side in Side::BOTH {
-            if let Some((_, due)) = self.links[side].due.front().filter(|_| read[side]) {
+        for (peer, link) in self.links.iter() {
+            if let Some((_, due)) = link.due.front().filter(|_| read[peer]) {
                 limit = limit.min(due.saturating_sub(now));
             }
         }
         // The end of a stream can be waiting behind bytes that are not due.
-        let open = Pair::from_fn(|side| read[side] && !self.links[side].ended);
+        let open = self.links.as_ref().map(|peer, link| read[peer] && !link.ended);
         self.inner.wait(open, limit)
     }
 

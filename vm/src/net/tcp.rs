@@ -1,67 +1,74 @@
-//! The transport between machines: two TLS sessions on sockets that one thread polls.
+//! The transport between machines: TLS sessions on sockets that one thread polls.
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use smallvec::{SmallVec, smallvec};
+use tern_bytecode::model::MAX_PARTIES;
 
-use super::party::{Pair, Side};
+use super::party::{Party, Peers};
 use super::session::Session;
 use super::transport::{Read, Transport};
 
-/// The sessions with both neighbours.
+/// The sessions with the other parties.
 pub(super) struct Tcp {
-    sessions: Pair<Session>,
+    sessions: Peers<Session>,
 }
 
 impl Tcp {
-    pub(super) fn new(sessions: Pair<Session>) -> Self {
+    pub(super) fn new(sessions: Peers<Session>) -> Self {
         Self { sessions }
     }
 }
 
 impl Transport for Tcp {
-    fn write(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
-        self.sessions[side].write(bytes)
+    fn peers(&self) -> Peers<()> {
+        self.sessions.as_ref().map(|_, _| ())
     }
 
-    fn flush(&mut self, side: Side) -> io::Result<()> {
-        self.sessions[side].flush()
+    fn write(&mut self, peer: Party, bytes: &[u8]) -> io::Result<()> {
+        self.sessions[peer].write(bytes)
     }
 
-    fn backlog(&self, side: Side) -> usize {
-        self.sessions[side].backlog()
+    fn flush(&mut self, peer: Party) -> io::Result<()> {
+        self.sessions[peer].flush()
     }
 
-    fn read(&mut self, side: Side, into: &mut [u8]) -> io::Result<Read> {
-        self.sessions[side].read(into)
+    fn backlog(&self, peer: Party) -> usize {
+        self.sessions[peer].backlog()
     }
 
-    fn wait(&mut self, read: Pair<bool>, limit: Duration) -> io::Result<()> {
-        let Pair { next, prev } = &mut self.sessions;
-        wait([(next, read.next), (prev, read.prev)], limit)
+    fn read(&mut self, peer: Party, into: &mut [u8]) -> io::Result<Read> {
+        self.sessions[peer].read(into)
+    }
+
+    fn wait(&mut self, read: Peers<bool>, limit: Duration) -> io::Result<()> {
+        let sessions = self.sessions.iter_mut().map(|(peer, session)| (session, read[peer])).collect();
+        wait(sessions, limit)
     }
 
     fn wipe(&mut self) {
-        self.sessions.next.wipe();
-        self.sessions.prev.wipe();
+        self.sessions.iter_mut().for_each(|(_, session)| session.wipe());
     }
 
     fn close(&mut self, limit: Duration) {
-        close([&mut self.sessions.next, &mut self.sessions.prev], limit);
+        close(self.sessions.iter_mut().map(|(_, session)| session), limit);
     }
 }
 
 /// Waits until a session that is to be read can be, or one with a backlog can be written.
-fn wait<const N: usize>(mut sessions: [(&mut Session, bool); N], limit: Duration) -> io::Result<()> {
-    let mut polls = sessions.each_ref().map(|(session, read)| {
+fn wait(mut sessions: SmallVec<[(&mut Session, bool); MAX_PARTIES]>, limit: Duration) -> io::Result<()> {
+    let mut polls: SmallVec<[PollFd<'_>; MAX_PARTIES]> = SmallVec::new();
+    for (session, read) in &sessions {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, *read);
         flags.set(PollFlags::OUT, session.backlog() > 0);
-        PollFd::new(&session.socket, flags)
-    });
+        polls.push(PollFd::from_borrowed_fd(session.socket.as_fd(), flags));
+    }
     // Longer than any time-out, if it does not fit.
     let seconds = limit.as_secs().try_into().unwrap_or(i64::from(u32::MAX));
     let limit = Timespec { tv_sec: seconds, tv_nsec: limit.subsec_nanos().into() };
@@ -70,7 +77,9 @@ fn wait<const N: usize>(mut sessions: [(&mut Session, bool); N], limit: Duration
         Err(error) => return Err(error.into()),
     }
     // An error on the socket shows when it is read.
-    let readable = polls.map(|poll| !poll.revents().difference(PollFlags::OUT).is_empty());
+    let readable = |poll: &PollFd<'_>| !poll.revents().difference(PollFlags::OUT).is_empty();
+    let readable: SmallVec<[bool; MAX_PARTIES]> = polls.iter().map(readable).collect();
+    drop(polls);
     for ((session, _), readable) in sessions.iter_mut().zip(readable) {
         session.readable |= readable;
     }
@@ -91,7 +100,7 @@ pub(super) fn close<'a>(sessions: impl IntoIterator<Item = &'a mut Session>, lim
         let end = Instant::now() + limit;
         while is_open(session, &mut scrap) {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || wait([(session, true)], left).is_err() {
+            if left.is_zero() || wait(smallvec![(&mut **session, true)], left).is_err() {
                 break;
             }
         }

@@ -1,6 +1,7 @@
 //! What a protocol must provide: one method per instruction that is not the machine's, and the two halves of a round.
 //!
-//! Back-ends are `emulator` (clear values; it defines what every instruction means) and `rep3` (replicated shares over links). The trait is
+//! Back-ends are `emulator` (clear values; it defines what every instruction means), `rep3` and `rep4` (replicated shares of three and of four parties, over links;
+//! see each for who is trusted with what). The trait is
 //! generated from [`tern_bytecode::for_each_instruction!`], so a new row does not compile until every back-end has its method.
 //!
 //! **Contract.** Programs have passed [`tern_bytecode::validate()`]; methods rely on its rules (kinds, shapes, aliasing, rounds) without checking them
@@ -8,8 +9,19 @@
 //! `receive` that ends its last round, and until then nobody touches its registers. A local operation is complete when its
 //! method returns. Instructions whose registers are all public never reach a back-end: the machine executes them itself.
 
+mod common;
 pub mod emulator;
+mod party;
+mod registers;
 pub mod rep3;
+pub mod rep4;
+mod store;
+mod terms;
+#[cfg(test)]
+mod uniform;
+
+pub use party::{PartyError, groups, run_party};
+pub use terms::Terms;
 
 use tern_bytecode::for_each_instruction;
 use tern_bytecode::instr::{Axes, Instr, MaybeReg, Reg, Route};

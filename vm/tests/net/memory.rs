@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tern_vm::net::memory::{Message, Tap, transports, triangle, triangle_with_tap};
-use tern_vm::net::{Links, NetError, Pair, Party, Side, keys};
+use tern_vm::net::memory::{Message, Tap, transports};
+use tern_vm::net::{Links, NetError, Party, keys};
 
-use crate::support::{TIMEOUT, assert_balanced, checked_round, message, report, with_links};
+use crate::support::{
+    PARTIES, TIMEOUT, after, assert_balanced, checked_round, each, message, others, report, triangle,
+    triangle_with_tap, with_links,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -20,7 +23,7 @@ proptest! {
             1..6,
         ),
     ) {
-        let size = |round: usize, from: Party, to: Party| rounds[round][from.index() * 2 + usize::from(to == from.next())];
+        let size = |round: usize, from: Party, to: Party| rounds[round][from.index() * 2 + usize::from(to == after(from))];
         let traffic = with_links(triangle(TIMEOUT), |links| {
             for round in 0..rounds.len() {
                 checked_round(links, |from, to| size(round, from, to), round).unwrap();
@@ -28,12 +31,12 @@ proptest! {
             links.finish().unwrap();
             links.traffic()
         });
-        for me in Party::ALL {
+        for me in PARTIES {
             let traffic = traffic[me.index()];
             prop_assert_eq!(traffic.rounds, rounds.len() as u64);
-            for side in Side::BOTH {
-                let sent = |round| size(round, me, me.at(side)) as u64;
-                prop_assert_eq!(traffic.sent[side], (0..rounds.len()).map(sent).sum::<u64>());
+            for to in others(me) {
+                let sent = |round| size(round, me, to) as u64;
+                prop_assert_eq!(traffic.sent[to], (0..rounds.len()).map(sent).sum::<u64>());
             }
         }
         assert_balanced(traffic);
@@ -45,32 +48,35 @@ proptest! {
         sent in prop::collection::vec(1..20_000usize, 1..20), taken in prop::collection::vec(1..50_000usize, 1..20), prev_first: bool,
     ) {
         let total: usize = sent.iter().sum();
-        let sides = if prev_first { [Side::Prev, Side::Next] } else { Side::BOTH };
         with_links(triangle(TIMEOUT), |links| {
             let me = links.me();
-            links.begin(Pair::new(total, total), Pair::new(total, total)).unwrap();
-            for side in Side::BOTH {
-                let bytes = message(total, me, me.at(side), 0);
+            links.begin(each(me, |_| total), each(me, |_| total)).unwrap();
+            for to in others(me) {
+                let bytes = message(total, me, to, 0);
                 let mut rest = &bytes[..];
                 for &size in &sent {
                     let (piece, after) = rest.split_at(size);
-                    links.send(side, piece).unwrap();
+                    links.send(to, piece).unwrap();
                     links.poll().unwrap();
                     rest = after;
                 }
             }
-            for side in sides {
+            let mut from = others(me);
+            if prev_first {
+                from.reverse();
+            }
+            for from in from {
                 let mut bytes = vec![0; total];
                 let mut rest = &mut bytes[..];
                 for size in taken.iter().cycle() {
                     let (piece, after) = rest.split_at_mut((*size).min(rest.len()));
-                    links.receive(side, piece).unwrap();
+                    links.receive(from, piece).unwrap();
                     rest = after;
                     if rest.is_empty() {
                         break;
                     }
                 }
-                assert_eq!(bytes, message(total, me.at(side), me, 0));
+                assert_eq!(bytes, message(total, from, me, 0));
             }
             links.finish().unwrap();
         });
@@ -81,25 +87,23 @@ proptest! {
 #[test]
 fn large_messages_both_ways_through_narrow_queues_do_not_deadlock() {
     const SIZE: usize = 8 << 20;
-    let links = transports(1);
-    let mut parties = Party::ALL.into_iter();
-    let links = links.map(|transport| {
-        let me = parties.next().expect("three parties");
-        Links::new(me, Pair::from_fn(|side| me.at(side).into()), Box::new(transport), TIMEOUT)
-    });
-    with_links(links, |links| {
+    let links =
+        |(me, transport)| Links::new(me, each(me, |other| other.into()), Box::new(transport), TIMEOUT);
+    let links: Vec<Links> = PARTIES.into_iter().zip(transports(3, 1)).map(links).collect();
+    with_links(links.try_into().ok().expect("three"), |links| {
         checked_round(links, |_, _| SIZE, 0).unwrap();
         // The same with `send` and `receive`: what arrives while sending must be kept, and no more than that.
-        let (me, both) = (links.me(), Pair::new(SIZE, SIZE));
+        let me = links.me();
+        let both = each(me, |_| SIZE);
         links.begin(both, both).unwrap();
-        for side in Side::BOTH {
-            links.send(side, &message(SIZE, me, me.at(side), 1)).unwrap();
-            assert!(links.ready(side) <= SIZE);
+        for to in others(me) {
+            links.send(to, &message(SIZE, me, to, 1)).unwrap();
+            assert!(links.ready(to) <= SIZE);
         }
-        for side in [Side::Prev, Side::Next] {
+        for from in others(me).into_iter().rev() {
             let mut bytes = vec![0; SIZE];
-            links.receive(side, &mut bytes).unwrap();
-            assert!(bytes == message(SIZE, me.at(side), me, 1));
+            links.receive(from, &mut bytes).unwrap();
+            assert!(bytes == message(SIZE, from, me, 1));
         }
         links.finish().unwrap();
     });
@@ -111,13 +115,12 @@ fn swapped_bytes_arrive_and_are_not_counted() {
         let me = links.me();
         let ours = vec![me.index() as u8; 1000 * me.index()];
         let theirs = links.swap(&ours, 2000).unwrap();
-        for side in Side::BOTH {
-            let from = me.at(side).index();
-            assert_eq!(theirs[side], vec![from as u8; 1000 * from]);
+        for from in others(me) {
+            assert_eq!(theirs[from], vec![from.index() as u8; 1000 * from.index()]);
         }
         let traffic = links.traffic();
-        assert_eq!((traffic.rounds, traffic.sent, traffic.received), (0, Pair::default(), Pair::default()));
-        assert_eq!(traffic.headers, Pair::default());
+        assert_eq!((traffic.rounds, traffic.sent, traffic.received), (0, each(me, |_| 0), each(me, |_| 0)));
+        assert_eq!(traffic.headers, each(me, |_| 0));
         links.finish().unwrap();
     });
 }
@@ -137,32 +140,69 @@ fn a_swap_has_a_limit() {
     }
 }
 
+/// Each party and the next.
+fn pairs() -> Vec<Vec<Party>> {
+    PARTIES.map(|party| vec![party, after(party)]).into()
+}
+
 #[test]
 fn keys_agree_in_pairs_and_differ_from_run_to_run() {
     let run = || {
         with_links(triangle(TIMEOUT), |links| {
-            let keys = keys::agree(links).unwrap();
+            let keys = keys::agree(links, &pairs()).unwrap();
             links.finish().unwrap();
             keys
         })
     };
     let (first, second) = (run(), run());
     for keys in [&first, &second] {
-        for me in Party::ALL {
-            let (mine, next) = (&keys[me.index()], &keys[me.next().index()]);
-            assert_eq!(mine.next, next.prev);
-            assert_ne!(mine.next, mine.prev);
+        for me in PARTIES {
+            let (mine, next) = (&keys[me.index()], &keys[after(me).index()]);
+            assert_eq!(mine.common[me.index()], next.common[me.index()]);
+            assert!(mine.common[me.index()].is_some());
+            assert_eq!(mine.common[after(me).index()], None, "a key of the two others");
+            assert_ne!(mine.common[me.index()], next.common[after(me).index()]);
             assert_eq!(mine.public, next.public);
         }
     }
-    assert_ne!(first[0].next, second[0].next);
+    assert_ne!(first[0].common[0], second[0].common[0]);
     assert_ne!(first[0].public, second[0].public);
     assert_eq!(format!("{:?}", first[0]), "Keys(…)");
 }
 
-/// Rounds of the agreement: pairwise contributions, commitments, openings, checks.
-const OPENING: u64 = 3;
-const CHECK: u64 = 4;
+/// Four parties, each of which lacks one key.
+#[test]
+fn keys_agree_in_larger_groups() {
+    let all: Vec<Party> = Party::all(4).collect();
+    let groups: Vec<Vec<Party>> =
+        all.iter().map(|lacks| all.iter().copied().filter(|party| party != lacks).collect()).collect();
+    let keys: Vec<keys::Keys> = std::thread::scope(|scope| {
+        let threads: Vec<_> = tern_vm::net::memory::mesh(4, TIMEOUT)
+            .into_iter()
+            .map(|mut links| {
+                let groups = &groups;
+                scope.spawn(move || {
+                    let keys = keys::agree(&mut links, groups).unwrap();
+                    links.finish().unwrap();
+                    keys
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for lacks in 0..4 {
+        let held: Vec<_> = keys.iter().map(|keys| keys.common[lacks]).collect();
+        assert_eq!(held[lacks], None);
+        let first = held[(lacks + 1) % 4];
+        assert!(first.is_some());
+        assert!(held.iter().enumerate().all(|(i, key)| i == lacks || *key == first));
+    }
+    assert!(keys.iter().all(|other| other.public == keys[0].public));
+}
+
+/// Rounds of the agreement: commitments, openings, checks.
+const OPENING: u64 = 2;
+const CHECK: u64 = 3;
 
 #[test]
 fn a_party_that_opens_another_value_is_found_out() {
@@ -173,7 +213,7 @@ fn a_party_that_opens_another_value_is_found_out() {
             }
         }),
         |links| {
-            let result = keys::agree(links).map(drop);
+            let result = keys::agree(links, &pairs()).map(drop);
             report(links, result)
         },
     );
@@ -192,7 +232,7 @@ fn a_party_that_tells_two_stories_is_found_out() {
             }
         }),
         |links| {
-            let result = keys::agree(links).map(drop);
+            let result = keys::agree(links, &pairs()).map(drop);
             report(links, result)
         },
     );
@@ -230,11 +270,11 @@ fn a_tap_sees_whole_messages() {
 /// A byte more or less in any message of a run fails it, whichever it is.
 #[test]
 fn one_byte_more_or_less_in_any_message_fails_the_run() {
-    for from in Party::ALL {
-        for side in Side::BOTH {
+    for from in PARTIES {
+        for to in others(from) {
             for round in 1..=3 {
                 for more in [true, false] {
-                    one_byte(from, from.at(side), round, more);
+                    one_byte(from, to, round, more);
                 }
             }
         }
@@ -267,21 +307,21 @@ fn one_byte(from: Party, to: Party, round: u64, more: bool) {
 fn an_engine_that_breaks_its_word_is_stopped() {
     let links = triangle(Duration::from_secs(5));
     let [mut links, ..] = links;
-    let none = Pair::default();
-    links.begin(Pair::new(10, 0), Pair::new(0, 10)).unwrap();
-    links.send(Side::Next, &[0; 4]).unwrap();
+    let (next, prev) = (Party::P1, Party::P2);
+    let none = each(Party::P0, |_| 0);
+    let (mut send, mut receive) = (none, none);
+    (send[next], receive[prev]) = (10, 10);
+    links.begin(send, receive).unwrap();
+    links.send(next, &[0; 4]).unwrap();
     let message = |result: Result<(), NetError>| result.unwrap_err().to_string();
+    assert_eq!(message(links.send(next, &[0; 7])), "round 1, to party 1: 11 bytes where 10 were declared");
+    assert_eq!(message(links.send(prev, &[0])), "round 1, to party 2: 1 bytes where 0 were declared");
     assert_eq!(
-        message(links.send(Side::Next, &[0; 7])),
-        "round 1, to party 1: 11 bytes where 10 were declared"
-    );
-    assert_eq!(message(links.send(Side::Prev, &[0])), "round 1, to party 2: 1 bytes where 0 were declared");
-    assert_eq!(
-        message(links.receive(Side::Prev, &mut [0; 11])),
+        message(links.receive(prev, &mut [0; 11])),
         "round 1, from party 2: 11 bytes where 10 were declared"
     );
     assert_eq!(message(links.begin(none, none)), "round 1, to party 1: 4 bytes where 10 were declared");
-    links.send(Side::Next, &[0; 6]).unwrap();
+    links.send(next, &[0; 6]).unwrap();
     assert_eq!(message(links.finish()), "round 1, from party 2: 0 bytes where 10 were declared");
 }
 
@@ -290,8 +330,8 @@ fn parties_that_disagree_on_the_round_are_out_of_step() {
     let messages = with_links(triangle(TIMEOUT), |links| {
         // Party 1 has a round of its own that the others know nothing of.
         let result = match links.me() {
-            Party::P1 => links.begin(Pair::default(), Pair::default()),
-            Party::P0 | Party::P2 => Ok(()),
+            Party::P1 => links.begin(each(Party::P1, |_| 0), each(Party::P1, |_| 0)),
+            _ => Ok(()),
         };
         let result = result.and_then(|()| checked_round(links, |_, _| 100, 0));
         report(links, result)
@@ -347,11 +387,12 @@ fn silence_is_a_failure_after_the_timeout_and_names_the_silent_party() {
         }
         // Party 1 waits for party 2, party 0 for party 1 only, which is alive.
         let me = links.me();
-        let send = Pair::new(0, usize::from(me == Party::P1));
-        let receive = Pair::new(1, 0);
+        let [next, prev] = others(me);
+        let (mut send, mut receive) = (each(me, |_| 0), each(me, |_| 0));
+        (send[prev], receive[next]) = (usize::from(me == Party::P1), 1);
         let result = links.begin(send, receive).and_then(|()| match me {
-            Party::P0 => links.receive(Side::Next, &mut [0]),
-            _ => links.receive(Side::Next, &mut [0]).and_then(|()| links.send(Side::Prev, &[0])),
+            Party::P0 => links.receive(next, &mut [0]),
+            _ => links.receive(next, &mut [0]).and_then(|()| links.send(prev, &[0])),
         });
         report(links, result)
     });
@@ -401,7 +442,7 @@ fn a_failure_during_a_computation_is_reported_after_it() {
             return String::new();
         }
         std::thread::sleep(Duration::from_millis(500));
-        let begun = links.begin(Pair::default(), Pair::default());
+        let begun = links.begin(each(Party::P1, |_| 0), each(Party::P1, |_| 0));
         report(links, begun)
     });
     for other in [0, 2] {

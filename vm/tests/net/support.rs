@@ -8,13 +8,41 @@ use std::thread;
 use std::time::Duration;
 
 use tern_vm::net::{
-    Fingerprint, Host, Hosts, Identity, Links, NetError, NetworkModel, Pair, Party, Setup, Timeouts, Traffic,
-    connect,
+    Fingerprint, Host, Hosts, Identity, Links, NetError, NetworkModel, Party, Peers, Setup, Timeouts,
+    Traffic, connect, memory,
 };
 
 /// Long enough for a busy machine, and shorter than anyone would wait.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The parties of these tests.
+pub const PARTIES: [Party; 3] = [Party::P0, Party::P1, Party::P2];
+
+/// Links in memory between three.
+pub fn triangle(stall: Duration) -> [Links; 3] {
+    memory::mesh(3, stall).try_into().ok().expect("three")
+}
+
+/// The same with a tap on every link.
+pub fn triangle_with_tap(stall: Duration, tap: memory::Tap) -> [Links; 3] {
+    memory::mesh_with_tap(3, stall, tap).try_into().ok().expect("three")
+}
+
+/// The party after one.
+pub fn after(party: Party) -> Party {
+    PARTIES[(party.index() + 1) % 3]
+}
+
+/// The party after one, and the party before it.
+pub fn others(party: Party) -> [Party; 2] {
+    [after(party), after(after(party))]
+}
+
+/// Something for each of the others.
+pub fn each<T>(me: Party, of: impl FnMut(Party) -> T) -> Peers<T> {
+    Peers::new(me, 3, of)
+}
 
 /// What each of three threads makes of its links.
 pub fn with_links<T: Send>(links: [Links; 3], run: impl Fn(&mut Links) -> T + Sync) -> [T; 3] {
@@ -31,7 +59,7 @@ pub fn with_links<T: Send>(links: [Links; 3], run: impl Fn(&mut Links) -> T + Sy
 pub fn as_parties<T: Send>(run: impl Fn(Party) -> T + Sync) -> [T; 3] {
     thread::scope(|scope| {
         let run = &run;
-        let threads = Party::ALL.map(|party| scope.spawn(move || run(party)));
+        let threads = PARTIES.map(|party| scope.spawn(move || run(party)));
         threads.map(|thread| thread.join().expect("a party's thread"))
     })
 }
@@ -48,16 +76,16 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let identities =
-            Party::ALL.map(|party| Identity::generate(name(party), DAY).expect("a name that is a word"));
+            PARTIES.map(|party| Identity::generate(name(party), DAY).expect("a name that is a word"));
         let addresses = free_addresses();
-        let parties = Party::ALL.map(|party| Host {
+        let parties = PARTIES.map(|party| Host {
             name: name(party).to_owned(),
             address: addresses[party.index()].clone(),
             fingerprint: identities[party.index()].fingerprint(),
         });
         let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT };
         let own_hosts = [None, None, None];
-        Self { hosts: Hosts { parties, timeouts }, own_hosts, identities, network: None }
+        Self { hosts: Hosts { parties: parties.into(), timeouts }, own_hosts, identities, network: None }
     }
 
     pub fn with_timeouts(mut self, connect: Duration, stall: Duration) -> Self {
@@ -171,12 +199,13 @@ pub fn checked_round(
     round: usize,
 ) -> Result<(), NetError> {
     let me = links.me();
-    let out = Pair::from_fn(|side| message(size(me, me.at(side)), me, me.at(side), round));
-    let mut into = Pair::from_fn(|side| vec![0; size(me.at(side), me)]);
-    links.exchange(Pair::new(&[&out.next], &[&out.prev]), Pair::new(&mut into.next, &mut into.prev))?;
-    for side in tern_vm::net::Side::BOTH {
-        let from = me.at(side);
-        assert!(into[side] == message(size(from, me), from, me, round), "{from} to {me}, round {round}");
+    let out = each(me, |to| message(size(me, to), me, to, round));
+    let pieces = out.as_ref().map(|_, out| [&out[..]]);
+    let mut into = each(me, |from| vec![0; size(from, me)]);
+    links
+        .exchange(pieces.as_ref().map(|_, pieces| &pieces[..]), into.as_mut().map(|_, into| &mut into[..]))?;
+    for from in others(me) {
+        assert!(into[from] == message(size(from, me), from, me, round), "{from} to {me}, round {round}");
     }
     Ok(())
 }
@@ -189,11 +218,11 @@ pub fn message(size: usize, from: Party, to: Party, round: usize) -> Vec<u8> {
 
 /// The sum of what all parties have sent must be what all have received.
 pub fn assert_balanced(traffic: [Traffic; 3]) {
-    for me in Party::ALL {
-        for side in tern_vm::net::Side::BOTH {
-            let sent = traffic[me.index()].sent[side];
-            let received = traffic[me.at(side).index()].received[side.other()];
-            assert_eq!(sent, received, "{me} to {}", me.at(side));
+    for me in PARTIES {
+        for to in others(me) {
+            let sent = traffic[me.index()].sent[to];
+            let received = traffic[to.index()].received[me];
+            assert_eq!(sent, received, "{me} to {to}");
         }
     }
 }

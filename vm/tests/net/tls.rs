@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tern_vm::net::{NetError, NetworkModel, Pair, Party, Side, keys};
+use tern_vm::net::{NetError, NetworkModel, Party, keys};
 
-use crate::support::{Wire, World, assert_balanced, checked_round, message, report};
+use crate::support::{
+    PARTIES, Wire, World, after, assert_balanced, checked_round, each, message, others, report,
+};
 
 /// A time-out that a test can wait for, and that a busy machine does not reach otherwise.
 const STALL: Duration = Duration::from_secs(2);
@@ -17,7 +19,8 @@ fn rounds_of_many_sizes_keys_and_counters() {
         sizes[(round * 5 + from.index() * 4 + to.index()) % sizes.len()]
     };
     let outcome = World::new().run(|links| {
-        let keys = keys::agree(links).unwrap();
+        let pairs = PARTIES.map(|party| vec![party, after(party)]);
+        let keys = keys::agree(links, &pairs).unwrap();
         for round in 0..200 {
             checked_round(links, |from, to| size(round, from, to), round).unwrap();
         }
@@ -26,13 +29,13 @@ fn rounds_of_many_sizes_keys_and_counters() {
     });
     let traffic = outcome.each_ref().map(|(_, traffic)| *traffic);
     assert_balanced(traffic);
-    for me in Party::ALL {
+    for me in PARTIES {
         let (keys, traffic) = &outcome[me.index()];
-        let (next, _) = &outcome[me.next().index()];
-        assert_eq!((keys.next, keys.public), (next.prev, next.public));
+        let (next, _) = &outcome[after(me).index()];
+        assert_eq!((keys.common[me.index()], keys.public), (next.common[me.index()], next.public));
         assert_eq!(traffic.rounds, 200);
-        let sent: usize = (0..200).map(|round| size(round, me, me.next())).sum();
-        assert_eq!(traffic.sent.next, sent as u64);
+        let sent: usize = (0..200).map(|round| size(round, me, after(me))).sum();
+        assert_eq!(traffic.sent[after(me)], sent as u64);
     }
 }
 
@@ -41,15 +44,16 @@ fn rounds_of_many_sizes_keys_and_counters() {
 fn large_messages_both_ways_do_not_deadlock() {
     const SIZE: usize = 64 << 20;
     World::new().run(|links| {
-        let (me, both) = (links.me(), Pair::new(SIZE, SIZE));
+        let me = links.me();
+        let both = each(me, |_| SIZE);
         links.begin(both, both).unwrap();
-        for side in Side::BOTH {
-            links.send(side, &message(SIZE, me, me.at(side), 0)).unwrap();
+        for to in others(me) {
+            links.send(to, &message(SIZE, me, to, 0)).unwrap();
         }
-        for side in Side::BOTH {
+        for from in others(me) {
             let mut bytes = vec![0; SIZE];
-            links.receive(side, &mut bytes).unwrap();
-            assert!(bytes == message(SIZE, me.at(side), me, 0));
+            links.receive(from, &mut bytes).unwrap();
+            assert!(bytes == message(SIZE, from, me, 0));
         }
         links.finish().unwrap();
     });
@@ -75,9 +79,9 @@ fn a_sender_waits_for_a_busy_receiver() {
 fn a_peer_that_dies_in_the_middle_of_a_message_is_named() {
     let messages = World::new().with_timeouts(CONNECT, STALL).run(|links| {
         if links.me() == Party::P2 {
-            let both = Pair::new(1000, 1000);
+            let both = each(links.me(), |_| 1000);
             links.begin(both, both).unwrap();
-            links.send(Side::Next, &[0; 20_000][..500]).unwrap();
+            links.send(after(links.me()), &[0; 20_000][..500]).unwrap();
             return String::new(); // and the sockets close without a word
         }
         let result = checked_round(links, |_, _| 1000, 0);
@@ -149,11 +153,13 @@ fn a_peer_that_does_not_read_is_named() {
             String::new()
         }
         Party::P1 => {
-            links.begin(Pair::new(SIZE, 0), Pair::default()).unwrap();
-            let result = links.send(Side::Next, &vec![0; SIZE]);
+            let (me, next) = (links.me(), after(links.me()));
+            let size = |party: Party| if party == next { SIZE } else { 0 };
+            links.begin(each(me, size), each(me, |_| 0)).unwrap();
+            let result = links.send(next, &vec![0; SIZE]);
             report(links, result)
         }
-        Party::P0 => report(links, Ok(())),
+        _ => report(links, Ok(())),
     });
     assert!(messages[1].contains("party 2 (carol) has been silent"), "{}", messages[1]);
     assert!(messages[0].contains("party 2 (carol) has been silent"), "{}", messages[0]);
@@ -256,7 +262,7 @@ fn failures_are_told_over_a_simulated_network_too() {
     let messages = world.run(|links| {
         let result = match links.me() {
             Party::P2 => Err(NetError::Entropy("none today".into())),
-            Party::P0 | Party::P1 => checked_round(links, |_, _| 1000, 0),
+            _ => checked_round(links, |_, _| 1000, 0),
         };
         report(links, result)
     });

@@ -8,6 +8,7 @@
 
 mod operands;
 pub mod rep3;
+pub mod rep4;
 
 use crate::cost::Traffic;
 use crate::for_each_instruction;
@@ -62,6 +63,7 @@ pub struct Held {
 pub fn of(protocol: Protocol) -> &'static Model {
     match protocol {
         Protocol::Rep3 => &rep3::MODEL,
+        Protocol::Rep4 => &rep4::MODEL,
     }
 }
 
@@ -129,5 +131,6 @@ pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
     let operands = Operands::new(program);
     match program.header.protocol {
         Protocol::Rep3 => sends(&rep3::Rounds(operands), instr),
+        Protocol::Rep4 => sends(&rep4::Rounds(operands), instr),
     }
 }

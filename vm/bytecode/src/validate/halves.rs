@@ -66,5 +66,7 @@ fn left_in<'a>(
 fn corner(program: &Program, route: Route) -> usize {
     match program.header.protocol {
         Protocol::Rep3 => Corner(route).party(),
+        // who has which half follows from the whole order
+        Protocol::Rep4 => usize::from(route.0),
     }
 }

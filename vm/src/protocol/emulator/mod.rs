@@ -1,7 +1,7 @@
 //! The back-end without secrets: it defines what every instruction means.
 //!
 //! All values are in the clear in the machine's memory: [`Kind::Shared`](tern_bytecode::Kind) and `Additive` alike as ring elements, bits one to
-//! a byte. With the same seed and nearest rounding the three parties compute the same bits.
+//! a byte. With the same seed and nearest rounding the parties compute the same bits.
 
 mod round;
 
@@ -24,7 +24,10 @@ use crate::ring::{Ring, Z64, Z128, Z192, Z256, views};
 /// # Errors
 /// The first fault, with its instruction and source line.
 pub fn emulate(program: &Program, host: &mut dyn Host, options: &Options) -> Result<Report, RunError> {
-    let seeds = options.seed.map_or_else(Seeds::fresh, |seed| Ok(Seeds::fixed(seed, program)))?;
+    let seeds = match options.seed {
+        Some(seed) => Seeds::fixed(seed, program),
+        None => Seeds::fresh(program.header.protocol)?,
+    };
     emulate_with(program, host, options, &seeds)
 }
 
@@ -52,14 +55,14 @@ fn emulate_in<R: Ring>(
     options: &Options,
     seeds: &Seeds,
 ) -> Result<Report, RunError> {
-    let mut emulator = Emulator::<R> { pairs: seeds.pairs.each_ref().map(Key::new), ring: PhantomData };
+    let mut emulator = Emulator::<R> { keys: seeds.common.iter().map(Key::new).collect(), ring: PhantomData };
     run(program, &mut emulator, Memory::clear, &seeds.public, host, options)
 }
 
 /// The protocol of one party that knows everything. Values are in the machine's memory.
 struct Emulator<R> {
-    /// The keys of pairs of parties.
-    pairs: [Key; 3],
+    /// The keys of the protocol's groups of parties.
+    keys: Vec<Key>,
     ring: PhantomData<R>,
 }
 
@@ -139,12 +142,12 @@ impl<R: Ring> Backend for Emulator<R> {
         Ok(())
     }
 
-    /// The exclusive or of the three pairs' streams, so that with one seed the parties draw the same bits.
+    /// The exclusive or of all groups' streams, so that with one seed the parties draw the same bits.
     fn random_bits(&mut self, context: &mut Context<'_, R>, dst: Reg) -> Done {
         let len = context.memory.layout(dst).len();
         let mut bytes = vec![0; len.div_ceil(8)];
         let mut other = bytes.clone();
-        for key in &self.pairs {
+        for key in &self.keys {
             context.stream(key, Purpose::RandomBits)?.fill_bytes(0, &mut other);
             bytes.iter_mut().zip(&other).for_each(|(byte, other)| *byte ^= other);
         }
@@ -193,7 +196,7 @@ impl<R: Ring> Backend for Emulator<R> {
     }
 
     fn truncate(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, bits: u32, _: Route) -> Done {
-        Ok(round::truncate(context, &self.pairs[0], dst, a, bits)?)
+        Ok(round::truncate(context, &self.keys[0], dst, a, bits)?)
     }
 
     fn sign(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, width: u32, _: Route) -> Done {

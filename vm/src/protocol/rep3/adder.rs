@@ -18,12 +18,13 @@
 use tern_bytecode::circuit::{Adder, Gate};
 
 use super::draw::Draw;
-use super::engine::{Message, Op, Role};
-use super::pack::{pack_planes, unpack_planes};
+use super::op::{Op, Role};
 use super::reshare::{Shares, and_summand, reshare_planes, shares};
+use super::ring::{Pair, Side};
 use crate::bits::{self, planes, words};
-use crate::net::{Pair, Side};
 use crate::ring::{Ring, Target};
+use crate::rounds::engine::Message;
+use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
 pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {

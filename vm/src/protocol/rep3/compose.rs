@@ -15,12 +15,13 @@ use tern_bytecode::circuit::Adder;
 
 use super::adder;
 use super::draw::Draw;
-use super::engine::{Message, Op, Role};
-use super::pack::{pack, pack_planes, packed, unpack, unpack_planes};
+use super::op::{Op, Role};
 use super::reshare::{Shares, shares};
 use super::word::half;
 use crate::bits::{self, planes, words};
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
+use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
 
 /// The number of which each of `places` is a bit, lowest first; fewer of them than the ring has bits.
 pub(super) async fn compose<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {

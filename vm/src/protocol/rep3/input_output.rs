@@ -7,13 +7,15 @@
 //! receiver: a neighbour does. What the receiver learns is the value, and what that leaves of the missing summand.
 
 use super::draw::Draw;
-use super::engine::{Message, Op};
-use super::pack::{pack_planes, unpack_planes};
+use super::op::Op;
 use super::reshare::Shares;
+use super::ring::Side;
 use crate::bits;
-use crate::net::{Party, Side};
+use crate::net::Party;
 use crate::prg::Stream;
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
+use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// What a party has to do for an input.
 pub(super) enum Part {
@@ -38,7 +40,7 @@ impl Part {
 
 /// The mask of an input, at its owner and at the party that receives nothing.
 pub(super) fn mask<R: Ring>(op: Op<'_, R>, side: Side) -> Stream<'_> {
-    op.stream(side, Draw::Input)
+    op.stream_with(side, Draw::Input)
 }
 
 /// Turns the owner's elements `start` and following, x, to x - r, of which it has r in common with the party on `side`. Gives r.

@@ -6,34 +6,25 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`engine`](self) | operations in flight, rounds |
 //! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
-//! | `common` | shares from files: whether neighbours have the same |
-//! | `store` | shares, and what a party computes on them alone |
-//! | [`terms`](Terms) | what the parties must have in common |
-//! | `draw`, `pack` | purposes of random streams; values in messages |
-//! | `plan`, `meter` | what every round will move; what every instruction has moved, and how long it took |
+//! | `op`, `ring` | roles, sides and keys of an operation |
+//! | `draw` | purposes of random streams |
 //!
 //! Each family's module says why every message is uniform to its receiver, so that a party's view can be simulated from its own shares and the result; the
-//! tests of `privacy` check it, operation by operation. A party that fails tells the others why and ends ([`run_party`]). Keys are erased when the run ends.
+//! tests of `privacy` check it, operation by operation. A party that fails tells the others why and ends ([`super::run_party`]). Keys are erased when the run ends.
 //!
-//! What each instruction sends, to the byte, is stated in [`tern_bytecode::cost`].
+//! What each instruction sends, to the byte, is stated in [`tern_bytecode::model::rep3`].
 
 mod adder;
-mod common;
 mod compose;
 mod draw;
-mod engine;
 mod input_output;
-mod meter;
-mod pack;
-mod plan;
+mod op;
 #[cfg(test)]
 mod privacy;
 mod reshare;
+mod ring;
 mod select;
-mod store;
-mod terms;
 #[cfg(test)]
 mod timing;
 mod truncate;
@@ -44,119 +35,57 @@ use std::time::Instant;
 
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::instr::{Axes, MaybeReg};
+use tern_bytecode::model::rep3::MODEL;
 use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Program, Reg, Route};
 
-use self::engine::{Engine, Op, World};
 use self::input_output::Part;
+use self::op::{Op, World};
 use self::reshare::{Shares, and_summand};
+use self::ring::{OnRing, Pair, Side};
 use self::select::Selected;
-use self::store::{Slot, Store};
-pub use self::terms::Terms;
 use self::truncate::Operand;
 use super::Backend;
+use super::party::{Host, PartyError, Setting};
+use super::registers::{contract_axes, give, party, pieces, public_bits, rows, slot, take, whole};
+use super::store::{self, Component, Slot};
 use crate::bits;
-use crate::machine::limits::Needed;
-use crate::machine::memory::{dense, row_major};
-use crate::machine::{
-    Context, Elements, ElementsMut, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run,
-};
-use crate::net::{Links, NetError, Pair, Party, Side, Who, keys};
+use crate::machine::memory::row_major;
+use crate::machine::{Context, Memory, Purpose, Report, RunError, Seeds, run};
+use crate::net::{Links, Party};
 use crate::par::Threads;
-use crate::ring::{Ring, View, ViewMut, Z64, Z128, Z192, Z256, contract, views};
+use crate::ring::{Ring, View, ViewMut, contract, views};
+use crate::rounds::engine::Engine;
 
-/// What can go wrong between parties besides the links.
-#[derive(Debug, thiserror::Error)]
-pub enum PartyError {
-    /// The links failed.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// A neighbour runs something else.
-    #[error("{who} has {what} = {theirs}, this party has {ours}")]
-    Differs {
-        /// The neighbour.
-        who: Who,
-        /// What is different: an argument, the ring, the version.
-        what: String,
-        /// The neighbour's.
-        theirs: String,
-        /// This party's.
-        ours: String,
-    },
-    /// The shares of an input do not belong together.
-    #[error(
-        "the shares of {name} here and those of {who} do not belong together: what both should have is different"
-    )]
-    Shares {
-        /// The neighbour.
-        who: Who,
-        /// The input.
-        name: String,
-    },
+/// Who has which key: each party and the next.
+pub(super) fn groups() -> Vec<Vec<Party>> {
+    Party::all(MODEL.parties).map(|party| vec![party, party.next()]).collect()
 }
 
-impl From<PartyError> for Fault {
-    fn from(error: PartyError) -> Fault {
-        Fault::Protocol(Box::new(error))
-    }
-}
-
-/// Runs a program as the party at these links, whose rounds have not begun: compares the program with the others', agrees on keys, runs, and
-/// waits until the others have finished too.
-///
-/// Values of [`Place::Shares`] go to and come from the host as this party's two shares, one after the other: x_{i-1} of all elements, then x_{i+1}.
-///
-/// # Errors
-/// The first fault, with its instruction and source line if it has one. The other parties are told.
-pub fn run_party(
+/// Runs a program as the party at these links; see [`super::run_party`].
+pub(super) fn run_in<R: Ring>(
     program: &Program,
     links: &mut Links,
     host: &mut dyn Host,
-    options: &Options,
-) -> Result<Report, RunError> {
-    let alive = links.keep_alive().map_err(|error| PartyError::Net(error).into());
-    let result = alive.and_then(|()| match program.header.ring {
-        64 => run_in::<Z64>(program, links, host, options),
-        128 => run_in::<Z128>(program, links, host, options),
-        192 => run_in::<Z192>(program, links, host, options),
-        _ => run_in::<Z256>(program, links, host, options),
-    });
-    if let Err(error) = &result {
-        links.abort(&error.for_others());
-    }
-    result
-}
-
-fn run_in<R: Ring>(
-    program: &Program,
-    links: &mut Links,
-    host: &mut dyn Host,
-    options: &Options,
-) -> Result<Report, RunError> {
-    tern_bytecode::validate(program)?;
-    let mut terms = Terms::of(program, options);
-    for (index, input) in common::inputs(program) {
-        terms.add(format!("set of shares of {}", input.name), host.share_set(index));
-    }
-    terms::compare(&terms, links)?;
-    let keys = match options.seed {
-        Some(seed) => fixed_keys(&Seeds::fixed(seed, program), links.me()),
-        None => keys::agree(links).map_err(PartyError::Net)?,
+    setting: Setting<'_>,
+) -> Result<Report> {
+    let (me, options) = (links.me(), setting.options);
+    let key = |group: Party| {
+        setting.keys.common[group.index()].expect("a party is in its own group and the one before")
     };
-    common::compare::<R>(program, host, links, &keys)?;
+    let keys = Pair::new(key(me), key(me.prev()));
+    setting.compare_shares::<R>(program, host, links, &[me.index(), me.prev().index()])?;
     let threads = Threads::new(options.threads)?;
-    let world = World::new(links.me(), &keys, Seeds::public_key(&keys.public), threads);
-    let needed = Needed::of(program).total();
-    if needed > options.memory_limit {
-        return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
-    }
-    let store = store::new(program)?;
+    let world = World::new(me, keys, Seeds::public_key(&setting.keys.public), threads);
+    let mut components =
+        store::new(program, 2, |kind, component| sides(kind).contains(&Side::BOTH[component]))?;
+    let prev = components.pop().expect("two components");
+    let next = components.pop().expect("two components");
     let (mut report, meter) = {
-        let engine = Engine::new(&world, links, program);
-        let mut party = Rep3::<R> { world: &world, engine, store };
-        // the kernels on shares have the threads
-        let options = Options { threads: 1, profile: true, ..options.clone() };
-        let report = run(program, &mut party, Memory::public, &keys.public, host, &options)?;
+        let engine = Engine::new(&world.rounds, links, program);
+        let mut party = Rep3::<R> { world: &world, engine, store: Pair::new(next, prev) };
+        let report =
+            run(program, &mut party, Memory::public, &setting.keys.public, host, &setting.machine())?;
         (report, party.engine.into_meter())
     };
     links.finish().map_err(PartyError::Net)?;
@@ -164,16 +93,21 @@ fn run_in<R: Ring>(
     Ok(report)
 }
 
-/// The keys that belong to a given seed.
-fn fixed_keys(seeds: &Seeds, me: Party) -> keys::Keys {
-    keys::Keys { next: seeds.pairs[me.index()], prev: seeds.pairs[me.prev().index()], public: seeds.public }
+/// The sides on which values of a kind have summands.
+fn sides(kind: Kind) -> &'static [Side] {
+    match kind {
+        Kind::Shared | Kind::Bit => &Side::BOTH,
+        Kind::Additive | Kind::Half => &[Side::Next],
+        Kind::Plain | Kind::Real | Kind::Int => &[],
+    }
 }
 
 /// One party's back-end.
 struct Rep3<'w, R: Ring> {
     world: &'w World<R>,
     engine: Engine<'w, R, Vec<Done<R>>>,
-    store: Store<R>,
+    /// By the neighbour that has the summands too.
+    store: Pair<Component<R>>,
 }
 
 /// What an operation gives when it is complete: dense values for registers or the host.
@@ -190,17 +124,6 @@ enum Done<R> {
 }
 
 type Result<T = (), E = RunError> = std::result::Result<T, E>;
-
-/// Whether a register is all of its buffer, in row-major order.
-fn whole<R: Ring>(context: &Context<'_, R>, reg: Reg) -> bool {
-    let buffer = &context.program.buffers[context.program.views[reg.0 as usize].buffer as usize];
-    dense(context.memory.layout(reg)) == Some(0..buffer.len as usize)
-}
-
-/// A register of the program in the store.
-fn slot<'a, R: Ring>(context: &'a Context<'_, R>, reg: Reg) -> Slot<'a> {
-    Slot { buffer: context.program.views[reg.0 as usize].buffer as usize, layout: context.memory.layout(reg) }
-}
 
 impl<'w, R: Ring> Rep3<'w, R> {
     fn op(&self, context: &Context<'_, R>, route: Route) -> Result<Op<'w, R>> {
@@ -303,8 +226,8 @@ impl<'w, R: Ring> Rep3<'w, R> {
     fn public_side(&self) -> Option<Side> {
         match self.world.me {
             Party::P0 => None,
-            Party::P1 => Some(Side::Next),
-            Party::P2 => Some(Side::Prev),
+            party if party.prev() == Party::P0 => Some(Side::Next),
+            _ => Some(Side::Prev),
         }
     }
 
@@ -315,18 +238,10 @@ impl<'w, R: Ring> Rep3<'w, R> {
         dst: Reg,
         work: impl Fn(&Threads, &mut [Vec<R>]),
     ) -> Result {
-        for &side in store::sides(context.kind(dst)) {
+        for &side in sides(context.kind(dst)) {
             work(&self.world.threads, &mut self.store[side].ring);
         }
         Ok(())
-    }
-
-    /// Public integers as bits in row-major order: 1 where they are not 0.
-    fn public_bits(&self, context: &Context<'_, R>, reg: Reg) -> Result<Vec<u64>> {
-        let ints = context.memory.load::<i64>(&self.world.threads, reg)?;
-        let word =
-            |ints: &[i64]| ints.iter().enumerate().fold(0, |word, (i, &int)| word | u64::from(int != 0) << i);
-        Ok(ints.chunks(64).map(word).collect())
     }
 
     fn selection(
@@ -362,10 +277,12 @@ impl<'w, R: Ring> Rep3<'w, R> {
         to: Side,
     ) -> Result {
         let (at, threads) = (context.address.instruction, &self.world.threads);
-        for (start, piece) in store::pieces(context.memory.layout(dst)) {
+        for (start, piece) in pieces(context.memory.layout(dst)) {
             let mut x = take(context, input, start, piece.len())?;
             let masks = input_output::masked(op, to.other(), start, &mut x);
-            self.engine.transmit(at, to, bytemuck::cast_slice(&x)).map_err(PartyError::Net)?;
+            self.engine
+                .transmit(at, self.world.me.at(to), bytemuck::cast_slice(&x))
+                .map_err(PartyError::Net)?;
             let slot = Slot { layout: &piece, ..slot(context, dst) };
             store::save(threads, &mut self.store[to].ring, slot, &x);
             store::save(threads, &mut self.store[to.other()].ring, slot, &masks);
@@ -390,7 +307,7 @@ impl<'w, R: Ring> Rep3<'w, R> {
     fn given_shares(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32) -> Result {
         let n = context.memory.layout(dst).len();
         for (side, first) in [(Side::Next, 0), (Side::Prev, n)] {
-            for (start, piece) in store::pieces(context.memory.layout(dst)) {
+            for (start, piece) in pieces(context.memory.layout(dst)) {
                 let x = take(context, input, first + start, piece.len())?;
                 let slot = Slot { layout: &piece, ..slot(context, dst) };
                 store::save(&self.world.threads, &mut self.store[side].ring, slot, &x);
@@ -407,7 +324,7 @@ impl<'w, R: Ring> Rep3<'w, R> {
         side: Side,
         fill: impl Fn(&Threads, usize, &mut [R]),
     ) {
-        for (start, piece) in store::pieces(context.memory.layout(dst)) {
+        for (start, piece) in pieces(context.memory.layout(dst)) {
             let mut values = self.world.room(piece.len());
             fill(&self.world.threads, start, &mut values);
             let slot = Slot { layout: &piece, ..slot(context, dst) };
@@ -417,55 +334,15 @@ impl<'w, R: Ring> Rep3<'w, R> {
     }
 
     /// Moves rows of any kind.
-    fn rows(&mut self, context: &Context<'_, R>, dst: Reg, a: Reg, index: Reg, gather: bool) -> Result {
-        let threads = &self.world.threads;
-        let source = if gather { a } else { dst };
-        let count = context.memory.layout(source).axes[0].len;
-        let index = context.memory.load::<i64>(threads, index)?;
-        let row = |&index: &i64| {
-            let row = usize::try_from(index).ok().filter(|row| *row < count);
-            row.ok_or(Fault::Index { index, rows: count })
-        };
-        let rows = index.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-        let (to, from) = (slot(context, dst), slot(context, a));
-        let kind = context.kind(dst);
-        for &side in store::sides(kind) {
+    fn moved(&mut self, context: &Context<'_, R>, dst: Reg, a: Reg, index: Reg, gather: bool) -> Result {
+        let rows = rows(context, &self.world.threads, if gather { a } else { dst }, index)?;
+        let (to, from, kind) = (slot(context, dst), slot(context, a), context.kind(dst));
+        for &side in sides(kind) {
             let component = &mut self.store[side];
-            match (kind == Kind::Bit, gather) {
-                (true, true) => store::gather::<R, u64>(threads, &mut component.bits, to, from, &rows),
-                (true, false) => store::scatter::<R, u64>(threads, &mut component.bits, to, from, &rows),
-                (false, true) => store::gather::<R, R>(threads, &mut component.ring, to, from, &rows),
-                (false, false) => store::scatter::<R, R>(threads, &mut component.ring, to, from, &rows),
-            }
+            store::move_rows(&self.world.threads, component, kind == Kind::Bit, gather, to, from, &rows);
         }
         Ok(())
     }
-}
-
-/// Hands an output to the host.
-fn give<R: Ring>(context: &mut Context<'_, R>, output: u32, value: &[R]) -> Result {
-    let declared = &context.program.outputs[output as usize];
-    let name = full_name(&declared.name, &declared.field);
-    let failed = |cause| Fault::Output { name, cause };
-    Ok(context.host.output(output as usize, Elements::new(value)).map_err(failed)?)
-}
-
-/// Takes elements of an input from the host, `start` and following.
-fn take<R: Ring>(context: &mut Context<'_, R>, input: u32, start: usize, n: usize) -> Result<Vec<R>> {
-    let declared = &context.program.inputs[input as usize];
-    let name = full_name(&declared.name, &declared.field);
-    let mut elements = vec![R::ZERO; n];
-    let given = context.host.input(input as usize, start as u64, ElementsMut::new(&mut elements));
-    given.map_err(|cause| Fault::Input { name, cause })?;
-    Ok(elements)
-}
-
-fn full_name(name: &str, field: &str) -> String {
-    if field.is_empty() { name.into() } else { format!("{name}.{field}") }
-}
-
-fn party(index: u8) -> Party {
-    Party::from_index(usize::from(index)).expect("places are parties: validated")
 }
 
 impl<R: Ring> Backend for Rep3<'_, R> {
@@ -474,7 +351,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     fn copy(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
         let threads = &self.world.threads;
         let (to, from, kind) = (slot(context, dst), slot(context, a), context.kind(dst));
-        for &side in store::sides(kind) {
+        for &side in sides(kind) {
             let component = &mut self.store[side];
             match kind {
                 Kind::Bit => store::map::<R, u64>(threads, &mut component.bits, to, from, |x| x),
@@ -487,11 +364,11 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     }
 
     fn gather(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, index: Reg) -> Result {
-        self.rows(context, dst, a, index, true)
+        self.moved(context, dst, a, index, true)
     }
 
     fn scatter(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, index: Reg) -> Result {
-        self.rows(context, dst, a, index, false)
+        self.moved(context, dst, a, index, false)
     }
 
     /// The public value is x_0, or the summand of party 0; all else is 0.
@@ -504,7 +381,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
             }
         };
         let Slot { buffer, layout } = slot(context, dst);
-        for &side in store::sides(kind) {
+        for &side in sides(kind) {
             let out = ViewMut::new(&mut self.store[side].ring[buffer], layout);
             match here == Some(side) {
                 true => views::copy(&self.world.threads, out, context.memory.read::<R>(a)),
@@ -515,7 +392,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     }
 
     fn promote_bits(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
-        let bits = self.public_bits(context, a)?;
+        let bits = public_bits(context, &self.world.threads, a)?;
         let zeros = vec![0; bits.len()];
         let here = self.public_side();
         let value = Pair::from_fn(|side| if here == Some(side) { bits.clone() } else { zeros.clone() });
@@ -576,12 +453,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     fn contract(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg, axes: Axes) -> Result {
         let threads = &self.world.threads;
         let [to, x, y] = [dst, a, b].map(|reg| slot(context, reg));
-        let axes = contract::Axes {
-            batch: axes.batch.into(),
-            rows: axes.rows.into(),
-            inner: axes.inner.into(),
-            cols: axes.cols.into(),
-        };
+        let axes = contract_axes(axes);
         let replace = contract::Write::Replace;
         if context.kind(b) == Kind::Shared {
             let mut out = std::mem::take(&mut self.store.next.ring[to.buffer]);
@@ -594,7 +466,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
             return Ok(());
         }
         let factor = context.memory.read::<R>(b);
-        for &side in store::sides(context.kind(dst)) {
+        for &side in sides(context.kind(dst)) {
             // the operand may be another part of the same buffer
             let buffers = &mut self.store[side].ring;
             let operand = store::load::<R, R>(threads, View::new(&buffers[x.buffer], x.layout));
@@ -631,7 +503,7 @@ impl<R: Ring> Backend for Rep3<'_, R> {
     }
 
     fn and_public(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, b: Reg) -> Result {
-        let mask = self.public_bits(context, b)?;
+        let mask = public_bits(context, &self.world.threads, b)?;
         let (to, from) = (slot(context, dst), slot(context, a));
         let layout = row_major(to.layout);
         for side in Side::BOTH {

@@ -11,21 +11,26 @@ use tern_bytecode::circuit::Adder;
 use tern_bytecode::program::Rounding;
 
 use super::draw::Draw;
-use super::engine::{Message, Op, Role, World};
 use super::input_output::{Part, masked, receive};
+use super::op::{Op, Role, World};
 use super::reshare::{Shares, addend, and_summand, reshare, reshare_planes, to_pair};
+use super::ring::{OnRing, Pair, Side};
 use super::truncate::{Operand, truncate};
 use super::{adder, compose, select, word};
 use crate::machine::Address;
-use crate::net::{Pair, Party, Side, keys};
+use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
+use crate::protocol::uniform;
 use crate::ring::{Ring, Z64};
+use crate::rounds::engine::Message;
 
 /// Runs of an operation with one secret.
-const TRIALS: u32 = 2048;
+const TRIALS: u32 = uniform::TRIALS;
 /// Elements of every operand; planes of bits are then whole bytes.
 const N: usize = 8;
+
+const PARTIES: [Party; 3] = [Party::P0, Party::P1, Party::P2];
 
 type R = Z64;
 type Running<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
@@ -171,7 +176,7 @@ fn operands(receiver: Party, secret: R) -> [Operands; 3] {
     // party i has x_{i-1} in common with the next
     let share =
         |me: Party, of: &[Vec<R>; 3]| Pair::new(of[me.prev().index()].clone(), of[me.next().index()].clone());
-    Party::ALL.map(|me| Operands {
+    PARTIES.map(|me| Operands {
         x: share(me, &x),
         y: share(me, &y),
         bits: Pair::new(vec![bits[me.prev().index()]], vec![bits[me.next().index()]]),
@@ -183,9 +188,9 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
     let mut pairs = [[1; 16], [2; 16], [3; 16]];
     let unknown = blake3::hash(&trial.to_le_bytes());
     pairs[receiver.next().index()] = std::array::from_fn(|i| unknown.as_bytes()[i]);
-    let worlds = Party::ALL.map(|me| {
-        let keys = keys::Keys { next: pairs[me.index()], prev: pairs[me.prev().index()], public: [4; 32] };
-        World::<R>::new(me, &keys, Key::new(&[4; 16]), Threads::single())
+    let worlds = PARTIES.map(|me| {
+        let keys = Pair::new(pairs[me.index()], pairs[me.prev().index()]);
+        World::<R>::new(me, keys, Key::new(&[4; 16]), Threads::single())
     });
     let mut parties: Vec<_> = worlds
         .iter()
@@ -204,9 +209,9 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
             }
         }
         for (world, side) in worlds.iter().flat_map(|world| Side::BOTH.map(|side| (world, side))) {
-            let bytes = world.take_outgoing(side);
             let to = world.me.at(side);
-            worlds[to.index()].deliver(side.other(), &bytes);
+            let bytes = world.take_outgoing(to);
+            worlds[to.index()].deliver(world.me, &bytes);
             if to == receiver {
                 seen.extend(bytes);
             }
@@ -215,55 +220,13 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
     seen
 }
 
-/// Whether samples of a view, for the smallest and for the largest secret, look uniform and alike.
-fn check(samples: &[Vec<Vec<u8>>; 2]) -> Result<(), String> {
-    let length = samples[0][0].len();
-    let distinct = |of: &dyn Fn(&[u8]) -> usize| samples.each_ref().map(|views| histogram(views, of));
-    for at in 0..length {
-        compare(&format!("byte {at}"), &distinct(&|view| view[at].into()))?;
-        // all pairs of a short view; of a long one each byte with the next few, and with those one operand further
-        let near = [1, 2, 3, N, 2 * N, 8 * N].map(|step| at + step);
-        for other in at + 1..length {
-            if length <= 24 || near.contains(&other) {
-                let nibbles = |view: &[u8]| usize::from(view[at] >> 4) << 4 | usize::from(view[other] >> 4);
-                compare(&format!("bytes {at} and {other}"), &distinct(&nibbles))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn histogram(views: &[Vec<u8>], of: &dyn Fn(&[u8]) -> usize) -> [f64; 256] {
-    let mut counts = [0.0; 256];
-    views.iter().for_each(|view| counts[of(view)] += 1.0);
-    counts
-}
-
-/// χ² of each of two histograms against the uniform distribution, and of one against the other. With 255 degrees of freedom it is 255 ± 22.6;
-/// beyond 7 deviations, 413, one in some 10^8 would lie.
-fn compare(what: &str, [low, high]: &[[f64; 256]; 2]) -> Result<(), String> {
-    const LIMIT: f64 = 413.0;
-    let expected = f64::from(TRIALS) / 256.0;
-    let uniform = |counts: &[f64; 256]| counts.iter().map(|n| (n - expected).powi(2) / expected).sum::<f64>();
-    let apart =
-        low.iter().zip(high).filter(|(m, n)| *m + *n > 0.0).map(|(m, n)| (m - n).powi(2) / (m + n)).sum();
-    for (chi, of) in
-        [(uniform(low), "with the smallest"), (uniform(high), "with the largest"), (apart, "between both")]
-    {
-        if chi > LIMIT {
-            return Err(format!("{what}, {of} secret: χ² = {chi:.0}"));
-        }
-    }
-    Ok(())
-}
-
 /// Samples of all receivers' views; those that receive nothing have none.
 fn receivers(start: Start, route: Route) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
     let sample = |receiver: Party| {
         [R::MIN, R::MAX]
             .map(|secret| (0..TRIALS).map(|trial| view(start, route, receiver, secret, trial)).collect())
     };
-    Party::ALL
+    PARTIES
         .into_iter()
         .map(|receiver| (receiver, sample(receiver)))
         .filter(|(_, s): &(_, [Vec<Vec<u8>>; 2])| !s[0][0].is_empty())
@@ -277,7 +240,8 @@ fn views_are_uniform() {
             let receivers = receivers(*start, route);
             assert!(!receivers.is_empty(), "{name} sends nothing");
             for (receiver, samples) in receivers {
-                check(&samples).unwrap_or_else(|fault| panic!("{name}, {route:?}, {receiver}: {fault}"));
+                uniform::check(&samples, N)
+                    .unwrap_or_else(|fault| panic!("{name}, {route:?}, {receiver}: {fault}"));
             }
         }
     }
@@ -288,7 +252,7 @@ fn leaks_are_noticed() {
     for (name, start) in LEAKS {
         let receivers = receivers(*start, Route(0));
         assert_eq!(receivers.len(), 1, "only the corner receives");
-        let fault = check(&receivers[0].1).expect_err(name);
+        let fault = uniform::check(&receivers[0].1, N).expect_err(name);
         println!("{name}: {fault}");
     }
 }

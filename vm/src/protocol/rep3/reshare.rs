@@ -9,11 +9,12 @@
 //! two know b = r + r'. C knows neither mask, so both messages are uniform to it; A and B receive nothing.
 
 use super::draw::Draw;
-use super::engine::{Message, Op, Role};
-use super::pack::{pack_planes, unpack_planes};
+use super::op::{Op, Role};
+use super::ring::{Pair, Side};
 use crate::bits;
-use crate::net::{Pair, Side};
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
+use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// A replicated value: `[side]` is the summand that this party has in common with that neighbour.
 pub(super) type Shares<T> = Pair<Vec<T>>;

@@ -9,11 +9,12 @@
 //! uniform to the receiver. The parts of g serve later selections by the same bit.
 
 use super::draw::Draw;
-use super::engine::{Message, Op, Role};
+use super::op::{Op, Role};
 use super::reshare::{Shares, shares};
+use super::ring::Pair;
 use super::word::half;
-use crate::net::Pair;
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
 
 /// The result of a selection, in the form asked for.
 pub(super) enum Selected<R> {

@@ -26,12 +26,13 @@ use tern_bytecode::program::Rounding;
 
 use super::adder;
 use super::draw::Draw;
-use super::engine::{Message, Op, Role, join};
-use super::pack::{pack, packed, unpack};
+use super::op::{Op, Role};
 use super::reshare::{Shares, addend, shares, to_pair};
+use super::ring::Side;
 use super::word;
-use crate::net::Side;
 use crate::ring::Ring;
+use crate::rounds::engine::{Message, join};
+use crate::rounds::pack::{pack, packed, unpack};
 
 /// A value to truncate.
 pub(super) enum Operand<R> {

@@ -7,12 +7,13 @@
 //! **A word** Σ 2^j s_j takes only one such exchange: the parts are added up before. Since g_j is scaled by 2^j, it is shared with k - j bits.
 
 use super::draw::Draw;
-use super::engine::{Message, Op, Role};
-use super::pack::{pack, packed, unpack};
+use super::op::{Op, Role};
 use super::reshare::{Shares, shares};
+use super::ring::Side;
 use crate::bits::{self, planes};
-use crate::net::Side;
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
+use crate::rounds::pack::{pack, packed, unpack};
 
 /// The number of which each of `places` is a bit, lowest first. Two rounds.
 pub(super) async fn word<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {

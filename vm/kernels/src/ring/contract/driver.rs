@@ -14,16 +14,33 @@ use crate::ring::layout::Each;
 use crate::ring::views::{accumulate_on, fill};
 use crate::ring::{Layout, Ring, Target, View, ViewMut};
 
-/// One factor of a product: a buffer, or the sum of two.
+/// One factor of a product: a buffer, or the sum or difference of two.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Factor<'a, R> {
     pub(super) data: &'a [R],
-    pub(super) plus: Option<&'a [R]>,
+    pub(super) other: Option<(Sign, &'a [R])>,
+}
+
+/// What is done with the second buffer of a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Plus,
+    Minus,
+}
+
+impl Sign {
+    #[inline(always)]
+    pub(super) fn join<R: Ring>(self, x: R, y: R) -> R {
+        match self {
+            Sign::Plus => x + y,
+            Sign::Minus => x - y,
+        }
+    }
 }
 
 impl<'a, R> From<&'a [R]> for Factor<'a, R> {
     fn from(data: &'a [R]) -> Self {
-        Self { data, plus: None }
+        Self { data, other: None }
     }
 }
 
@@ -59,9 +76,9 @@ impl<'a, R: Ring> Job<'a, R> {
         let inside = |data: &[R], layout: &Layout| layout.fits(data.len());
         assert!(inside(dst.data, dst.layout), "the destination's view leaves its buffer");
         for factor in terms.iter().flat_map(|term| term.iter().zip(factors)) {
-            let (Factor { data, plus }, layout) = factor;
+            let (Factor { data, other }, layout) = factor;
             assert!(
-                inside(data, layout) && plus.is_none_or(|plus| inside(plus, layout)),
+                inside(data, layout) && other.is_none_or(|(_, other)| inside(other, layout)),
                 "a factor's view leaves its buffer"
             );
         }
@@ -86,11 +103,20 @@ impl<'a, R: Ring> Job<'a, R> {
         for [a, b] in self.terms {
             let dst = ViewMut::new(&mut *self.dst, &dst_layout);
             let [x, y] = [View::new(a.data, &a_layout), View::new(b.data, &b_layout)];
-            match b.plus {
-                None => accumulate_on(target, self.threads, dst, [x, y], |[x, y]| x * y),
-                Some(plus) => {
-                    let plus = View::new(plus, &b_layout);
-                    accumulate_on(target, self.threads, dst, [x, y, plus], |[x, y, plus]| x * (y + plus));
+            match (a.other, b.other) {
+                (None, None) => accumulate_on(target, self.threads, dst, [x, y], |[x, y]| x * y),
+                (None, Some((sign, other))) => {
+                    let src = [x, y, View::new(other, &b_layout)];
+                    accumulate_on(target, self.threads, dst, src, |[x, y, w]| x * sign.join(y, w));
+                }
+                (Some((sign, other)), None) => {
+                    let src = [x, y, View::new(other, &a_layout)];
+                    accumulate_on(target, self.threads, dst, src, |[x, y, v]| sign.join(x, v) * y);
+                }
+                (Some((first, v)), Some((second, w))) => {
+                    let src = [x, y, View::new(v, &a_layout), View::new(w, &b_layout)];
+                    let product = |[x, y, v, w]: [R; 4]| first.join(x, v) * second.join(y, w);
+                    accumulate_on(target, self.threads, dst, src, product);
                 }
             }
         }
@@ -102,7 +128,7 @@ impl<'a, R: Ring> Job<'a, R> {
         let Self { threads, plan, dst, terms, write } = self;
         let factor = |factor: Factor<'a, R>| Factor {
             data: bytemuck::cast_slice(factor.data),
-            plus: factor.plus.map(bytemuck::cast_slice),
+            other: factor.other.map(|(sign, other)| (sign, bytemuck::cast_slice(other))),
         };
         let terms = terms.into_iter().map(|term| term.map(factor)).collect();
         Job { threads, plan, dst: bytemuck::cast_slice_mut(dst), terms, write }

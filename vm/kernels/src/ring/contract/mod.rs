@@ -27,7 +27,7 @@ mod words;
 
 use smallvec::smallvec;
 
-use self::driver::{Factor, Job};
+use self::driver::{Factor, Job, Sign};
 use self::ifma::Ifma;
 use self::magnitude::signed_bits;
 use self::words::{Scalar, Wide, Words, Words32, WordsAvx512};
@@ -110,9 +110,34 @@ pub fn contract_shares<R: Ring>(
     axes: Axes,
     write: Write,
 ) {
-    let both = Factor { data: b.data[0], plus: Some(b.data[1]) };
+    let both = Factor { data: b.data[0], other: Some((Sign::Plus, b.data[1])) };
     let terms = smallvec![[a.data[0].into(), both], [a.data[1].into(), b.data[0].into()]];
     execute(Job::new(threads, dst, [a.layout, b.layout], axes, terms, write), Target::best(), Values::Any);
+}
+
+/// One term of the product of shares of which a party has several: (a\[0\] + a\[1\]) · (b\[0\] + b\[1\]), or with `minus`
+/// -(a\[0\] - a\[1\]) · (b\[0\] - b\[1\]).
+///
+/// # Panics
+/// If the shapes do not fit the axes or a view leaves its buffer.
+pub fn contract_term<R: Ring>(
+    threads: &Threads,
+    dst: ViewMut<R>,
+    a: SharesView<R>,
+    b: SharesView<R>,
+    minus: bool,
+    axes: Axes,
+    write: Write,
+) {
+    let terms = smallvec![factors_of_term(a.data, b.data, minus)];
+    execute(Job::new(threads, dst, [a.layout, b.layout], axes, terms, write), Target::best(), Values::Any);
+}
+
+fn factors_of_term<'a, R>(a: [&'a [R]; 2], b: [&'a [R]; 2], minus: bool) -> [Factor<'a, R>; 2] {
+    let sign = if minus { Sign::Minus } else { Sign::Plus };
+    // the negative of a difference is the difference the other way round
+    let [c, d] = if minus { [b[1], b[0]] } else { b };
+    [Factor { data: a[0], other: Some((sign, a[1])) }, Factor { data: c, other: Some((sign, d)) }]
 }
 
 /// What is known of the factors' values.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::driver::Factor;
+use super::driver::{Factor, Sign};
 use super::kernel::{Kernel, MAX_WIDTH, MAX_WORDS};
 use crate::ring::Ring;
 
@@ -51,24 +51,28 @@ impl<'a, R: Ring> Block<'a, R> {
             let at: [usize; MAX_WIDTH] = std::array::from_fn(lane);
             let run = (1..width).all(|i| at[i] == at[0].wrapping_add(i));
             let from = |k: usize| at[0].wrapping_add(inner[k]);
-            match (factor.plus, run) {
+            match (factor.other, run) {
                 (None, true) => pack_panel::<K, _>(panel, width, |k| {
                     let x = &factor.data[from(k)..][..width];
                     move |lane| x[lane]
                 }),
-                (Some(plus), true) => pack_panel::<K, _>(panel, width, |k| {
+                (Some((Sign::Plus, plus)), true) => pack_panel::<K, _>(panel, width, |k| {
                     let (x, y) = (&factor.data[from(k)..][..width], &plus[from(k)..][..width]);
                     move |lane| x[lane] + y[lane]
+                }),
+                (Some((Sign::Minus, minus)), true) => pack_panel::<K, _>(panel, width, |k| {
+                    let (x, y) = (&factor.data[from(k)..][..width], &minus[from(k)..][..width]);
+                    move |lane| x[lane] - y[lane]
                 }),
                 (None, false) => pack_panel::<K, _>(panel, width, |k| {
                     let (at, inner) = (&at, inner[k]);
                     move |lane| factor.data[at[lane].wrapping_add(inner)]
                 }),
-                (Some(plus), false) => pack_panel::<K, _>(panel, width, |k| {
+                (Some((sign, other)), false) => pack_panel::<K, _>(panel, width, |k| {
                     let (at, inner) = (&at, inner[k]);
                     move |lane| {
                         let at = at[lane].wrapping_add(inner);
-                        factor.data[at] + plus[at]
+                        sign.join(factor.data[at], other[at])
                     }
                 }),
             }

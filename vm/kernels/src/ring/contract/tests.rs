@@ -58,6 +58,14 @@ struct Case<R> {
     b: [Vec<R>; 2],
 }
 
+/// Which sum of products of the two buffers of either factor.
+#[derive(Clone, Copy)]
+enum What {
+    One,
+    Shares,
+    Term { minus: bool },
+}
+
 impl<R: Ring> Case<R> {
     fn new(sizes: &Sizes, seed: u64, bits: u32) -> Self {
         let shapes = sizes.shapes();
@@ -101,13 +109,17 @@ impl<R: Ring> Case<R> {
         dst
     }
 
-    fn run(&self, target: Target, threads: &Threads, shares: bool, clear: bool, write: Write) -> Vec<R> {
+    fn run(&self, target: Target, threads: &Threads, what: What, clear: bool, write: Write) -> Vec<R> {
         let mut dst = self.before.clone();
         let [d, a, b] = &self.layouts;
         let [a0, a1, b0, b1] = [&self.a[0], &self.a[1], &self.b[0], &self.b[1]].map(Vec::as_slice);
-        let terms = match shares {
-            true => smallvec![[a0.into(), Factor { data: b0, plus: Some(b1) }], [a1.into(), b0.into()]],
-            false => smallvec![[a0.into(), b0.into()]],
+        let terms = match what {
+            What::One => smallvec![[a0.into(), b0.into()]],
+            What::Shares => {
+                let both = Factor { data: b0, other: Some((Sign::Plus, b1)) };
+                smallvec![[a0.into(), both], [a1.into(), b0.into()]]
+            }
+            What::Term { minus } => smallvec![factors_of_term([a0, a1], [b0, b1], minus)],
         };
         let clear = clear.then(|| Values::Clear([View::new(a0, a), View::new(b0, b)]));
         let job = Job::new(threads, ViewMut::new(&mut dst, d), [a, b], self.axes, terms, write);
@@ -119,21 +131,31 @@ impl<R: Ring> Case<R> {
         let product = self.naive(&[(&self.a[0], self.b[0].clone())], write);
         let both = self.b[0].iter().zip(&self.b[1]).map(|(&x, &y)| x + y).collect();
         let shares = self.naive(&[(&self.a[0], both), (&self.a[1], self.b[0].clone())], write);
+        let joined = |x: &[Vec<R>; 2], minus: bool| -> Vec<R> {
+            x[0].iter().zip(&x[1]).map(|(&x, &y)| if minus { x - y } else { x + y }).collect()
+        };
+        let negative = |x: Vec<R>| -> Vec<R> { x.into_iter().map(|x| -x).collect() };
+        let plus = self.naive(&[(&joined(&self.a, false), joined(&self.b, false))], write);
+        let minus = self.naive(&[(&joined(&self.a, true), negative(joined(&self.b, true)))], write);
         for target in targets() {
+            for (minus, expected) in [(false, &plus), (true, &minus)] {
+                let found = self.run(target, threads, What::Term { minus }, false, write);
+                prop_assert_eq!(found, &expected[..], "term, minus: {}, {:?}", minus, target);
+            }
             prop_assert_eq!(
-                self.run(target, threads, false, true, write),
+                self.run(target, threads, What::One, true, write),
                 &product[..],
                 "exact, {:?}",
                 target
             );
             prop_assert_eq!(
-                self.run(target, threads, false, false, write),
+                self.run(target, threads, What::One, false, write),
                 &product[..],
                 "mod, {:?}",
                 target
             );
             prop_assert_eq!(
-                self.run(target, threads, true, false, write),
+                self.run(target, threads, What::Shares, false, write),
                 &shares[..],
                 "shares, {:?}",
                 target

@@ -3,7 +3,7 @@
 use std::thread;
 
 use tern_bytecode::program::{Place, Rounding};
-use tern_bytecode::{Program, Route};
+use tern_bytecode::{Program, Protocol, Route};
 use tern_vm::net::memory;
 use tern_vm::ring::{Ring, Z64};
 use tern_vm::{Options, RunError, run_party};
@@ -11,7 +11,7 @@ use tern_vm::{Options, RunError, run_party};
 use super::support::{Build, Memo, STALL, seeded};
 
 fn program() -> Program {
-    let mut b = Build::new(64, Rounding::Nearest);
+    let mut b = Build::new(Protocol::Rep3, 64, Rounding::Nearest);
     let x = b.input(&[4], 0, Route(0));
     let y = b.input(&[4], 1, Route(0));
     b.output_to(x, Place::Party(2), Route(0));
@@ -21,7 +21,7 @@ fn program() -> Program {
 
 /// The errors of three parties, each with its own program, inputs and options.
 fn errors(programs: [&Program; 3], inputs: [usize; 3], options: [Options; 3]) -> [Option<RunError>; 3] {
-    let mut parties = memory::triangle(STALL).into_iter().zip(programs).zip(inputs).zip(options);
+    let mut parties = memory::mesh(3, STALL).into_iter().zip(programs).zip(inputs).zip(options);
     thread::scope(|scope| {
         [(); 3]
             .map(|()| {

@@ -1,19 +1,19 @@
-//! One instruction on operands of any placement, run by the emulator and by three parties.
+//! One instruction on operands of any placement, run by the emulator and by parties.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tern_bytecode::program::{Constant, Place, Rounding};
-use tern_bytecode::{Instr, Kind, Reg, Route};
-use tern_vm::net::memory;
+use tern_bytecode::{Instr, Kind, Protocol, Reg, Route};
 use tern_vm::ring::Ring;
 
 use super::reference::{Placement, elements, limbs, placement};
-use super::support::{Build, ROUTES, STALL, emulated, over, seeded};
+use super::support::{Build, emulated, mesh, over, seeded};
 
 /// What a trial draws from.
 #[derive(Debug, Clone)]
 pub struct Case {
+    pub protocol: Protocol,
     pub route: Route,
     /// Placements of operands, in the order in which they are made.
     pub places: Vec<Placement>,
@@ -25,14 +25,19 @@ pub struct Case {
 /// Any case.
 pub fn case() -> impl Strategy<Value = Case> {
     let contents = prop::collection::vec(prop::collection::vec(limbs(), 1..40), 4);
-    (0..ROUTES, prop::collection::vec(placement(), 4), contents, any::<u64>())
-        .prop_map(|(route, places, contents, seed)| Case { route: Route(route), places, contents, seed })
+    let protocol = prop::sample::select(Protocol::ALL);
+    (protocol, any::<u8>(), prop::collection::vec(placement(), 4), contents, any::<u64>()).prop_map(
+        |(protocol, route, places, contents, seed)| {
+            let route = Route(route % protocol.model().routes);
+            Case { protocol, route, places, contents, seed }
+        },
+    )
 }
 
 /// The same case every time, on the given route.
-pub fn fixed_case(route: Route) -> Case {
+pub fn fixed_case(protocol: Protocol, route: Route) -> Case {
     let tree = case().new_tree(&mut TestRunner::deterministic()).expect("any case will do");
-    Case { route, ..tree.current() }
+    Case { protocol, route, ..tree.current() }
 }
 
 /// A program in the making, with what its parties put in.
@@ -53,7 +58,13 @@ pub struct Operand {
 
 impl<'c, R: Ring> Trial<'c, R> {
     pub fn new(case: &'c Case, rounding: Rounding) -> Self {
-        Self { b: Build::new(R::BITS, rounding), route: case.route, case, inputs: vec![], operands: 0 }
+        Self {
+            b: Build::new(case.protocol, R::BITS, rounding),
+            route: case.route,
+            case,
+            inputs: vec![],
+            operands: 0,
+        }
     }
 
     /// A register that an instruction writes; its buffer has contents.
@@ -148,7 +159,7 @@ impl<'c, R: Ring> Trial<'c, R> {
     pub fn agree(self) {
         let (program, seed) = (&self.b.program, self.case.seed);
         let expected = emulated(program, &self.inputs, seed);
-        let hosts = over(memory::triangle(STALL), program, &self.inputs, &seeded(seed));
+        let hosts = over(mesh(program), program, &self.inputs, &seeded(seed));
         for (i, output) in program.outputs.iter().enumerate() {
             let Place::Party(to) = output.to else { panic!("trials show their results to parties") };
             for (party, host) in hosts.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use tern_bytecode::program::Rounding;
-use tern_bytecode::{Instr, Kind, Program, Reg, Route, cost};
+use tern_bytecode::{Instr, Kind, Program, Protocol, Reg, Route, cost};
 use tern_vm::net::{Party, memory};
 use tern_vm::ring::{Ring, Z64};
 use tern_vm::run_party;
@@ -13,8 +13,8 @@ use tern_vm::run_party;
 use super::support::{Build, Memo, STALL, emulated, seeded, shared};
 
 /// Two comparisons, one after the other or side by side, of different values by different routes.
-fn comparisons(side_by_side: bool) -> Build {
-    let mut b = Build::new(64, Rounding::Nearest);
+fn comparisons(protocol: Protocol, side_by_side: bool) -> Build {
+    let mut b = Build::new(protocol, 64, Rounding::Nearest);
     let operands: Vec<(Reg, Reg, Route)> = [(0, Route(1)), (1, Route(5))]
         .map(|(from, route)| (b.input(&[70], from, route), b.reg(Kind::Bit, &[70]), route))
         .into();
@@ -39,7 +39,13 @@ fn receives(program: &Program) -> usize {
 
 #[test]
 fn two_comparisons_take_the_rounds_of_one() {
-    let (one, both) = (comparisons(false), comparisons(true));
+    for &protocol in Protocol::ALL {
+        saved_rounds(protocol);
+    }
+}
+
+fn saved_rounds(protocol: Protocol) {
+    let (one, both) = (comparisons(protocol, false), comparisons(protocol, true));
     let sign = Instr::Sign { dst: Reg(1), a: Reg(0), width: 64, route: Route(1) };
     let saved = cost::rounds(&both.program, &sign) as usize;
     assert!(saved > 5);
@@ -52,7 +58,7 @@ fn two_comparisons_take_the_rounds_of_one() {
 }
 
 /// Runs three parties of which one link adds `extra` bytes to its `nth` message of the program; the errors of the parties.
-fn damaged(program: &Program, input: &[Z64], extra: usize, nth: u64) -> [Option<String>; 3] {
+fn damaged(program: &Program, input: &[Z64], extra: usize, nth: u64) -> Vec<Option<String>> {
     let seen = AtomicU64::new(0);
     let tap = move |message: &mut memory::Message| {
         // the set-up compares programs in two messages before
@@ -61,23 +67,26 @@ fn damaged(program: &Program, input: &[Z64], extra: usize, nth: u64) -> [Option<
             message.payload.extend(vec![0; extra]);
         }
     };
-    let links = memory::triangle_with_tap(STALL, Arc::new(tap));
+    let links = memory::mesh_with_tap(3, STALL, Arc::new(tap));
     thread::scope(|scope| {
-        let parties = links.map(|mut links| {
-            scope.spawn(move || {
-                let mut host = Memo { inputs: vec![input.to_vec(); 2], ..Memo::default() };
-                run_party(program, &mut links, &mut host, &seeded(1)).err().map(|error| error.to_string())
+        let parties: Vec<_> = links
+            .into_iter()
+            .map(|mut links| {
+                scope.spawn(move || {
+                    let mut host = Memo { inputs: vec![input.to_vec(); 2], ..Memo::default() };
+                    run_party(program, &mut links, &mut host, &seeded(1)).err().map(|error| error.to_string())
+                })
             })
-        });
-        parties.map(|party| party.join().expect("no party panics"))
+            .collect();
+        parties.into_iter().map(|party| party.join().expect("no party panics")).collect()
     })
 }
 
 #[test]
 fn a_byte_more_fails_the_run_everywhere() {
-    let program = comparisons(true).program;
+    let program = comparisons(Protocol::Rep3, true).program;
     let input: Vec<Z64> = (0..70).map(Z64::from_u64).collect();
-    assert_eq!(damaged(&program, &input, 0, 0), [None, None, None], "the tap alone does no harm");
+    assert_eq!(damaged(&program, &input, 0, 0), vec![None, None, None], "the tap alone does no harm");
     for nth in 0..4 {
         let errors = damaged(&program, &input, 1, nth);
         println!("{errors:?}");

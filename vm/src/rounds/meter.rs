@@ -9,7 +9,7 @@ use crate::machine::{Measured, Report};
 use crate::net::{Links, Traffic};
 
 /// Figures by instruction.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     sent: Vec<u64>,
     rounds: Vec<u64>,
     waited: Vec<Duration>,
@@ -20,7 +20,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(instructions: usize) -> Self {
+    pub(crate) fn new(instructions: usize) -> Self {
         let times = || vec![Duration::ZERO; instructions];
         Self {
             sent: vec![0; instructions],
@@ -32,29 +32,29 @@ impl Meter {
     }
 
     /// Counts a message of `bytes` bytes.
-    pub(super) fn sent(&mut self, instruction: u32, bytes: usize) {
+    pub(crate) fn sent(&mut self, instruction: u32, bytes: usize) {
         self.sent[instruction as usize] += bytes as u64;
     }
 
     /// Counts the end of a round.
-    pub(super) fn round(&mut self, receive: u32) {
+    pub(crate) fn round(&mut self, receive: u32) {
         self.rounds[receive as usize] += 1;
     }
 
     /// Sets the time apart that the links have waited since they had counted `before`.
-    pub(super) fn waited(&mut self, at: u32, before: Traffic, links: &Links) {
+    pub(crate) fn waited(&mut self, at: u32, before: Traffic, links: &Links) {
         self.waited[at as usize] += links.traffic().waited - before.waited;
     }
 
     /// Gives the time since `started`, which passed in instruction `at`, to the instruction that issued the operation.
-    pub(super) fn worked(&mut self, at: u32, issued: u32, started: Instant) {
+    pub(crate) fn worked(&mut self, at: u32, issued: u32, started: Instant) {
         let time = started.elapsed();
         self.lost[at as usize] += time;
         self.gained[issued as usize] += time;
     }
 
     /// The figures of a whole run, of which the machine's report has the time of every instruction.
-    pub(super) fn measured(self, report: &Report, traffic: Traffic) -> Measured {
+    pub(crate) fn measured(self, report: &Report, traffic: Traffic) -> Measured {
         let compute = (0..report.times.len())
             .map(|i| (report.times[i] + self.gained[i]).saturating_sub(self.lost[i] + self.waited[i]))
             .collect();

@@ -2,16 +2,16 @@
 
 use tern_bytecode::instr::Axes;
 use tern_bytecode::program::Rounding;
-use tern_bytecode::{Instr, Kind, Route};
+use tern_bytecode::{Instr, Kind, Protocol, Route};
 use tern_vm::ring::{Ring, Z64, Z128};
 
-use super::support::{Build, ROUTES, emulated, seeded, shared};
+use super::support::{Build, emulated, seeded, shared};
 
 const AXES: Axes = Axes { batch: 0, rows: 1, inner: 1, cols: 1 };
 
 /// (x·w) / 2^16, the positive part of it, and x·w again where it is positive.
-fn layer<R: Ring>(rounding: Rounding, route: Route, seed: u64) {
-    let mut b = Build::new(R::BITS, rounding);
+fn layer<R: Ring>(protocol: Protocol, rounding: Rounding, route: Route, seed: u64) {
+    let mut b = Build::new(protocol, R::BITS, rounding);
     let shape = [3, 5];
     let (x, w) = (b.input(&[3, 4], 0, route), b.input(&[4, 5], 2, route));
     let product = b.reg(Kind::Additive, &shape);
@@ -38,7 +38,7 @@ fn layer<R: Ring>(rounding: Rounding, route: Route, seed: u64) {
     ];
     let expected = emulated(&b.program, &inputs, seed);
     let found = shared(&b.program, &inputs, &seeded(seed));
-    println!("seed {seed}, {route:?}");
+    println!("{protocol:?}, seed {seed}, {route:?}");
     let near = |x: R, y: R| [-1, 0, 1].contains(&(x - y).to_i128().expect("small"));
     assert_eq!(found.len(), 3);
     for (output, values) in &found {
@@ -56,10 +56,12 @@ fn layer<R: Ring>(rounding: Rounding, route: Route, seed: u64) {
 
 #[test]
 fn a_layer_in_all_routes() {
-    for route in (0..ROUTES).map(Route) {
-        for rounding in [Rounding::Nearest, Rounding::Probabilistic] {
-            layer::<Z64>(rounding, route, 3);
-            layer::<Z128>(rounding, route, 4);
+    for &protocol in Protocol::ALL {
+        for route in protocol.model().all_routes() {
+            for rounding in [Rounding::Nearest, Rounding::Probabilistic] {
+                layer::<Z64>(protocol, rounding, route, 3);
+                layer::<Z128>(protocol, rounding, route, 4);
+            }
         }
     }
 }

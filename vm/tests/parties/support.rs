@@ -1,25 +1,21 @@
-//! Small programs by hand, run by the emulator and by three parties.
+//! Small programs by hand, run by the emulator and by the parties of a protocol.
 
 use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
 use tern_bytecode::cost;
-use tern_bytecode::model::rep3;
 use tern_bytecode::program::{
     Buffer, Dim, Element, Header, Input, Line, Output, Place, Preparation, Protocol, Rounding,
 };
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
-use tern_vm::net::{Links, Party, Side, memory};
+use tern_vm::net::{Links, Party, memory};
 use tern_vm::ring::Ring;
 use tern_vm::{Host, Options, Report, emulate, run_party};
 
 /// Longer than any round takes on a busy machine.
 pub const STALL: Duration = Duration::from_secs(60);
-
-/// How many routes there are.
-pub const ROUTES: u8 = rep3::MODEL.routes;
 
 /// A program in the making.
 pub struct Build {
@@ -27,16 +23,9 @@ pub struct Build {
 }
 
 impl Build {
-    pub fn new(ring: u32, rounding: Rounding) -> Self {
-        let header = Header {
-            name: "test".into(),
-            protocol: Protocol::Rep3,
-            ring,
-            frac: 16,
-            total: 32,
-            rounding,
-            args: vec![],
-        };
+    pub fn new(protocol: Protocol, ring: u32, rounding: Rounding) -> Self {
+        let header =
+            Header { name: "test".into(), protocol, ring, frac: 16, total: 32, rounding, args: vec![] };
         let program = Program {
             header,
             inputs: vec![],
@@ -206,40 +195,48 @@ pub fn emulated<R: Ring>(program: &Program, inputs: &[Vec<R>], seed: u64) -> Has
 
 /// The parties' outputs, over links in memory.
 pub fn shared<R: Ring>(program: &Program, inputs: &[Vec<R>], options: &Options) -> HashMap<usize, Vec<R>> {
-    let hosts = over(memory::triangle(STALL), program, inputs, options);
+    let hosts = over(mesh(program), program, inputs, options);
     hosts.into_iter().flat_map(|host| host.outputs).collect()
 }
 
-/// Runs three parties that are given all inputs.
+/// Links between the parties of a program's protocol.
+pub fn mesh(program: &Program) -> Vec<Links> {
+    memory::mesh(program.header.protocol.model().parties, STALL)
+}
+
+/// Runs parties that are given all inputs.
 pub fn over<R: Ring>(
-    links: [Links; 3],
+    links: Vec<Links>,
     program: &Program,
     inputs: &[Vec<R>],
     options: &Options,
-) -> [Memo<R>; 3] {
-    let hosts = Party::ALL.map(|_| Memo { inputs: inputs.to_vec(), ..Memo::default() });
+) -> Vec<Memo<R>> {
+    let hosts = links.iter().map(|_| Memo { inputs: inputs.to_vec(), ..Memo::default() }).collect();
     over_each(links, program, hosts, options)
 }
 
-/// Runs three parties in three threads, and compares what they sent with the cost model.
+/// Runs each party in a thread, and compares what they sent with the cost model.
 pub fn over_each<R: Ring>(
-    links: [Links; 3],
+    links: Vec<Links>,
     program: &Program,
-    hosts: [Memo<R>; 3],
+    hosts: Vec<Memo<R>>,
     options: &Options,
-) -> [Memo<R>; 3] {
-    let mut hosts = hosts.into_iter();
+) -> Vec<Memo<R>> {
+    assert_eq!(links.len(), hosts.len());
     thread::scope(|scope| {
-        let parties = links.map(|mut links| {
-            let mut host = hosts.next().expect("three hosts");
-            scope.spawn(move || {
-                let report = run_party(program, &mut links, &mut host, options)
-                    .unwrap_or_else(|error| panic!("{}: {error}", links.me()));
-                check_traffic(program, &links, &report);
-                host
+        let parties: Vec<_> = links
+            .into_iter()
+            .zip(hosts)
+            .map(|(mut links, mut host)| {
+                scope.spawn(move || {
+                    let report = run_party(program, &mut links, &mut host, options)
+                        .unwrap_or_else(|error| panic!("{}: {error}", links.me()));
+                    check_traffic(program, &links, &report);
+                    host
+                })
             })
-        });
-        parties.map(|party| party.join().expect("a party's thread"))
+            .collect();
+        parties.into_iter().map(|party| party.join().expect("a party's thread")).collect()
     })
 }
 
@@ -248,10 +245,9 @@ pub fn check_traffic(program: &Program, links: &Links, report: &Report) {
     check_instructions(program, links.me(), report);
     let (me, traffic) = (links.me(), links.traffic());
     assert_eq!(traffic.rounds, report.rounds, "rounds of {me}");
-    for side in Side::BOTH {
-        let other: Party = me.at(side);
-        assert_eq!(traffic.sent[side], report.links[me.index()][other.index()], "{me} to {other}");
-        assert_eq!(traffic.received[side], report.links[other.index()][me.index()], "{other} to {me}");
+    for other in links.peers() {
+        assert_eq!(traffic.sent[other], report.links[me.index()][other.index()], "{me} to {other}");
+        assert_eq!(traffic.received[other], report.links[other.index()][me.index()], "{other} to {me}");
     }
 }
 

@@ -1,5 +1,6 @@
-//! Three parties against the emulator, instruction by instruction, and their links against the cost model.
+//! The parties of every protocol against the emulator, instruction by instruction, and their links against the cost model.
 
+mod deviation;
 mod failures;
 mod instructions;
 mod layer;

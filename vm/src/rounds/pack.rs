@@ -5,12 +5,12 @@ use crate::bits::words;
 use crate::ring::{Ring, Target};
 
 /// Bytes of `n` values of `bits` bits.
-pub(super) fn packed(n: usize, bits: u32) -> usize {
+pub(crate) fn packed(n: usize, bits: u32) -> usize {
     (n * bits as usize).div_ceil(8)
 }
 
 /// The lowest `bits` bits of every value.
-pub(super) fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
+pub(crate) fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
     match bits {
         8 => pack_bytes::<R, 1>(values),
         16 => pack_bytes::<R, 2>(values),
@@ -22,7 +22,7 @@ pub(super) fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
 }
 
 /// The values that [`pack`] packed into so many bytes.
-pub(super) fn unpack<R: Ring>(bytes: &[u8], bits: u32, values: &mut [R]) {
+pub(crate) fn unpack<R: Ring>(bytes: &[u8], bits: u32, values: &mut [R]) {
     match bits {
         8 => unpack_bytes::<R, 1>(bytes, values),
         16 => unpack_bytes::<R, 2>(bytes, values),
@@ -108,7 +108,7 @@ fn limbs(bits: u32) -> impl Iterator<Item = usize> {
 }
 
 /// Planes of `n` bits, each in whole words, to bytes.
-pub(super) fn pack_planes(planes: &[u64], n: usize) -> Vec<u8> {
+pub(crate) fn pack_planes(planes: &[u64], n: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(planes.len() * 8);
     for plane in planes.chunks_exact(words(n).max(1)) {
         out.extend_from_slice(&bytemuck::cast_slice(plane)[..n.div_ceil(8)]);
@@ -117,7 +117,7 @@ pub(super) fn pack_planes(planes: &[u64], n: usize) -> Vec<u8> {
 }
 
 /// The planes that [`pack_planes`] packed.
-pub(super) fn unpack_planes(bytes: &[u8], n: usize, count: usize) -> Vec<u64> {
+pub(crate) fn unpack_planes(bytes: &[u8], n: usize, count: usize) -> Vec<u64> {
     let mut planes = vec![0u64; words(n) * count];
     let to = planes.chunks_exact_mut(words(n).max(1));
     for (plane, bytes) in to.zip(bytes.chunks_exact(n.div_ceil(8).max(1))) {

@@ -1,15 +1,14 @@
 //! The shares that a party holds, and what it computes on them alone.
 //!
-//! A replicated value is a pair of summands, each in common with one neighbour; linear operations are done to both. An additive
-//! value, and the part of a half, is one summand: it stands on the first side. Bits are packed.
+//! A party has a protocol's number of *components*: summands of every value, each known to some others too. Linear operations are done to each by
+//! itself. Bits are packed.
 
 use bytemuck::Pod;
 use tern_bytecode::{Kind, Program};
 
 use crate::bits::lane::Lane;
 use crate::machine::Fault;
-use crate::machine::memory::{dense, row_major};
-use crate::net::{Pair, Side};
+use crate::machine::memory::row_major;
 use crate::par::Threads;
 use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
 
@@ -21,29 +20,20 @@ pub(super) struct Component<R> {
     pub(super) bits: Vec<Vec<u64>>,
 }
 
-/// The summands of all registers, by the neighbour that has them too.
-pub(super) type Store<R> = Pair<Component<R>>;
-
-/// The sides on which values of a kind have summands.
-pub(super) fn sides(kind: Kind) -> &'static [Side] {
-    match kind {
-        Kind::Shared | Kind::Bit => &Side::BOTH,
-        Kind::Additive | Kind::Half => &[Side::Next],
-        Kind::Plain | Kind::Real | Kind::Int => &[],
-    }
-}
-
-/// Room for a program's shares, all zero.
+/// Room for a program's shares, all zero, in so many components; `here` says which kinds a component has.
 ///
 /// # Errors
 /// If the system has no room for them.
-pub(super) fn new<R: Ring>(program: &Program) -> Result<Store<R>, Fault> {
-    let component = |side: Side| {
+pub(super) fn new<R: Ring>(
+    program: &Program,
+    components: usize,
+    here: impl Fn(Kind, usize) -> bool,
+) -> Result<Vec<Component<R>>, Fault> {
+    let component = |i: usize| {
         let mut component = Component { ring: Vec::new(), bits: Vec::new() };
         for buffer in &program.buffers {
-            let here = sides(buffer.kind).contains(&side);
             let (ring, bits) = match buffer.kind {
-                _ if !here => (0, 0),
+                kind if !here(kind, i) => (0, 0),
                 Kind::Bit => (0, buffer.len.div_ceil(64)),
                 Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
                     (buffer.len, 0)
@@ -54,7 +44,7 @@ pub(super) fn new<R: Ring>(program: &Program) -> Result<Store<R>, Fault> {
         }
         Ok::<_, Fault>(component)
     };
-    Ok(Pair::new(component(Side::Next)?, component(Side::Prev)?))
+    (0..components).map(component).collect()
 }
 
 fn zeros<T: Pod>(len: u64) -> Result<Vec<T>, Fault> {
@@ -87,22 +77,6 @@ pub(super) fn save<R: Ring, T: Lane<R>>(threads: &Threads, buffers: &mut [Vec<T>
     let layout = row_major(dst.layout);
     let to = ViewMut::new(&mut buffers[dst.buffer], dst.layout);
     T::apply(threads, to, [View::new(values, &layout)], |_, [x]| x);
-}
-
-/// Elements that are input at a time.
-const PIECE: usize = 1 << 16;
-
-/// A register in pieces, each with the number of elements before it: many if it is dense, else the whole.
-pub(super) fn pieces(layout: &Layout) -> Vec<(usize, Layout)> {
-    match dense(layout) {
-        Some(range) => (0..range.len())
-            .step_by(PIECE)
-            .map(|start| {
-                (start, Layout::strided(range.start + start, &[(PIECE.min(range.len() - start), 1)]))
-            })
-            .collect(),
-        None => vec![(0, layout.clone())],
-    }
 }
 
 /// dst = f(a), also in place.
@@ -157,8 +131,26 @@ pub(super) fn zip<R: Ring, T: Lane<R>>(
     buffers[b.buffer] = b_data;
 }
 
+/// Moves rows of elements or of bits: dst\[i, …\] = a\[rows\[i\], …\] to gather, else dst\[rows\[i\], …\] = a\[i, …\].
+pub(super) fn move_rows<R: Ring>(
+    threads: &Threads,
+    component: &mut Component<R>,
+    bits: bool,
+    gather_them: bool,
+    dst: Slot,
+    a: Slot,
+    rows: &[usize],
+) {
+    match (bits, gather_them) {
+        (true, true) => gather::<R, u64>(threads, &mut component.bits, dst, a, rows),
+        (true, false) => scatter::<R, u64>(threads, &mut component.bits, dst, a, rows),
+        (false, true) => gather::<R, R>(threads, &mut component.ring, dst, a, rows),
+        (false, false) => scatter::<R, R>(threads, &mut component.ring, dst, a, rows),
+    }
+}
+
 /// dst\[i, …\] = a\[rows\[i\], …\].
-pub(super) fn gather<R: Ring, T: Lane<R>>(
+fn gather<R: Ring, T: Lane<R>>(
     threads: &Threads,
     buffers: &mut [Vec<T>],
     dst: Slot,
@@ -170,7 +162,7 @@ pub(super) fn gather<R: Ring, T: Lane<R>>(
 }
 
 /// dst\[rows\[i\], …\] = a\[i, …\].
-pub(super) fn scatter<R: Ring, T: Lane<R>>(
+fn scatter<R: Ring, T: Lane<R>>(
     threads: &Threads,
     buffers: &mut [Vec<T>],
     dst: Slot,

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use tern_bytecode::validate::names::legible;
 use tern_bytecode::{Program, container};
 
-use super::PartyError;
+use super::party::PartyError;
 use crate::machine::Options;
-use crate::net::{Links, Side};
+use crate::net::Links;
 
 /// Bytes of a neighbour's terms at most: names and values of arguments come from a command line.
 const LIMIT: usize = 1 << 20;
@@ -77,11 +77,11 @@ fn fingerprint(program: &Program) -> String {
 /// Makes sure that all parties run the same.
 pub(super) fn compare(terms: &Terms, links: &mut Links) -> Result<(), PartyError> {
     let received = links.swap(&terms.to_bytes(), LIMIT)?;
-    for side in Side::BOTH {
-        let theirs = Terms::from_bytes(&received[side]).unwrap_or(Terms { terms: Vec::new() });
+    for (party, bytes) in received.iter() {
+        let theirs = Terms::from_bytes(bytes).unwrap_or(Terms { terms: Vec::new() });
         if let Some((what, ours, theirs)) = terms.difference(&theirs) {
             return Err(PartyError::Differs {
-                who: links.who(side).clone(),
+                who: links.who(party).clone(),
                 what: legible(what),
                 theirs: legible(theirs),
                 ours: legible(ours),

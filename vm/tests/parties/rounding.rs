@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 use tern_bytecode::program::{Place, Rounding};
-use tern_bytecode::{Instr, Kind, Reg, Route};
+use tern_bytecode::{Instr, Kind, Protocol, Reg, Route};
 use tern_vm::ring::{Ring, Z64, Z128, Z192};
 
 use super::instructions::within;
 use super::reference::{elements, floor_shift, limbs, reduced, signed};
-use super::support::{Build, ROUTES, seeded, shared};
+use super::support::{Build, seeded, shared};
 
 /// The values divided by 2^m.
-fn truncated<R: Ring>(x: &[R], kind: Kind, m: u32, route: Route, seed: u64) -> Vec<R> {
-    let mut b = Build::new(R::BITS, Rounding::Probabilistic);
+fn truncated<R: Ring>(protocol: Protocol, x: &[R], kind: Kind, m: u32, route: Route, seed: u64) -> Vec<R> {
+    let mut b = Build::new(protocol, R::BITS, Rounding::Probabilistic);
     let shape = [x.len() as u32];
     let given = b.input(&shape, 0, route);
     let a: Reg = match kind {
@@ -29,10 +29,10 @@ fn truncated<R: Ring>(x: &[R], kind: Kind, m: u32, route: Route, seed: u64) -> V
 }
 
 /// ⌊x / 2^m⌋, or one more if x is no multiple of 2^m.
-fn check<R: Ring>(contents: &[[u64; 4]], kind: Kind, m: u32, route: Route, seed: u64) {
+fn check<R: Ring>(protocol: Protocol, contents: &[[u64; 4]], kind: Kind, m: u32, route: Route, seed: u64) {
     let m = 1 + m % (R::BITS - 2);
     let x: Vec<R> = elements(contents, contents.len(), 0).into_iter().map(|x| within(x, m)).collect();
-    for (x, found) in x.iter().zip(truncated(&x, kind, m, route, seed)) {
+    for (x, found) in x.iter().zip(truncated(protocol, &x, kind, m, route, seed)) {
         let low: R = reduced(&floor_shift(&signed(*x), m));
         let exact = x.low_bits(m) == R::ZERO;
         assert!(found == low || !exact && found == low + R::ONE, "{x:?} / 2^{m} = {found:?}");
@@ -48,14 +48,16 @@ proptest! {
         contents in prop::collection::vec(limbs(), 0..70),
         additive in any::<bool>(),
         m in prop_oneof![any::<u32>(), Just(15)],
-        route in (0..ROUTES).prop_map(Route),
+        protocol in prop::sample::select(Protocol::ALL),
+        route in any::<u8>(),
         seed in any::<u64>(),
     ) {
         let kind = if additive { Kind::Additive } else { Kind::Shared };
+        let route = Route(route % protocol.model().routes);
         match ring {
-            0 => check::<Z64>(&contents, kind, m, route, seed),
-            1 => check::<Z128>(&contents, kind, m, route, seed),
-            _ => check::<Z192>(&contents, kind, m, route, seed),
+            0 => check::<Z64>(protocol, &contents, kind, m, route, seed),
+            1 => check::<Z128>(protocol, &contents, kind, m, route, seed),
+            _ => check::<Z192>(protocol, &contents, kind, m, route, seed),
         }
     }
 }
@@ -66,17 +68,21 @@ proptest! {
 fn rounding_up_has_its_probability() {
     const N: u32 = 40_000;
     let sixteenths = [0u64, 1, 5, 8, 12, 15];
-    for (route, kind) in [(0, Kind::Shared), (4, Kind::Shared), (2, Kind::Additive), (3, Kind::Additive)] {
+    let kinds = [(0, Kind::Shared), (4, Kind::Shared), (2, Kind::Additive), (3, Kind::Additive)];
+    for (protocol, (route, kind)) in Protocol::ALL.iter().flat_map(|p| kinds.map(|kind| (*p, kind))) {
         for (i, negative) in [(0, false), (1, true)] {
             let m = [4, 16][i];
             let base = if negative { -Z64::from_u64(77).shl(m) } else { Z64::from_u64(1 << 20).shl(m) };
             for part in sixteenths {
                 let x = base + Z64::from_u64(part).shl(m - 4);
-                let found = truncated(&vec![x; N as usize], kind, m, Route(route), 100 + part);
+                let found = truncated(protocol, &vec![x; N as usize], kind, m, Route(route), 100 + part);
                 let ups = found.iter().filter(|y| **y == base.sar(m) + Z64::ONE).count() as f64;
                 let p = part as f64 / 16.0;
                 let (mean, deviation) = (f64::from(N) * p, (f64::from(N) * p * (1.0 - p)).sqrt());
-                println!("seed {}, {route:?}, {kind:?}: {ups} of {N} go up, {mean} expected", 100 + part);
+                println!(
+                    "{protocol:?}, seed {}, {route:?}, {kind:?}: {ups} of {N} go up, {mean} expected",
+                    100 + part
+                );
                 assert!((ups - mean).abs() <= 4.5 * deviation, "{ups} against {mean} ± {deviation}");
                 // neighbours are rounded independently: the number of equal pairs is that of coin tosses
                 let same = found.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64;

@@ -1,0 +1,169 @@
+//! One party's run, whatever the protocol: it compares what all must have in common, agrees on keys, runs, and tells the others if it fails.
+
+use tern_bytecode::program::Protocol;
+use tern_bytecode::{Program, model};
+
+use super::terms::{self, Terms};
+use super::{common, rep3, rep4};
+use crate::machine::limits::Needed;
+use crate::machine::{Fault, Options, Report, RunError, Seeds};
+use crate::net::{Links, NetError, Party, Who, keys};
+use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+
+pub(super) use crate::machine::Host;
+
+/// What can go wrong between parties besides the links.
+#[derive(Debug, thiserror::Error)]
+pub enum PartyError {
+    /// The links failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Another party runs something else.
+    #[error("{who} has {what} = {theirs}, this party has {ours}")]
+    Differs {
+        /// The other party.
+        who: Who,
+        /// What is different: an argument, the ring, the version.
+        what: String,
+        /// The other's.
+        theirs: String,
+        /// This party's.
+        ours: String,
+    },
+    /// The shares of an input do not belong together.
+    #[error(
+        "the shares of {name} here and those of {who} do not belong together: what both should have is different"
+    )]
+    Shares {
+        /// The other party.
+        who: Who,
+        /// The input.
+        name: String,
+    },
+    /// The program's protocol takes another number of parties.
+    #[error("the program is for {protocol}, which takes {needed} parties, not {found}")]
+    Parties {
+        /// The protocol.
+        protocol: &'static str,
+        /// How many it takes.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// Somebody has not followed the protocol. It is noticed when everything is compared, before an opening.
+    #[error("{cause}, in round {round} or before")]
+    Disagreement {
+        /// Who disagrees about what.
+        cause: rep4::Disagreement,
+        /// The round in which it was noticed.
+        round: u64,
+    },
+}
+
+impl From<PartyError> for Fault {
+    fn from(error: PartyError) -> Fault {
+        Fault::Protocol(Box::new(error))
+    }
+}
+
+/// What a back-end runs with.
+pub(super) struct Setting<'a> {
+    /// The keys of the protocol's groups, in their order, and the seed that everybody knows.
+    pub(super) keys: &'a keys::Keys,
+    pub(super) groups: &'a [Vec<Party>],
+    pub(super) options: &'a Options,
+}
+
+impl Setting<'_> {
+    /// Sees whether files of shares belong together; `held` are the groups whose summands this party has, in the order of its files.
+    pub(super) fn compare_shares<R: Ring>(
+        &self,
+        program: &Program,
+        host: &mut dyn Host,
+        links: &mut Links,
+        held: &[usize],
+    ) -> Result<(), RunError> {
+        common::compare::<R>(program, host, links, self.keys, (self.groups, held))
+    }
+
+    /// The options of the machine: the kernels on shares have the threads.
+    pub(super) fn machine(&self) -> Options {
+        Options { threads: 1, profile: true, ..self.options.clone() }
+    }
+}
+
+/// Runs a program as the party at these links, whose rounds have not begun: compares the program with the others', agrees on keys, runs, and
+/// waits until the others have finished too.
+///
+/// Values of [`Place::Shares`](tern_bytecode::program::Place) go to and come from the host as this party's summands, one after the other, of all
+/// elements each: those in common with the next party, then with the previous one, of three parties; of four those that party 0 lacks, then
+/// party 1, and so on without this one.
+///
+/// # Errors
+/// The first fault, with its instruction and source line if it has one. The other parties are told.
+pub fn run_party(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+) -> Result<Report, RunError> {
+    let result = prepared(program, links, host, options);
+    if let Err(error) = &result {
+        links.abort(&error.for_others());
+    }
+    result
+}
+
+/// Which parties have which key in common.
+pub fn groups(protocol: Protocol) -> Vec<Vec<Party>> {
+    match protocol {
+        Protocol::Rep3 => rep3::groups(),
+        Protocol::Rep4 => rep4::groups(),
+    }
+}
+
+fn prepared(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+) -> Result<Report, RunError> {
+    links.keep_alive().map_err(PartyError::Net)?;
+    tern_bytecode::validate(program)?;
+    let (protocol, found) = (program.header.protocol, links.parties());
+    let needed = model::of(protocol).parties;
+    if found != needed {
+        return Err(PartyError::Parties { protocol: protocol.name(), needed, found }.into());
+    }
+    let mut terms = Terms::of(program, options);
+    for (index, input) in common::inputs(program) {
+        terms.add(format!("set of shares of {}", input.name), host.share_set(index));
+    }
+    terms::compare(&terms, links)?;
+    let groups = groups(protocol);
+    let keys = match options.seed {
+        Some(seed) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
+        None => keys::agree(links, &groups).map_err(PartyError::Net)?,
+    };
+    let needed = Needed::of(program).total();
+    let setting = Setting { keys: &keys, groups: &groups, options };
+    if needed > options.memory_limit {
+        return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
+    }
+    match (protocol, program.header.ring) {
+        (Protocol::Rep3, 64) => rep3::run_in::<Z64>(program, links, host, setting),
+        (Protocol::Rep3, 128) => rep3::run_in::<Z128>(program, links, host, setting),
+        (Protocol::Rep3, 192) => rep3::run_in::<Z192>(program, links, host, setting),
+        (Protocol::Rep3, _) => rep3::run_in::<Z256>(program, links, host, setting),
+        (Protocol::Rep4, 64) => rep4::run_in::<Z64>(program, links, host, setting),
+        (Protocol::Rep4, 128) => rep4::run_in::<Z128>(program, links, host, setting),
+        (Protocol::Rep4, 192) => rep4::run_in::<Z192>(program, links, host, setting),
+        (Protocol::Rep4, _) => rep4::run_in::<Z256>(program, links, host, setting),
+    }
+}
+
+/// The keys that belong to a given seed.
+fn fixed_keys(seeds: &Seeds, groups: &[Vec<Party>], me: Party) -> keys::Keys {
+    let known = |(key, group): (&[u8; 16], &Vec<Party>)| group.contains(&me).then_some(*key);
+    keys::Keys { common: seeds.common.iter().zip(groups).map(known).collect(), public: seeds.public }
+}

@@ -1,0 +1,227 @@
+//! What makes a deviation visible: running hashes of everything that travels, and their comparison.
+//!
+//! **Hashes.** For each sender s, receiver m and checker t there is a hash of all that s has sent to m and that t knows too, kept by m and by t: keyed BLAKE3, under
+//! a key derived from the one that s does not know, of which 16 bytes are compared. Both add a message when its round is over, in the order of the
+//! operations, so honest ones have the same at any time. s, who does not know the key, cannot find another message with the same hash. Of an
+//! input both receivers of a summand know it without its owner, and each is the other's checker.
+//!
+//! **Comparison.** Everybody sends everybody digests of what both know: to each other, those of what they check for each other, as they are (each knows
+//! the messages and the key); and those in which the other has no part, hidden by a stream that it does not know but sender, receiver and
+//! checker do, new for every comparison: so it sees whether the two agree and nothing else.
+//!
+//! **Why all honest parties notice in the same round.** Let s send m something else than t computes. Then m and t are honest, since one party is not at
+//! most, and both tell all others their digests; these differ. So no honest party takes part in the opening that the comparison
+//! precedes. A party that lies about digests only makes others stop: every opening is of the right value.
+
+use tern_bytecode::model::rep4::{COMPARISON, DIGEST};
+
+use super::draw::Draw;
+use super::op::Op;
+use crate::net::Party;
+use crate::ring::Ring;
+use crate::rounds::engine::Message;
+
+/// A digest.
+pub(super) type Digest = [u8; DIGEST];
+
+const KEY: &str = "tern v1 rep4 key of digests";
+/// What a hash begins with.
+const RUNNING: u8 = 1;
+const OPENING: u8 = 2;
+
+/// The hashes of one party.
+pub(super) struct Checks {
+    me: Party,
+    /// By the party that does not know it.
+    keys: [[u8; 32]; 4],
+    /// By sender, receiver and checker, of which this party is one of the latter.
+    running: Vec<Option<blake3::Hasher>>,
+}
+
+/// A message as others than its sender know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) from: Party,
+    pub(super) to: Party,
+    pub(super) checker: Party,
+}
+
+/// Two parties know different things of what a third has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} and {} disagree about what {from} sent to {to}", .suspects[0], .suspects[1])]
+pub struct Disagreement {
+    from: Party,
+    to: Party,
+    /// Of these two at least one has not followed the protocol; if neither is the sender, it may as well be that one.
+    suspects: [Party; 2],
+}
+
+impl Disagreement {
+    /// As it looks to `me`, who has done nothing wrong.
+    fn seen_by(me: Party, Route { from, to, checker }: Route) -> Self {
+        let suspects = match me {
+            me if me == to => [from, checker],
+            me if me == checker => [from, to],
+            _ => [to, checker],
+        };
+        Self { from, to, suspects }
+    }
+}
+
+impl Checks {
+    /// `keys` are those that a party lacks, by that party.
+    pub(super) fn new(me: Party, keys: &[[u8; 16]; 4]) -> Self {
+        let keys = keys.map(|key| blake3::derive_key(KEY, &key));
+        let mut running = vec![None; 64];
+        for from in Party::all(4).filter(|from| *from != me) {
+            for (to, checker) in pairs(from).filter(|(to, checker)| [*to, *checker].contains(&me)) {
+                running[slot(from, to, checker)] = Some(begun(&keys, RUNNING, Route { from, to, checker }));
+            }
+        }
+        Self { me, keys, running }
+    }
+
+    /// Adds a message that this party has received or checked.
+    pub(super) fn add(&mut self, from: Party, to: Party, checker: Party, message: &[u8]) {
+        if let Some(hasher) = &mut self.running[slot(from, to, checker)] {
+            hasher.update(message);
+        }
+    }
+
+    /// The digest of all that was added so far.
+    fn digest(&self, Route { from, to, checker }: Route) -> Digest {
+        let hasher = self.running[slot(from, to, checker)].as_ref();
+        shortened(hasher.expect("a receiver or a checker of the messages asks").finalize())
+    }
+
+    /// The digest of a single message, for one that comes with it.
+    pub(super) fn of_opening(&self, route: Route, message: &[u8]) -> Digest {
+        let mut hasher = begun(&self.keys, OPENING, route);
+        hasher.update(message);
+        shortened(hasher.finalize())
+    }
+
+    /// Whether the digest that came with an opened summand is its own.
+    pub(super) fn verify(&self, route: Route, message: &[u8], digest: &[u8]) -> Result<(), Disagreement> {
+        match self.of_opening(route, message) == digest {
+            true => Ok(()),
+            false => Err(Disagreement::seen_by(self.me, route)),
+        }
+    }
+}
+
+fn begun(keys: &[[u8; 32]; 4], kind: u8, Route { from, to, checker }: Route) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_keyed(&keys[from.index()]);
+    hasher.update(&[kind, from.into(), to.into(), checker.into()]);
+    hasher
+}
+
+fn shortened(hash: blake3::Hash) -> Digest {
+    std::array::from_fn(|i| hash.as_bytes()[i])
+}
+
+fn slot(from: Party, to: Party, checker: Party) -> usize {
+    from.index() * 16 + to.index() * 4 + checker.index()
+}
+
+/// Receiver and checker in all orders, of what `from` sends.
+fn pairs(from: Party) -> impl Iterator<Item = (Party, Party)> {
+    let others = move || Party::all(4).filter(move |party| *party != from);
+    others().flat_map(move |to| others().filter(move |c| *c != to).map(move |checker| (to, checker)))
+}
+
+/// What `one` and `other` compare directly: each receives or checks it.
+fn direct(one: Party, other: Party) -> impl Iterator<Item = Route> {
+    let senders = Party::all(4).filter(move |from| *from != one && *from != other);
+    senders.flat_map(move |from| {
+        let mut both = [one, other];
+        both.sort_unstable();
+        let [low, high] = both;
+        [Route { from, to: low, checker: high }, Route { from, to: high, checker: low }]
+    })
+}
+
+/// What `judge` compares of others, of which `teller` is one: neither is the sender.
+fn indirect(teller: Party, judge: Party) -> impl Iterator<Item = Route> {
+    let thirds = Party::all(4).filter(move |third| *third != teller && *third != judge);
+    thirds.flat_map(move |third| direct(teller, third).filter(move |route| route.from != judge))
+}
+
+/// Hides a digest from the party that is no part of it, who does not know the stream.
+fn hide<R: Ring>(op: Op<'_, R>, judge: Party, route: Route, digest: &mut Digest) {
+    let mut mask = [0; DIGEST];
+    let position = slot(route.from, route.to, route.checker) * DIGEST;
+    op.stream_without(op.role_of(judge), Draw::Compare).fill_bytes(position as u64, &mut mask);
+    digest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+}
+
+/// The digests for one of the others.
+fn digests_for<R: Ring>(op: Op<'_, R>, other: Party) -> Vec<u8> {
+    let (me, checks) = (op.world.me, op.world.checks.borrow());
+    let mut bytes = Vec::with_capacity(COMPARISON);
+    for route in direct(me, other) {
+        bytes.extend(checks.digest(route));
+    }
+    for route in indirect(me, other) {
+        let mut digest = checks.digest(route);
+        hide(op, other, route, &mut digest);
+        bytes.extend(digest);
+    }
+    bytes
+}
+
+/// Compares everything that has travelled before this round. One round.
+pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> {
+    let me = op.world.me;
+    let others: Vec<Party> = Party::all(4).filter(|party| *party != me).collect();
+    let sent: Vec<Vec<u8>> = others.iter().map(|other| digests_for(op, *other)).collect();
+    let send = others.iter().zip(&sent).map(|(to, bytes)| (*to, Message::Bytes(bytes.clone()))).collect();
+    let receive = others.iter().map(|from| (*from, Message::bytes(COMPARISON))).collect();
+    let (_, received) = op.round_of(send, receive).await;
+    let received: Vec<Vec<u8>> = received.into_iter().map(Message::into_bytes).collect();
+    for ((other, ours), theirs) in others.iter().zip(&sent).zip(&received) {
+        // those that both can compute come first, and are the same in both directions
+        let pairs = ours.chunks(DIGEST).zip(theirs.chunks(DIGEST));
+        if let Some((route, _)) = direct(me, *other).zip(pairs).find(|(_, (ours, theirs))| ours != theirs) {
+            return Err(Disagreement::seen_by(me, route));
+        }
+    }
+    let mut told: Vec<(Route, &[u8])> = Vec::new();
+    for (other, theirs) in others.iter().zip(&received) {
+        let digests = theirs.chunks(DIGEST).skip(direct(me, *other).count());
+        for (route, digest) in indirect(*other, me).zip(digests) {
+            match told.iter().find(|(known, _)| *known == route) {
+                Some((_, first)) if *first != digest => return Err(Disagreement::seen_by(me, route)),
+                Some(_) => {}
+                None => told.push((route, digest)),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_fill_a_comparison_and_everything_is_told_to_everybody() {
+        for me in Party::all(4) {
+            for other in Party::all(4).filter(|other| *other != me) {
+                assert_eq!((direct(me, other).count() + indirect(me, other).count()) * DIGEST, COMPARISON);
+                let (ours, theirs): (Vec<_>, Vec<_>) =
+                    (direct(me, other).collect(), direct(other, me).collect());
+                assert_eq!(ours, theirs);
+            }
+            // of whatever this party is no part of, it hears from both
+            let others: Vec<_> = Party::all(4).filter(|other| *other != me).collect();
+            let told: Vec<_> = others.iter().flat_map(|other| indirect(*other, me)).collect();
+            for from in others {
+                for (to, checker) in pairs(from).filter(|(to, checker)| *to != me && *checker != me) {
+                    let route = Route { from, to, checker };
+                    assert_eq!(told.iter().filter(|other| **other == route).count(), 2);
+                }
+            }
+        }
+    }
+}

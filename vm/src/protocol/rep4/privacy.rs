@@ -1,0 +1,240 @@
+//! What a party receives tells it nothing: per operation and receiver, with the receiver's keys and shares fixed and the key that it lacks drawn anew each
+//! time, the received messages are uniform, by themselves and in pairs, and distributed alike whether the secret is the smallest or the
+//! largest. Messages of openings are no part of this: they are meant to tell something; those of the comparison before them are.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tern_bytecode::Route;
+use tern_bytecode::circuit::Adder;
+use tern_bytecode::program::Rounding;
+
+use super::op::{Op, Shares};
+use super::reshare::{addend, reshare};
+use super::truncate::{Operand, truncate};
+use super::{World, adder, check, compose, draw, select, word};
+use crate::machine::Address;
+use crate::net::Party;
+use crate::par::Threads;
+use crate::prg::Key;
+use crate::protocol::uniform;
+use crate::ring::{Ring, Z64};
+use crate::rounds::engine::Message;
+
+/// Elements of every operand; planes of bits are then whole bytes.
+const N: usize = 8;
+
+type R = Z64;
+type Running<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
+type Start = for<'w> fn(Op<'w, R>, Operands) -> Running<'w>;
+
+/// One party's shares of the operands, by role; and the terms of one as an additive value, by partner.
+#[derive(Clone)]
+struct Operands {
+    x: Shares<R>,
+    y: Shares<R>,
+    bits: Shares<u64>,
+}
+
+/// Everything that interacts and is not an opening.
+const OPERATIONS: &[(&str, Start)] = &[
+    ("reshare", |op, with| Box::pin(async move { drop(reshare(op, with.x, N).await) })),
+    ("and", |op, with| {
+        Box::pin(async move {
+            drop(adder::and(op, &with.bits, &with.bits, 1, N, draw::Draw::Reshare).await);
+        })
+    }),
+    ("truncate", |op, with| {
+        let x = Operand::Shared(with.x);
+        Box::pin(async move { drop(truncate(op, x, N, 16, Rounding::Probabilistic).await) })
+    }),
+    ("truncate a product", |op, with| {
+        let x = Operand::Additive(with.x);
+        Box::pin(async move { drop(truncate(op, x, N, 16, Rounding::Probabilistic).await) })
+    }),
+    ("truncate to the nearest", |op, with| {
+        let x = Operand::Shared(with.x);
+        Box::pin(async move { drop(truncate(op, x, N, 8, Rounding::Nearest).await) })
+    }),
+    ("sign", |op, with| {
+        Box::pin(async move { drop(adder::sums(op, &Adder::new(10, 11), &addend(op, with.x)).await) })
+    }),
+    ("bits", |op, with| {
+        Box::pin(async move { drop(adder::sums(op, &Adder::new(3, 8), &addend(op, with.x)).await) })
+    }),
+    ("word", |op, with| {
+        let places = vec![with.bits.clone(), with.bits];
+        Box::pin(async move { drop(word::word(op, places, N).await) })
+    }),
+    ("compose", |op, with| {
+        let places = vec![with.bits.clone(), with.bits];
+        Box::pin(async move { drop(compose::compose(op, places, N).await) })
+    }),
+    ("bit to element", |op, with| {
+        Box::pin(async move { drop(word::bit_to_element(op, with.bits, N).await) })
+    }),
+    ("select", |op, with| {
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, None, false).await) })
+    }),
+    ("select, additive", |op, with| {
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, None, true).await) })
+    }),
+    ("select again", |op, with| {
+        let kept = Some(with.y);
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, kept, false).await) })
+    }),
+];
+
+/// Operations that tell something.
+const LEAKS: &[(&str, Start)] = &[
+    ("a message without a mask", |op, with| {
+        Box::pin(async move {
+            // to role 0 the summand that it lacks
+            match op.role {
+                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(N)))]).await),
+                1 => {
+                    let message = Message::Elements(with.x[0].clone());
+                    drop(op.round_of(vec![(op.party(0), message)], vec![]).await);
+                }
+                _ => drop(op.round_of(vec![], vec![]).await),
+            }
+        })
+    }),
+    ("a mask that the receiver knows", |op, with| {
+        Box::pin(async move {
+            match op.role {
+                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(N)))]).await),
+                1 => {
+                    let mut share = with.x[0].clone();
+                    op.each(&mut share, [op.masks(2, draw::Draw::Input)], [], |x, [mask], []| x - mask);
+                    drop(op.round_of(vec![(op.party(0), Message::Elements(share))], vec![]).await);
+                }
+                _ => drop(op.round_of(vec![], vec![]).await),
+            }
+        })
+    }),
+];
+
+/// Pseudo-random words.
+fn word_at(seed: u64, index: u64) -> u64 {
+    let hash = blake3::hash(&[seed.to_le_bytes(), index.to_le_bytes()].concat());
+    u64::from_le_bytes(std::array::from_fn(|i| hash.as_bytes()[i]))
+}
+
+/// By party, the summands that are missing at it: those that `receiver` has are fixed, and what it lacks makes `secret` (of bits, the
+/// lowest of it).
+fn summands(receiver: usize, seed: u64, secret: R) -> [Vec<R>; 4] {
+    let mut all =
+        [0, 1, 2, 3].map(|i| (0..N as u64).map(|j| R::from_u64(word_at(seed + i, j))).collect::<Vec<_>>());
+    let missing =
+        (0..N).map(|at| (0..4).filter(|i| *i != receiver).fold(secret, |left, i| left - all[i][at]));
+    all[receiver] = missing.collect();
+    all
+}
+
+/// All that `receiver` receives in one run, of which `trial` fixes the key that it does not know.
+fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> Vec<u8> {
+    let mut keys = [[1; 16], [2; 16], [3; 16], [4; 16]];
+    let unknown = blake3::hash(&trial.to_le_bytes());
+    keys[receiver.index()] = std::array::from_fn(|i| unknown.as_bytes()[i]);
+    let worlds: Vec<_> = Party::all(4)
+        .map(|me| {
+            let held: Vec<_> = (0..4).map(|i| (i != me.index()).then_some(keys[i])).collect();
+            World::<R>::new(me, &held, Key::new(&[5; 16]), Threads::single())
+        })
+        .collect();
+    let (x, y) = (summands(receiver.index(), 10, secret), summands(receiver.index(), 20, secret));
+    let pattern = if secret.bit(0) { 0xff } else { 0 };
+    let mut bits = [0, 1, 2, 3].map(|i| vec![word_at(70, i) & 0xff]);
+    let others = (0..4).filter(|i| *i != receiver.index());
+    bits[receiver.index()] = vec![others.fold(pattern, |left, i| left ^ bits[i][0])];
+    let mut parties: Vec<_> = worlds
+        .iter()
+        .map(|world| {
+            let address = Address { instruction: 5, iteration: 6 };
+            let op = Op::new(world, address, route).expect("a small address");
+            let by_role = |role: usize| if role == op.role { usize::MAX } else { op.party(role).index() };
+            let ring = |of: &[Vec<R>; 4]| {
+                [0, 1, 2, 3].map(|role| of.get(by_role(role)).cloned().unwrap_or_default())
+            };
+            let planes = [0, 1, 2, 3].map(|role| bits.get(by_role(role)).cloned().unwrap_or_default());
+            Some(start(op, Operands { x: ring(&x), y: ring(&y), bits: planes }))
+        })
+        .collect();
+    let mut seen = Vec::new();
+    while parties.iter().any(Option::is_some) {
+        for party in &mut parties {
+            let running = party.as_mut().expect("all parties take equally many rounds");
+            if let Poll::Ready(()) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                *party = None;
+            }
+        }
+        for world in &worlds {
+            for to in Party::all(4).filter(|to| *to != world.me) {
+                let bytes = world.take_outgoing(to);
+                worlds[to.index()].deliver(world.me, &bytes);
+                if to == receiver {
+                    seen.extend(bytes);
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// Samples of all receivers' views; those that receive nothing have none.
+fn receivers(start: Start, route: Route) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
+    let sample = |receiver: Party| {
+        [R::MIN, R::MAX].map(|secret| {
+            (0..uniform::TRIALS).map(|trial| view(start, route, receiver, secret, trial)).collect()
+        })
+    };
+    Party::all(4)
+        .map(|receiver| (receiver, sample(receiver)))
+        .filter(|(_, s): &(_, [Vec<Vec<u8>>; 2])| !s[0][0].is_empty())
+        .collect()
+}
+
+#[test]
+fn views_are_uniform() {
+    for (name, start) in OPERATIONS {
+        for route in [Route(1), Route(17)] {
+            let receivers = receivers(*start, route);
+            assert!(!receivers.is_empty(), "{name} sends nothing");
+            for (receiver, samples) in receivers {
+                uniform::check(&samples, N)
+                    .unwrap_or_else(|fault| panic!("{name}, {route:?}, {receiver}: {fault}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn leaks_are_noticed() {
+    for (name, start) in LEAKS {
+        let receivers = receivers(*start, Route(0));
+        assert_eq!(receivers.len(), 1, "only one receives");
+        let fault = uniform::check(&receivers[0].1, N).expect_err(name);
+        println!("{name}: {fault}");
+    }
+}
+
+/// The digests of what a party has no part in are uniform to it, whatever was sent: here the same by all.
+#[test]
+fn comparisons_tell_nothing_of_others_messages() {
+    let digests: Start = |op, _| {
+        Box::pin(async move {
+            let agreed = check::compare(op).await;
+            assert_eq!(agreed, Ok(()));
+        })
+    };
+    for (receiver, samples) in receivers(digests, Route(0)) {
+        // of each of the three senders, the second half: the first is of what the receiver knows itself
+        let hidden = |views: &Vec<Vec<u8>>| -> Vec<Vec<u8>> {
+            views.iter().map(|view| view[64..128].to_vec()).collect()
+        };
+        let samples = samples.each_ref().map(hidden);
+        uniform::check(&samples, N).unwrap_or_else(|fault| panic!("{receiver}: {fault}"));
+    }
+}

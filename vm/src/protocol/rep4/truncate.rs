@@ -1,0 +1,122 @@
+//! Truncation: division by 2^m, probabilistic or to the nearest.
+//!
+//! In the two-addend view of [`super::reshare`], x = a + b mod 2^k. First 2^{k-2} is added to a, so that 0 ≤ x < 2^{k-1} for signed x within ±2^{k-2}; then
+//! the addition wraps around exactly if msb(a) or msb(b) is set. With u = (a ≫ m) - 2^{k-m} msb(a), v = (b ≫ m) - 2^{k-m} msb(b):
+//!
+//! > (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) = u + v + 2^{k-m} msb(a) msb(b),
+//!
+//! which is ⌊x/2^m⌋ less the carry out of the low m bits.
+//!
+//! 1. H share u (k bits) and msb(a) modulo 2^m, L share v and msb(b).
+//! 2. Of msb(a) = s_l + s_l' and msb(b) = t_h + t_h', each of the four products s_i t_j is known to a pair, which shares it modulo 2^m: it is scaled by 2^{k-m}.
+//!
+//! **Probabilistic.** With a - 1 in place of a, and 1 added at the end, this is ⌊(x + r)/2^m⌋ for r = 2^m - 1 - (b mod 2^m), which is uniform if b mod 2^m is. Of a
+//! replicated value b may be a constant, so a pad from the public seed moves between the addends first. **Nearest.** 2^{m-1} is added to a, and
+//! the carry out of the low m bits, from the adder, made arithmetic ([`super::word`]), to the result; side by side with the above.
+//!
+//! Range: |x| < 2^{k-2} (nearest: less 2^{m-1}). (Dalskov et al., PoPETs 2020 and USENIX Security 2021.)
+
+use tern_bytecode::circuit::Adder;
+use tern_bytecode::model::rep4::Cast;
+use tern_bytecode::program::Rounding;
+
+use super::draw::Draw;
+use super::op::{Joint, Op, Shares, factors, share};
+use super::reshare::{addend, collect};
+use super::{adder, word};
+use crate::ring::Ring;
+use crate::rounds::engine::join;
+
+/// A value to truncate.
+pub(super) enum Operand<R> {
+    /// Replicated.
+    Shared(Shares<R>),
+    /// This party's terms, by partner.
+    Additive(Shares<R>),
+}
+
+/// The value divided by 2^m.
+pub(super) async fn truncate<R: Ring>(
+    op: Op<'_, R>,
+    x: Operand<R>,
+    n: usize,
+    m: u32,
+    rounding: Rounding,
+) -> Shares<R> {
+    let (offset, back) = (R::power_of_two(R::BITS - 2), R::power_of_two(R::BITS - 2 - m));
+    let (before, after) = match rounding {
+        Rounding::Probabilistic => (offset - R::ONE, R::ONE - back),
+        Rounding::Nearest => (offset + R::power_of_two(m - 1), -back),
+    };
+    let own = match x {
+        Operand::Shared(x) => padded(op, addend(op, x), before),
+        Operand::Additive(z) => collect(op, z, n, before).await,
+    };
+    let result = match rounding {
+        Rounding::Probabilistic => high_parts(op, &own, m, after).await,
+        Rounding::Nearest => {
+            let (mut high, carry) = join(high_parts(op, &own, m, after), carried(op, &own, m)).await;
+            for role in op.others() {
+                op.each(&mut high[role], [], [&carry[role]], |x, [], [c]| x + c);
+            }
+            carry.into_iter().for_each(|summand| op.recycle(summand));
+            high
+        }
+    };
+    op.recycle(own);
+    result
+}
+
+/// Moves a pad that everybody knows from one addend to the other; `plus` is added to a.
+fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
+    let pad = [op.public_stream(Draw::Pad).values(R::BITS)];
+    match op.is_high() {
+        true => op.each(&mut own, pad, [], move |a, [pad], []| a + pad + plus),
+        false => op.each(&mut own, pad, [], |b, [pad], []| b - pad),
+    }
+    own
+}
+
+/// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) + `plus`. Two rounds.
+async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32, plus: R) -> Shares<R> {
+    let n = own.len();
+    let mut joints = Vec::with_capacity(4);
+    for (i, ways) in [Cast::OF_A, Cast::OF_B].into_iter().enumerate() {
+        joints.push(Joint::new(op, ways[0], Draw::High(i), R::BITS, n, |mask| {
+            op.make(n, [mask], [own], move |[r], [x]| x.sar(m) - r)
+        }));
+    }
+    for (i, ways) in [Cast::OF_A, Cast::OF_B].into_iter().enumerate() {
+        joints.push(Joint::new(op, ways[1], Draw::Top(i), m, n, |mask| {
+            op.make(n, [mask], [own], |[r], [x]| x.shr(R::BITS - 1) - r)
+        }));
+    }
+    let mut joints = share(op, joints).await;
+    let tops = joints.split_off(2);
+    let known = word::known(op, &tops[0], &tops[1]);
+    let mut products = Vec::with_capacity(4);
+    for (i, way) in Cast::BILINEAR.into_iter().enumerate() {
+        let [s, t] = factors(way).map(|role| &known[role]);
+        products.push(Joint::new(op, way, Draw::Wrap(i), m, n, |mask| {
+            op.make(n, [mask], [s, t], |[r], [s, t]| s * t - r)
+        }));
+    }
+    let products = share(op, products).await;
+    let mut shares = op.zero_shares(n);
+    if op.role != 0 {
+        shares[0].fill(plus);
+    }
+    joints.iter().for_each(|joint| joint.add_to(op, &mut shares, 0));
+    products.iter().for_each(|joint| joint.add_to(op, &mut shares, R::BITS - m));
+    for joint in joints.into_iter().chain(tops).chain(products) {
+        joint.done(op);
+    }
+    known.into_iter().for_each(|summand| op.recycle(summand));
+    shares
+}
+
+/// The carry out of the low m bits of a + b, as an element.
+async fn carried<R: Ring>(op: Op<'_, R>, own: &[R], m: u32) -> Shares<R> {
+    let carry = adder::carry(op, &Adder::new(m, m), own).await;
+    word::bit_to_element(op, carry, own.len()).await
+}
