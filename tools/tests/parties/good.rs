@@ -18,15 +18,21 @@ fn metrics(events: &[Value]) -> Vec<&Value> {
     events.iter().filter(|event| event["event"] == "metric").collect()
 }
 
-/// Under nearest rounding and one seed, three processes compute what the emulator does, bit for bit, and send what was announced.
+/// Under nearest rounding and one seed, a process for each party computes what the emulator does, bit for bit, and sends what was announced.
 #[test]
-fn three_processes_do_what_the_emulator_does_at_the_announced_cost() {
+fn processes_do_what_the_emulator_does_at_the_announced_cost() {
+    for protocol in ["rep3", "rep4"] {
+        local_run(protocol);
+    }
+}
+
+fn local_run(protocol: &str) {
     let dir = TempDir::new().unwrap();
     let digits = root().join("programs/digits.mpc");
     let run = |command: &str, options: &[&str]| {
         let mut process = tern();
         process.arg(command).arg(&digits).args(["--arg", "EPOCHS=1", "--arg", "BATCH=250"]);
-        process.args(["--rounding", "nearest"]).args(options).arg("--json");
+        process.args(["--rounding", "nearest", "--protocol", protocol]).args(options).arg("--json");
         if command != "cost" {
             process.args(["--seed", "7", "--out"]).arg(dir.path().join(command));
         }

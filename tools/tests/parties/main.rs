@@ -1,8 +1,9 @@
-//! Three real processes: what a run gives, and what becomes of it when something is wrong at one party.
+//! Real processes, one for each party: what a run gives, and what becomes of it when something is wrong at one party.
 
 mod bad;
 mod cancel;
 mod ends;
+mod four;
 mod good;
 mod programs;
 mod shares;

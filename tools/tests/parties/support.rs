@@ -130,7 +130,7 @@ impl World {
 
 /// Makes a key and returns the entry of the hosts file.
 pub fn keygen(dir: &Path, party: usize, port: u16) -> String {
-    let name = ["alice", "bob", "carol"][party];
+    let name = ["alice", "bob", "carol", "dave"][party];
     let address = format!("127.0.0.1:{port}");
     let output = tern().args(["keygen", name, "--address", &address, "--dir"]).arg(dir).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
