@@ -135,11 +135,6 @@ impl Files {
     }
 }
 
-/// Summands of a shared value that a party keeps.
-fn summands(program: &Program) -> usize {
-    program.header.protocol.model().held.shared as usize
-}
-
 /// Whether a party has a part in an input.
 fn provides(party: Party, input: &Input) -> bool {
     match input.from {

@@ -62,7 +62,9 @@ impl World {
 fn four_real_parties_meet_and_get_their_own_outputs_only() {
     let world = World::new();
     let parties = [3, 1, 0, 2].map(|party| world.start(party));
-    parties.map(|party| party.end().expect_success());
+    for party in parties {
+        party.end().expect_success();
+    }
     assert_eq!([0, 1, 2, 3].map(|party| world.results(party)), [0, 0, 1, 0]);
 }
 

@@ -244,7 +244,10 @@ impl Build {
         let inputs = inputs.iter().map(|values| values.to_vec()).collect();
         let mut host = Memo { inputs, ..Memo::default() };
         let byte = options.seed.expect("tests have seeds") as u8;
-        let seeds = Seeds { public: [byte; 32], pairs: [1, 2, 3].map(|pair| [byte ^ pair << 6; 16]) };
+        let seeds = Seeds {
+            public: [byte; 32],
+            common: vec![[byte ^ 1 << 6; 16], [byte ^ 2 << 6; 16], [byte ^ 3 << 6; 16]],
+        };
         emulate_with(&self.program, &mut host, options, &seeds).expect("it runs");
         host
     }
