@@ -94,6 +94,7 @@ fn load_bytecode(source: &SourceArgs) -> anyhow::Result<Loaded> {
         source.fixed.as_ref().map(|_| "--fixed"),
         source.ring.as_ref().map(|_| "--ring"),
         source.rounding.map(|_| "--rounding"),
+        source.protocol.map(|_| "--protocol"),
     ];
     if let Some(option) = given.into_iter().flatten().next() {
         let stem = path.with_extension("mpc");

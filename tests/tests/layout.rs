@@ -1,0 +1,77 @@
+//! The layout that ARCHITECTURE.md describes: how many files a change takes, and where unsafe code may stand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All source files below a directory, with their contents.
+fn sources(directory: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(directory)];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory of the repository").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|suffix| suffix == "rs") {
+                let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("a source file")));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{directory} has no sources");
+    found
+}
+
+/// The files of the product that contain one of these texts.
+fn naming(texts: &[&str]) -> Vec<String> {
+    let all = ["vm/src", "vm/bytecode/src", "vm/kernels/src", "compiler/src", "tools/src"];
+    let files = all.into_iter().flat_map(sources);
+    let named = files.filter(|(_, text)| texts.iter().any(|wanted| text.contains(wanted)));
+    named.map(|(name, _)| name).collect()
+}
+
+/// The number in the row of ARCHITECTURE.md's table that begins so.
+fn documented(row: &str) -> usize {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let line = text.lines().find(|line| line.starts_with(&format!("| {row} |")));
+    let cell = line.and_then(|line| line.split('|').nth(2)).unwrap_or_else(|| panic!("no row {row:?}"));
+    cell.trim().parse().expect("a number of files")
+}
+
+#[test]
+fn a_local_instruction_takes_as_many_files_as_documented() {
+    let files = naming(&["Instr::MulPlain", "fn mul_plain(", "MulPlain = mul_plain"]);
+    assert_eq!(files.len(), documented("a local instruction"), "{files:#?}");
+}
+
+#[test]
+fn an_interactive_instruction_takes_as_many_files_as_documented() {
+    let files = naming(&["Instr::Compose", "fn compose(", "Compose = compose"]);
+    // the protocols' own modules of this family are theirs
+    let files: Vec<_> = files.into_iter().filter(|file| !file.ends_with("/compose.rs")).collect();
+    assert_eq!(files.len(), documented("an interactive instruction"), "{files:#?}");
+}
+
+#[test]
+fn a_protocol_takes_as_many_files_as_documented() {
+    let files = naming(&["Protocol::Rep4", "rep4::", "mod rep4", "    Rep4,"]);
+    let own = |file: &&String| !file.contains("/rep4/");
+    let files: Vec<_> = files.iter().filter(own).collect();
+    assert_eq!(files.len(), documented("a protocol"), "{files:#?}");
+}
+
+#[test]
+fn only_kernels_have_unsafe_code() {
+    for directory in ["vm/src", "vm/bytecode", "compiler", "tools", "tests/src"] {
+        for (name, text) in sources(directory) {
+            assert!(!text.contains(&["unsafe", " {"].concat()), "{name} has an unsafe block");
+        }
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    assert!(manifest.contains("unsafe_code = \"forbid\""), "the workspace does not forbid unsafe code");
+}
