@@ -52,7 +52,8 @@ pub(super) struct Route {
 pub struct Disagreement {
     from: Party,
     to: Party,
-    /// Of these two at least one has not followed the protocol; if neither is the sender, it may as well be that one.
+    /// Who disagree, as far as the one who says so knows. If this is the first message that was wrong, one of these has not followed the protocol, or the
+    /// sender; it may also follow from an earlier one.
     suspects: [Party; 2],
 }
 
@@ -179,25 +180,33 @@ pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> 
     let receive = others.iter().map(|from| (*from, Message::bytes(COMPARISON))).collect();
     let (_, received) = op.round_of(send, receive).await;
     let received: Vec<Vec<u8>> = received.into_iter().map(Message::into_bytes).collect();
+    let mut disputed = Vec::new();
     for ((other, ours), theirs) in others.iter().zip(&sent).zip(&received) {
         // those that both can compute come first, and are the same in both directions
         let pairs = ours.chunks(DIGEST).zip(theirs.chunks(DIGEST));
-        if let Some((route, _)) = direct(me, *other).zip(pairs).find(|(_, (ours, theirs))| ours != theirs) {
-            return Err(Disagreement::seen_by(me, route));
-        }
+        let differ = direct(me, *other).zip(pairs).filter(|(_, (ours, theirs))| ours != theirs);
+        disputed.extend(differ.map(|(route, _)| route));
     }
     let mut told: Vec<(Route, &[u8])> = Vec::new();
     for (other, theirs) in others.iter().zip(&received) {
         let digests = theirs.chunks(DIGEST).skip(direct(me, *other).count());
         for (route, digest) in indirect(*other, me).zip(digests) {
             match told.iter().find(|(known, _)| *known == route) {
-                Some((_, first)) if *first != digest => return Err(Disagreement::seen_by(me, route)),
+                Some((_, first)) if *first != digest => disputed.push(route),
                 Some(_) => {}
                 None => told.push((route, digest)),
             }
         }
     }
-    Ok(())
+    named(me, &disputed).map_or(Ok(()), |route| Err(Disagreement::seen_by(me, route)))
+}
+
+/// Which of the disputed messages is named. A wrong message makes honest parties differ in what they compute from it, so later ones can be disputed
+/// that nobody has changed; if one of the others has a part in all of them, what it has sent comes first.
+fn named(me: Party, disputed: &[Route]) -> Option<Route> {
+    let in_all = |party: &Party| disputed.iter().all(|r| [r.from, r.to, r.checker].contains(party));
+    let suspect = Party::all(4).filter(|party| *party != me).find(in_all);
+    disputed.iter().find(|route| Some(route.from) == suspect).or(disputed.first()).copied()
 }
 
 #[cfg(test)]
