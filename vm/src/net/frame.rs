@@ -230,10 +230,8 @@ mod tests {
                 .prop_map(|(party, hears)| Frame::Witness { of: Party::from_index(party).unwrap(), hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
             Just(Frame::Taken),
-            (0..3usize, any::<u64>()).prop_map(|(party, instance)| Frame::Met {
-                of: Party::from_index(party).unwrap(),
-                instance
-            }),
+            (0..3usize, any::<u64>())
+                .prop_map(|(party, instance)| Frame::Met { of: Party::from_index(party).unwrap(), instance }),
         ]
     }
 

@@ -325,8 +325,11 @@ impl Meeting<'_> {
         });
         let mut trouble: Vec<String> = trouble.collect();
         if self.complete.is_some_and(|since| since.elapsed() > LINGER) {
-            let apart: Vec<String> =
-                setup.others().filter(|party| !self.agrees(*party)).map(|party| setup.who(party).to_string()).collect();
+            let apart: Vec<String> = setup
+                .others()
+                .filter(|party| !self.agrees(*party))
+                .map(|party| setup.who(party).to_string())
+                .collect();
             trouble.push(format!("{} have not met each other yet", apart.join(" and ")));
         }
         Waiting {
@@ -374,12 +377,13 @@ impl Meeting<'_> {
             return;
         }
         // One that decides has met another process.
-        let decided = self.besides(party).filter(|third| *third < self.setup.me).find_map(|third| {
-            match &self.peers[third] {
-                Peer::Found(third) => third.met[party.index()],
-                Peer::Missing(_) | Peer::Failed(_) => None,
-            }
-        });
+        let decided =
+            self.besides(party).filter(|third| *third < self.setup.me).find_map(|third| {
+                match &self.peers[third] {
+                    Peer::Found(third) => third.met[party.index()],
+                    Peer::Missing(_) | Peer::Failed(_) => None,
+                }
+            });
         let other = match &self.peers[party] {
             Peer::Found(present) => Some(present.instance),
             Peer::Missing(_) => decided,
@@ -457,8 +461,7 @@ impl Meeting<'_> {
 
     /// Whether a party, which has met the process `instance` of a third, and another one than this party, decides.
     fn must_yield(&self, party: Party, third: Party, instance: u64) -> bool {
-        let differs =
-            matches!(self.peers.get(third), Some(Peer::Found(third)) if third.instance != instance);
+        let differs = matches!(self.peers.get(third), Some(Peer::Found(third)) if third.instance != instance);
         differs && party != third && party < self.setup.me
     }
 
@@ -541,9 +544,10 @@ impl Meeting<'_> {
 
     /// Each of the others, or why it is not there.
     pub(super) fn outcome(mut self) -> Peers<Result<Reached, NetError>> {
-        let apart = self.peers.as_ref().map(|party, _| {
-            self.besides(party).find(|third| !self.agrees_on(party, *third))
-        });
+        let apart = self
+            .peers
+            .as_ref()
+            .map(|party, _| self.besides(party).find(|third| !self.agrees_on(party, *third)));
         let (complete, ping) = (self.is_complete(), self.purpose == Purpose::Ping);
         let missing = Peers::new(self.setup.me, self.setup.hosts.count(), |_| Peer::Missing(None));
         let peers = std::mem::replace(&mut self.peers, missing);

@@ -236,7 +236,7 @@ fn another_order_of_hosts_is_named_as_such() {
         for odd in PARTIES {
             let world = World::new().with_timeouts(Duration::from_secs(2), STALL);
             let mut other = world.hosts.clone();
-            other.parties = order.map(|party| world.hosts.parties[party].clone());
+            other.parties = order.map(|party| world.hosts.parties[party].clone()).into();
             let messages = as_parties(|me| {
                 let mut setup = world.setup(me);
                 if me == odd {
