@@ -55,7 +55,8 @@ pub fn shared(program: &Program, inputs: &Integers, seed: u64) -> Integers {
                 host.outputs
             })
         };
-        let parties = memory::triangle(STALL).map(party);
+        let links = memory::mesh(program.header.protocol.model().parties, STALL);
+        let parties: Vec<_> = links.into_iter().map(party).collect();
         parties.into_iter().flat_map(|party| party.join().expect("a party's thread")).collect()
     })
 }

@@ -151,7 +151,7 @@ fn run(args: &ReproduceArgs, program: &Program, directory: &Path) -> anyhow::Res
     let mut events = Events::new(Audience::Nobody, None);
     let outputs = Outputs::to_directory(directory.to_path_buf());
     let mut host = FileHost::new(program, None, read_inputs(program, &files, None)?, &outputs, &mut events);
-    let seeds = Seeds::alike(args.seed);
+    let seeds = Seeds::alike(args.seed, program.header.protocol);
     emulate_with(program, &mut host, &tern_vm::Options::default(), &seeds).map_err(describe)?;
     let array = read(&Source::from(directory.join("z.npz").as_path()), "z")?;
     Ok(match array.into_values() {

@@ -120,7 +120,7 @@ impl Training {
         let mut host = FileHost::new(program, None, inputs, &outputs, &mut events);
         let options =
             tern_vm::Options { threads: args.threads.unwrap_or_else(cores), ..tern_vm::Options::default() };
-        let seeds = Seeds::alike(self.seed);
+        let seeds = Seeds::alike(self.seed, program.header.protocol);
         emulate_with(program, &mut host, &options, &seeds).map_err(describe)?;
         events.close()?;
         let (from, to) = (running.join("metrics.jsonl"), kept.path("metrics.jsonl"));

@@ -43,8 +43,8 @@ impl Seeds {
 
     /// The seeds that belong to a given number, the same for every program: for the emulator, which has nothing to mask, where a
     /// longer training is to begin like a shorter one.
-    pub fn alike(seed: u64) -> Seeds {
-        Seeds::derive(&seed.to_le_bytes())
+    pub fn alike(seed: u64, protocol: Protocol) -> Seeds {
+        Seeds::derive(&seed.to_le_bytes(), protocol)
     }
 
     /// Fresh seeds.
