@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tern_bytecode::cost::{self, Links};
-use tern_bytecode::{Instr, Program};
+use tern_bytecode::{Instr, Program, Reg};
 
 /// Where control groups are.
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -64,12 +64,20 @@ fn in_flight(program: &Program) -> u64 {
             continue;
         }
         let rounds = cost::traffic(program, instr).into_iter();
-        // Inputs come and go piece by piece, into their registers.
-        if rounds.len() > 0 && !matches!(instr, Instr::Input { .. }) {
+        if rounds.len() > 0 {
             flights.push(Flight { rounds, held: held(program, instr) });
+        } else {
+            let held = flights.iter().fold(copied(program, instr), |sum, f| sum.saturating_add(f.held));
+            most = most.max(held);
         }
     }
     most
+}
+
+/// Bytes of the operand that an instruction without messages copies: of a view without limits on one element, more than all buffers.
+fn copied(program: &Program, instr: &Instr) -> u64 {
+    let (Instr::Contract { a: reg, .. } | Instr::Output { a: reg, .. }) = *instr else { return 0 };
+    bytes(program, reg)
 }
 
 /// Bytes that the party with the most traffic sends and receives.
@@ -82,12 +90,14 @@ fn busiest(links: &Links) -> u64 {
 }
 
 fn held(program: &Program, instr: &Instr) -> u64 {
-    let model = program.header.protocol.model();
-    instr.registers().fold(0, |sum, (reg, _)| {
-        let view = &program.views[reg.0 as usize];
-        let kind = program.buffers[view.buffer as usize].kind;
-        model.bytes(kind, view.len(), program.header.ring).saturating_add(sum)
-    })
+    instr.registers().fold(0, |sum, (reg, _)| bytes(program, reg).saturating_add(sum))
+}
+
+/// Bytes of a dense copy of a register.
+fn bytes(program: &Program, reg: Reg) -> u64 {
+    let view = &program.views[reg.0 as usize];
+    let kind = program.buffers[view.buffer as usize].kind;
+    program.header.protocol.model().bytes(kind, view.len(), program.header.ring)
 }
 
 /// What the system says.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
 use tern_bytecode::container::decode_body;
+use tern_bytecode::disasm::disassemble;
 use tern_bytecode::instr::REFERENCE;
+use tern_bytecode::report::report;
 use tern_bytecode::{Program, encode, validate};
 use tern_vm::machine::{Elements, ElementsMut, HostError, Trip, Watch};
 use tern_vm::{Host, Options, emulate};
@@ -73,29 +75,48 @@ fn random_programs() {
     assert!(missing.is_empty(), "never drawn: {missing:?}");
 }
 
+/// A number from the environment.
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+}
+
+/// Bytecode altered at random: decoded, validated, listed, its costs reported, and executed with limits of memory and of steps. `TERN_MUTANTS` says
+/// how many, `TERN_SEED` from which number on; a failure prints the one of its own.
 #[test]
 fn damaged_programs() {
-    let body = encode(&smoke::dense_layer(tern_bytecode::program::Rounding::Nearest).program)[38..].to_vec();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 20_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
-    let byte = prop_oneof![any::<u8>(), 0..16u8];
-    let changes = prop::collection::vec((any::<prop::sample::Index>(), byte), 1..4);
-    let valid = std::cell::Cell::new(0);
-    let result = runner.run(&changes, |changes| {
-        let mut body = body.clone();
-        for (at, byte) in changes {
-            let at = at.index(body.len());
-            body[at] = byte;
+    let (count, seed) = (variable("TERN_MUTANTS", 20_000), variable("TERN_SEED", 1));
+    println!("{count} mutants from seed {seed}");
+    let dense = smoke::dense_layer(tern_bytecode::program::Rounding::Nearest).program;
+    let grown = (0..40).map(|seed| grown::program(&mut grown::numbers(seed)));
+    let bodies: Vec<Vec<u8>> =
+        std::iter::once(dense).chain(grown).map(|program| encode(&program)[38..].to_vec()).collect();
+    let (mut valid, mut longest) = (0u64, Duration::ZERO);
+    for seed in seed..seed.saturating_add(count) {
+        let mut numbers = grown::numbers(seed);
+        let mut below = |n: usize| (numbers.next().expect("numbers without end") % n as u64) as usize;
+        // half of them from the program that the smoke test runs
+        let mut body = bodies[below(2) * below(bodies.len())].clone();
+        for _ in 0..1 + below(3) {
+            let at = below(body.len());
+            let most = [256, 16][below(2)];
+            body[at] = below(most) as u8;
         }
-        if decode_body(&body).is_ok_and(|program| survives(&program)) {
-            valid.set(valid.get() + 1);
-        }
-        Ok(())
-    });
-    result.unwrap_or_else(|error| panic!("{error}"));
-    println!("{} programs were valid", valid.get());
-    assert!(valid.get() > 500, "too few programs were valid to mean anything: {}", valid.get());
+        let begun = Instant::now();
+        let outcome = std::panic::catch_unwind(|| examine(&body));
+        valid += u64::from(outcome.unwrap_or_else(|_| panic!("TERN_SEED={seed} TERN_MUTANTS=1 panics")));
+        longest = longest.max(begun.elapsed());
+        assert!(longest < Duration::from_secs(10), "TERN_SEED={seed} TERN_MUTANTS=1 takes {longest:?}");
+    }
+    println!("{valid} programs were valid; the longest took {longest:?}");
+    assert!(valid > count / 100, "too few programs were valid to mean anything: {valid}");
+}
+
+/// Everything that is done with bytecode of unknown origin; whether it was valid.
+fn examine(body: &[u8]) -> bool {
+    let Ok(program) = decode_body(body) else { return false };
+    assert!(!disassemble(&program).is_empty());
+    if validate(&program).is_ok() {
+        assert!(!report(&program).to_text(|_, _| None).is_empty());
+    }
+    survives(&program)
 }

@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use tern_bytecode::instr::Axes;
 use tern_bytecode::program::{Place, Rounding};
-use tern_bytecode::{Program, Protocol, Route};
+use tern_bytecode::{Instr, Kind, Program, Protocol, Reg, Route};
 use tern_vm::net::memory;
 use tern_vm::ring::{Ring, Z64};
 use tern_vm::{Options, RunError, run_party};
@@ -72,6 +73,30 @@ fn parties_that_differ_do_not_begin() {
     assert!(found.iter().all(named), "{found:?}");
     let found = texts(&errors([&one; 3], [2; 3], [two(), three(), two()]));
     assert!(found.iter().all(|text| text.contains("seed")), "{found:?}");
+}
+
+/// A single element, seen as more than any machine holds: no party begins, whatever is to be done with it.
+#[test]
+fn views_beyond_all_memory_are_refused() {
+    let uses: [fn(&mut Build, Reg); 3] = [
+        |b, huge| b.output_to(huge, Place::Party(2), Route(0)),
+        |b, huge| b.output_to(huge, Place::Shares, Route(0)),
+        |b, huge| {
+            let (factor, dst) = (b.reg(Kind::Plain, &[1 << 19]), b.reg(Kind::Shared, &[1 << 19]));
+            let axes = Axes { batch: 0, rows: 1, inner: 1, cols: 0 };
+            b.op(Instr::Contract { dst, a: huge, b: factor, axes });
+        },
+    ];
+    for make in uses {
+        let mut b = Build::new(Protocol::Rep3, 64, Rounding::Nearest);
+        let x = b.input(&[1], 0, Route(0));
+        let huge = b.alias(x, 0, &[(1 << 19, 0), (1 << 19, 0)]);
+        make(&mut b, huge);
+        let options = || Options { memory_limit: 1 << 32, ..seeded(3) };
+        let found = texts(&errors([&b.program; 3], [1; 3], [options(), options(), options()]));
+        assert!(found.iter().any(|text| text.contains("bytes of memory")), "{found:?}");
+        assert!(found.iter().all(|text| text.contains("memory")), "{found:?}");
+    }
 }
 
 /// Without a given seed the keys are fresh, and results the same.
