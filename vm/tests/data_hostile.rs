@@ -25,7 +25,7 @@ fn consume(bytes: &[u8]) -> usize {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
     for member in [None, Some("a".to_string())] {
-        let source = Source { path: "x".into(), member };
+        let source = Source { member, ..Source::file("x") };
         match read_bytes(bytes, &source, "x") {
             Ok(array) => use_as_input(array, &source),
             Err(error) => {
@@ -52,7 +52,7 @@ fn use_as_input(array: Array, source: &Source) {
         if one_hot {
             shape.push(3);
         }
-        let options = Options { one_hot, standardise, scale: None, range: Some((-1e300, 1e300)) };
+        let options = Options { one_hot, standardise, range: Some((-1e300, 1e300)), ..Options::default() };
         let options =
             Options { scale: (element == Element::Fix).then(|| Ratio::new(-7, 255)).flatten(), ..options };
         let spec = InputSpec { name: "x".into(), shape, element, party: 0, options };
@@ -179,7 +179,7 @@ fn valid_files_are_valid() {
     let _alone = alone();
     for (i, file) in valid().iter().enumerate() {
         let name = if i % 8 == 7 { "train_x" } else { "x" };
-        let array = read_bytes(file, &Source::parse("x"), name).unwrap();
+        let array = read_bytes(file, &Source::file("x"), name).unwrap();
         assert!(!array.values().is_empty());
     }
 }
@@ -207,7 +207,7 @@ fn claims_take_no_memory() {
     ];
     for (i, (file, code)) in cases.into_iter().enumerate() {
         assert!(consume(&file) <= BUFFERS, "case {i}");
-        let error = read_bytes(&file, &Source::parse("x"), "x").unwrap_err();
+        let error = read_bytes(&file, &Source::file("x"), "x").unwrap_err();
         assert_eq!(error.code(), code, "case {i}: {error}");
     }
 }
@@ -221,7 +221,7 @@ fn deeply_nested_headers_do_not_exhaust_the_stack() {
     let json = format!("{{\"a\":{nested}");
     let tensors = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     for file in [npy, tensors] {
-        assert!(read_bytes(&file, &Source::parse("x"), "x").is_err());
+        assert!(read_bytes(&file, &Source::file("x"), "x").is_err());
     }
 }
 
@@ -235,7 +235,7 @@ fn every_way_to_cut_a_file_off_is_an_error() {
             continue;
         }
         for length in 0..file.len() {
-            let cut = read_bytes(&file[..length], &Source::parse("x"), "x");
+            let cut = read_bytes(&file[..length], &Source::file("x"), "x");
             assert!(cut.is_err(), "file {i}, {length} of {} bytes", file.len());
         }
     }

@@ -49,7 +49,7 @@ fn shell() -> Shell {
 }
 
 fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
-    let array = read(&Source { path: path.into(), member: Some(name.into()) }, name).unwrap();
+    let array = read(&Source::member(path, name), name).unwrap();
     let shape = array.shape().to_vec();
     match array.into_values() {
         Values::F64(values) => (shape, values),
