@@ -9,6 +9,8 @@ use tern_bytecode::program::{Program, Rounding};
 use tern_compiler::Entry;
 use tern_vm::data::{DataError, InputSpec, Prepared, Source, load_bytes};
 
+use tern_tools::say;
+
 use crate::compile::compile_text;
 use crate::{RoundingArg, SourceArgs};
 
@@ -41,6 +43,6 @@ pub(crate) fn belong_to(program: &Program) -> bool {
 
 /// The data of one of its inputs.
 pub(crate) fn load(spec: &InputSpec) -> Result<Prepared, DataError> {
-    eprintln!("{}: the digits that come with programs/digits.mpc", spec.name);
+    say::errln(format_args!("{}: the digits that come with programs/digits.mpc", spec.name));
     load_bytes(spec, DATA, &Source::member("the embedded digits", &spec.name))
 }

@@ -2,7 +2,7 @@
 //! each is the table in docs/data.md, which `UPDATE_EXPECT=1 cargo test` rewrites.
 
 use std::path::{Path, PathBuf};
-use tern_vm::data::{Element, InputSpec, Options, Source, load, load_model};
+use tern_vm::data::{Element, InputSpec, Options, Problem, Source, load, load_model};
 
 /// What was written everywhere.
 const X: [f64; 6] = [1.5, -2.25, 0.5, 100.0, -0.125, 3.0];
@@ -12,6 +12,9 @@ const FLAGS: [f64; 6] = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
 const ONE_HOT: [f64; 9] = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
 /// The weight and the bias of the model `a: Dense(2, 2)`.
 const DENSE: [f64; 6] = [1.0, 0.5, -2.0, 0.25, 1.0, 0.0];
+
+/// The same, and a batch normalisation `n` of two features as it begins.
+const NORMALISED: [f64; 14] = [1.0, 0.5, -2.0, 0.25, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
 
 /// What should become of a file.
 #[derive(Clone, Copy)]
@@ -32,8 +35,10 @@ enum Declared {
     OneHot(&'static [usize]),
     /// The model with DENSE.
     Model,
+    /// The same with batch normalisation behind it.
+    Normalised,
 }
-use Declared::{Fix, Model, OneHot};
+use Declared::{Fix, Model, Normalised, OneHot};
 
 const TABLE: Declared = Fix(&[3, 2]);
 const COLUMN: Declared = Fix(&[3]);
@@ -182,7 +187,7 @@ const PACKED: &[Case] = &[
 
 const MODELS: &[Case] = &[
     ("NumPy `savez`", "numpy_weights.npz", Model, Read(&DENSE)),
-    ("… of a PyTorch model with batch normalisation", "torch_batch_norm.npz", Model, Error("D019")),
+    ("… of a PyTorch model with batch normalisation", "torch_batch_norm.npz", Normalised, Read(&NORMALISED)),
     ("safetensors, F64", "safetensors_float64.safetensors", Model, Read(&DENSE)),
     ("… F32", "safetensors_float32.safetensors", Model, Read(&DENSE)),
     ("… F16", "safetensors_float16.safetensors", Model, Read(&DENSE)),
@@ -207,17 +212,28 @@ fn input(name: &str, shape: &[usize], one_hot: bool) -> InputSpec {
     InputSpec { name: name.into(), shape: shape.to_vec(), element: Element::Fix, party: 0, options }
 }
 
-/// What a file gives: its values, or what is wrong and the ways out.
+fn fields() -> Vec<InputSpec> {
+    let vectors = ["a.bias", "n.weight", "n.bias", "n.running_mean", "n.running_var"];
+    let vectors = vectors.iter().map(|name| input(name, &[2], false));
+    std::iter::once(input("a.weight", &[2, 2], false)).chain(vectors).collect()
+}
+
+/// What a file gives: its values, or the code, what is wrong and the ways out.
 fn outcome(source: &Source, declared: Declared) -> Result<Vec<f64>, (String, String, Vec<String>)> {
     let inputs = match declared {
         Fix(shape) => load(&input("x", shape, false), source).map(|input| vec![input]),
         OneHot(shape) => load(&input("x", shape, true), source).map(|input| vec![input]),
-        Model => load_model("x", &[input("a.weight", &[2, 2], false), input("a.bias", &[2], false)], source),
+        Model => load_model("x", &fields()[..2], source),
+        Normalised => load_model("x", &fields(), source),
     };
     let mut values = Vec::new();
     let inputs = inputs.map_err(|error| {
         let message = error.message();
-        (message.code.name().to_string(), message.title, message.helps)
+        let what = match &*error.problem {
+            Problem::Foreign { format } => format!("it is {}", format.what),
+            _ => message.title,
+        };
+        (message.code.name().to_string(), what, message.helps)
     })?;
     for input in inputs {
         input.fill_real(0..input.len(), |_, value| values.push(value));

@@ -191,10 +191,10 @@ impl DataError {
 impl Problem {
     pub(super) fn at(mut self, input: Option<&InputSpec>, file: &Source) -> DataError {
         // Rows are counted as in the file, also where only later ones are used.
-        if let (Some(rows), Some(index)) = (file.reading.rows, self.index_mut()) {
-            if let Some(row) = index.first_mut() {
-                *row += rows.start;
-            }
+        if let Some(rows) = file.reading.rows
+            && let Some(row) = self.index_mut().and_then(|index| index.first_mut())
+        {
+            *row += rows.start;
         }
         DataError {
             input: input.cloned().map(Box::new),

@@ -26,6 +26,9 @@ impl Problem {
             Problem::NoMember { wanted: Some(name), .. } => format!("no tensor {name} for {what}"),
             Problem::NoMember { wanted: None, .. } => format!("it is not clear which tensor {what} is"),
             Problem::NotAContainer { .. } => format!("the file for {what} holds a single tensor"),
+            Problem::NotANumber { line, kind: NoNumber::Missing, .. } => {
+                format!("a value of {what} is missing, line {line}")
+            }
             Problem::NotANumber { line, .. } => format!("a cell of {what} is not a number, line {line}"),
             Problem::Ragged { line, .. } => format!("the rows of {what} differ in length, line {line}"),
             Problem::NotFinite { index, value } => format!("{what}{} is {value}", shape_text(index)),
@@ -99,7 +102,8 @@ impl Problem {
             Problem::NotAContainer { member } => format!("has no members, so no {member}"),
             Problem::NotANumber { line, column, heading, cell, .. } => {
                 let heading = heading.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-                format!("has {cell:?} in line {line}, column {column}{heading}")
+                let cell = if cell.is_empty() { "nothing".to_string() } else { format!("{cell:?}") };
+                format!("has {cell} in line {line}, column {column}{heading}")
             }
             Problem::Ragged { line, cells, expected } => {
                 format!("has {} in line {line} and {expected} before", plural(*cells, "cell"))
@@ -321,7 +325,7 @@ impl Hints<'_> {
         if kind == NoNumber::Missing {
             return vec!["replace or leave out what is missing before the program sees it".into()];
         }
-        if cell.trim_end_matches(')').ends_with(['i', 'j']) && cell.contains(|c: char| c.is_ascii_digit()) {
+        if cell.starts_with('(') || (cell.ends_with('j') && cell.starts_with(|c: char| c.is_ascii_digit())) {
             return vec![
                 "numbers are real here, not complex: write real and imaginary parts as columns".into(),
             ];

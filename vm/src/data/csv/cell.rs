@@ -40,10 +40,10 @@ impl Cell {
             "False" | "false" | "FALSE" => return Cell::Truth(false),
             _ => {}
         }
-        if decimal != Some(Decimal::Point) {
-            if let Some((number, sure)) = with_comma(text) {
-                return if decimal.is_some() { Cell::Real(number) } else { Cell::Comma(number, sure) };
-            }
+        if decimal != Some(Decimal::Point)
+            && let Some((number, sure)) = with_comma(text)
+        {
+            return if decimal.is_some() { Cell::Real(number) } else { Cell::Comma(number, sure) };
         }
         let missing = cell.len() <= 8 && MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word));
         if missing { Cell::Missing } else { Cell::Text }
