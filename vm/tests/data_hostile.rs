@@ -190,6 +190,10 @@ impl Numbers {
         (self.next() % end.max(1) as u64) as usize
     }
 
+    fn token(&mut self) -> &'static [u8] {
+        TOKENS[self.below(TOKENS.len())]
+    }
+
     fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
@@ -260,12 +264,12 @@ fn alter(file: &mut Vec<u8>, others: &[Vec<u8>], numbers: &mut Numbers) {
     for _ in 0..=numbers.below(5) {
         let at = numbers.below(reach.min(file.len() + 1));
         match numbers.below(8) {
-            _ if at >= file.len() => file.extend_from_slice(numbers.of(TOKENS)),
+            _ if at >= file.len() => file.extend_from_slice(numbers.token()),
             0 | 1 => file[at] ^= 1 << numbers.below(8),
             2 => file[at] = numbers.next() as u8,
-            3 => drop(file.splice(at..at, numbers.of(TOKENS).iter().copied())),
+            3 => drop(file.splice(at..at, numbers.token().iter().copied())),
             4 => {
-                let token = numbers.of(TOKENS);
+                let token = numbers.token();
                 drop(file.splice(at..(at + token.len()).min(file.len()), token.iter().copied()));
             }
             5 => drop(file.drain(at..(at + 1 + numbers.below(9)).min(file.len()))),
