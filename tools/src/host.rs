@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,13 +16,11 @@ use tern_vm::machine::{Elements, ElementsMut, Host, HostError, RunId, Trip};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
+use crate::embedded;
 use crate::events::Events;
 use crate::results;
 use crate::shares;
 use crate::stop::Stop;
-
-/// The digits that come with the program, so that its first command needs no download.
-const DIGITS: &[u8] = include_bytes!("../../programs/digits/digits.npz");
 
 /// MNIST's own file names for the inputs of the MNIST programs.
 const MNIST: &[(&str, &str)] = &[
@@ -35,8 +33,11 @@ const MNIST: &[(&str, &str)] = &[
 /// Where data are.
 #[derive(Args, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Files {
-    /// Data of an input: NAME=FILE, NAME=FILE.npz:MEMBER. May be given several times.
-    #[arg(long = "input", value_name = "NAME=FILE")]
+    /// Data of an input: NAME=FILE, of an archive NAME=FILE.npz:TENSOR, of some rows 'NAME=FILE[START:END]'. What the
+    /// file does not say follows after commas: header=yes|no, index=yes|no (a first column to leave out),
+    /// separator=comma|semicolon|tab|bar|blanks, decimal=point|comma, transpose=0312 (its axes in this order). May be
+    /// given several times.
+    #[arg(long = "input", value_name = "NAME=FILE[ROWS][,OPTION=VALUE]…")]
     inputs: Vec<String>,
     /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
     #[arg(long)]
@@ -60,16 +61,36 @@ pub(crate) enum Format {
     /// NumPy's archive.
     #[default]
     Npz,
-    /// The format of many model hubs.
+    /// The format of many model hubs; in single precision if no value of the file loses anything by it.
     Safetensors,
+    /// The same, rounded to single precision, for readers that take nothing else.
+    SafetensorsF32,
 }
 
 impl Format {
     fn suffix(self) -> &'static str {
         match self {
             Format::Npz => "npz",
-            Format::Safetensors => "safetensors",
+            Format::Safetensors | Format::SafetensorsF32 => "safetensors",
         }
+    }
+}
+
+impl Format {
+    /// The tensors of a file in single precision, if that is how it holds them.
+    fn narrow(self, arrays: &[(String, Array)]) -> Option<Vec<(String, Array)>> {
+        let rounded = match self {
+            Format::Npz => return None,
+            Format::Safetensors => false,
+            Format::SafetensorsF32 => true,
+        };
+        // One type for a file of doubles: readers of models expect it.
+        let single = |(name, array): &(String, Array)| {
+            let doubles = array.dtype() == data::Dtype::F64;
+            let array = if doubles { array.single(rounded)? } else { array.clone() };
+            Some((name.clone(), array))
+        };
+        arrays.iter().map(single).collect()
     }
 }
 
@@ -89,11 +110,16 @@ impl Files {
     /// The files that provide a program's inputs, as far as there are any.
     pub(crate) fn used(&self, program: &Program) -> anyhow::Result<Vec<PathBuf>> {
         let named = self.named(program, None)?;
-        let source = |(name, _): (&str, _)| match named.get(name) {
-            Some(file) => Some(Source::parse(file)),
-            None => self.data.as_deref().and_then(|directory| find(directory, name)),
-        };
-        Ok(by_name(program).into_iter().filter_map(source).map(|source| source.path).collect())
+        let mut files = Vec::new();
+        for (name, _) in by_name(program) {
+            let source = match (named.get(name), &self.data) {
+                (Some(file), _) => Some(parse(name, file)?),
+                (None, Some(directory)) => find(directory, name)?,
+                (None, None) => None,
+            };
+            files.extend(source.map(|source| source.path));
+        }
+        Ok(files)
     }
 
     /// The files by input, of inputs that the program has; `only` says whose.
@@ -104,7 +130,7 @@ impl Files {
             let Some(input) = program.inputs.iter().find(|i| i.name == name) else {
                 let known: Vec<&str> = by_name(program).into_iter().map(|(name, _)| name).collect();
                 bail!(
-                    "the program has no input {name}; it uses {}",
+                    "--input {name}: the program uses no input of that name, it uses {}\n   = help: an input that is declared and not used, or only in what is left out, needs no data",
                     if known.is_empty() { "none".into() } else { known.join(", ") }
                 );
             };
@@ -236,10 +262,11 @@ impl<'a> FileHost<'a> {
         let written = results::write(out, &file, |file| match kept {
             Kept::Shares(shares) => shares.write(file),
             Kept::Clear(arrays) => {
-                let tensors = arrays.iter().map(|(n, a)| (n.as_str(), a));
+                let narrowed = format.narrow(arrays);
+                let tensors = narrowed.as_ref().unwrap_or(arrays).iter().map(|(n, a)| (n.as_str(), a));
                 match format {
                     Format::Npz => data::write_npz(file, tensors),
-                    Format::Safetensors => data::write_safetensors(file, tensors),
+                    Format::Safetensors | Format::SafetensorsF32 => data::write_safetensors(file, tensors),
                 }
             }
         })?;
@@ -310,16 +337,14 @@ impl Wanted<'_> {
     fn load(&self, file: Option<&str>, data: Option<&Path>) -> anyhow::Result<Vec<Provided>> {
         let specs: Vec<InputSpec> = self.inputs().map(spec).collect();
         let source = match file {
-            Some(file) => Some(Source::parse(file)),
-            None => data.and_then(|directory| find(directory, self.name)),
+            Some(file) => Some(parse(self.name, file)?),
+            None => data.map(|directory| find(directory, self.name)).transpose()?.flatten(),
         };
         let prepared = match (source, self.is_model()) {
             (Some(source), true) => data::load_model(self.name, &specs, &source).map_err(message)?,
             (Some(source), false) => vec![data::load(&specs[0], &source).map_err(message)?],
-            (None, false) if self.program.header.name == "digits" && data.is_none() => {
-                let path = PathBuf::from("the embedded digits");
-                let source = Source { path, member: Some(self.name.to_string()) };
-                vec![data::load_bytes(&specs[0], DIGITS, &source).map_err(message)?]
+            (None, false) if data.is_none() && embedded::belong_to(self.program) => {
+                vec![embedded::load(&specs[0]).map_err(message)?]
             }
             (None, _) => bail!(self.no_file(&specs[0], data)),
         };
@@ -388,6 +413,7 @@ fn spec(input: &Input) -> InputSpec {
             scale: input.prepare.scale.and_then(|(n, d)| Ratio::new(n.into(), d.into())),
             standardise: input.prepare.standardise,
             range: input.prepare.range,
+            first_rows: input.prepare.first_rows,
         },
     }
 }
@@ -396,20 +422,39 @@ fn message(error: data::DataError) -> anyhow::Error {
     anyhow::anyhow!("{}", error.message())
 }
 
-/// The file of a data directory that holds an input.
-fn find(directory: &Path, name: &str) -> Option<Source> {
+/// What `--input` says of an input.
+fn parse(name: &str, text: &str) -> anyhow::Result<Source> {
+    Source::parse(text).with_context(|| format!("--input {name}={text}"))
+}
+
+/// The file of a data directory that holds an input, if there is one.
+///
+/// # Errors
+/// Several of them: nobody knows which is meant.
+fn find(directory: &Path, name: &str) -> anyhow::Result<Option<Source>> {
     if directory.is_file() {
-        return Some(Source { path: directory.to_path_buf(), member: Some(name.to_string()) });
+        return Ok(Some(Source::member(directory, name)));
     }
     let original = MNIST.iter().find(|(n, _)| *n == name).map(|(_, file)| *file);
-    let stems = [Some(name), original];
-    let suffixes =
-        ["", ".npy", ".npz", ".safetensors", ".csv", ".idx", ".gz", ".npy.gz", ".csv.gz", ".idx.gz"];
-    let mut candidates = stems
-        .into_iter()
-        .flatten()
-        .flat_map(|stem| suffixes.iter().map(move |s| directory.join(format!("{stem}{s}"))));
-    candidates.find(|p| p.is_file()).map(|path| Source { path, member: None })
+    let stems = [Some(name), original].into_iter().flatten();
+    let suffixes = ["", ".npy", ".npz", ".safetensors", ".csv", ".tsv", ".txt", ".idx"];
+    let mut names = stems.flat_map(|stem| suffixes.iter().map(move |suffix| format!("{stem}{suffix}")));
+    // A file and what it was packed to, or unpacked from, are the same.
+    let present = |name: &String| {
+        let plain = directory.join(name);
+        [plain.clone(), directory.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+    };
+    let Some(first) = names.find_map(|name| present(&name)) else { return Ok(None) };
+    match names.find_map(|name| present(&name)) {
+        Some(second) => bail!(
+            "--data {}: {name} can be {} or {}\n   = help: --input {name}={}",
+            directory.display(),
+            first.display(),
+            second.display(),
+            first.display()
+        ),
+        None => Ok(Some(Source::file(first))),
+    }
 }
 
 impl Host for FileHost<'_> {

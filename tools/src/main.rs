@@ -6,6 +6,7 @@ mod compile;
 mod cores;
 mod data;
 mod doc;
+mod embedded;
 mod emulate;
 mod emulated;
 mod events;

@@ -12,7 +12,7 @@ use tern_vm::data::{
 };
 
 fn parse(bytes: &[u8]) -> Result<Array, DataError> {
-    read_bytes(bytes, &Source::parse("x"), "x")
+    read_bytes(bytes, &Source::file("x"), "x")
 }
 
 fn npy(array: &Array) -> Vec<u8> {
@@ -57,7 +57,7 @@ proptest! {
         write_safetensors(&mut tensors, [("fc1.weight", &array), ("x", &other)]).unwrap();
         for bytes in [&archive, &gzip(&archive), &tensors, &gzip(&tensors)] {
             prop_assert_eq!(&parse(bytes).unwrap(), &other);
-            let named = Source::parse("w.npz:fc1.weight");
+            let named = Source::parse("w.npz:fc1.weight").unwrap();
             prop_assert_eq!(&read_bytes(bytes, &named, "x").unwrap(), &array);
         }
     }
@@ -207,7 +207,7 @@ fn names_in_archives() {
     assert_eq!(parse(&archive(&[("arr_0", &one)])).unwrap(), one);
     let both = archive(&[("y", &one), ("x", &two)]);
     assert_eq!(parse(&both).unwrap(), two);
-    assert_eq!(read_bytes(&both, &Source::parse("f.npz:y"), "x").unwrap(), one);
+    assert_eq!(read_bytes(&both, &Source::parse("f.npz:y").unwrap(), "x").unwrap(), one);
     let twice = write_npz(Cursor::new(Vec::new()), [("x", &one), ("x", &two)]);
     assert_eq!(twice.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
     // Equal tensors make equal files: no clock, no order of a hash table.
@@ -245,9 +245,9 @@ fn the_digits_of_the_repository() {
     let bytes = std::fs::read(&path).unwrap();
     let (element, options) = (Element::Fix, Options::default());
     let test_x = InputSpec { name: "test_x".into(), shape: vec![297, 8, 8], element, party: 0, options };
-    assert_eq!(load_bytes(&test_x, &bytes, &Source::parse("digits.npz")).unwrap().len(), 297 * 64);
+    assert_eq!(load_bytes(&test_x, &bytes, &Source::file("digits.npz")).unwrap().len(), 297 * 64);
     let train_z = InputSpec { name: "train_z".into(), ..test_x };
-    let error = load_bytes(&train_z, &bytes, &Source::parse("digits.npz")).unwrap_err();
+    let error = load_bytes(&train_z, &bytes, &Source::file("digits.npz")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "it is not clear which tensor train_z is: digits.npz holds train_x, train_y, test_x, test_y, train_z is declared fix[297, 8, 8]"

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use std::io::{Cursor, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tern_vm::data::{
-    Array, Code, Element, InputSpec, Options, Ratio, Source, prepare, read_bytes, write_npy, write_npz,
-    write_safetensors,
+    Array, Code, Element, InputSpec, Options, Ratio, Source, load_bytes, load_model, prepare, read_bytes,
+    write_npy, write_npz, write_safetensors,
 };
 
 #[global_allocator]
@@ -25,7 +25,7 @@ fn consume(bytes: &[u8]) -> usize {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
     for member in [None, Some("a".to_string())] {
-        let source = Source { path: "x".into(), member };
+        let source = Source { member, ..Source::file("x") };
         match read_bytes(bytes, &source, "x") {
             Ok(array) => use_as_input(array, &source),
             Err(error) => {
@@ -52,7 +52,7 @@ fn use_as_input(array: Array, source: &Source) {
         if one_hot {
             shape.push(3);
         }
-        let options = Options { one_hot, standardise, scale: None, range: Some((-1e300, 1e300)) };
+        let options = Options { one_hot, standardise, range: Some((-1e300, 1e300)), ..Options::default() };
         let options =
             Options { scale: (element == Element::Fix).then(|| Ratio::new(-7, 255)).flatten(), ..options };
         let spec = InputSpec { name: "x".into(), shape, element, party: 0, options };
@@ -174,12 +174,207 @@ proptest! {
     }
 }
 
+/// A source of numbers that a seed repeats (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
+    fn token(&mut self) -> &'static [u8] {
+        TOKENS[self.below(TOKENS.len())]
+    }
+
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+/// Bytes and words that mean something to one format or another.
+const TOKENS: &[&[u8]] = &[
+    b"\n",
+    b"\r",
+    b"\"",
+    b",",
+    b";",
+    b" ",
+    b"\t",
+    b"#",
+    b"-",
+    b"1e999",
+    b"nan",
+    b"NA",
+    b"(",
+    b")",
+    b"{",
+    b"}",
+    b"0",
+    b"9",
+    b"99999999999999999999",
+    b"'<f8'",
+    b"'|O'",
+    b"\x00",
+    b"\xff",
+    b"\x80",
+    b"\x7f\xff\xff\xff",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"\xef\xbb\xbf",
+    b"True",
+    b"sep=;",
+    b"BF16",
+    b"18446744073709551615",
+];
+
+/// What may be said about a file.
+const READINGS: &[&str] = &[
+    "",
+    "",
+    "",
+    "[:2]",
+    "[1:]",
+    ",header=yes",
+    ",header=no",
+    ",index=yes",
+    ",header=yes,index=yes",
+    ",index=no",
+    ",separator=blanks",
+    ",separator=bar",
+    ",separator=semicolon",
+    ",decimal=comma",
+    ",decimal=point",
+    ",transpose=10",
+    ",transpose=0312",
+    ":x",
+    ":a.weight",
+];
+
+/// Alters a file in up to five places, which are near its beginning half of the time.
+fn alter(file: &mut Vec<u8>, others: &[Vec<u8>], numbers: &mut Numbers) {
+    let reach = *numbers.of(&[16, 128, usize::MAX, usize::MAX]);
+    for _ in 0..=numbers.below(5) {
+        let at = numbers.below(reach.min(file.len() + 1));
+        match numbers.below(8) {
+            _ if at >= file.len() => file.extend_from_slice(numbers.token()),
+            0 | 1 => file[at] ^= 1 << numbers.below(8),
+            2 => file[at] = numbers.next() as u8,
+            3 => drop(file.splice(at..at, numbers.token().iter().copied())),
+            4 => {
+                let token = numbers.token();
+                drop(file.splice(at..(at + token.len()).min(file.len()), token.iter().copied()));
+            }
+            5 => drop(file.drain(at..(at + 1 + numbers.below(9)).min(file.len()))),
+            6 => file.truncate(at),
+            _ => {
+                // A part of another file, or of the same one again.
+                let other = if numbers.below(2) == 0 { file.clone() } else { numbers.of(others).clone() };
+                let from = numbers.below(other.len());
+                let part = &other[from..(from + numbers.below(64)).min(other.len())];
+                drop(file.splice(at..at, part.iter().copied()));
+            }
+        }
+    }
+}
+
+/// How many bytes there are when all is unpacked, at most.
+fn unpacked(file: &[u8]) -> usize {
+    let mut counted = 0;
+    if file.starts_with(&[0x1f, 0x8b]) {
+        let mut reader = flate2::read::MultiGzDecoder::new(file);
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = std::io::Read::read(&mut reader, &mut buffer) {
+            counted += read;
+        }
+    }
+    // What an archive holds may expand a thousandfold.
+    let archive = file.windows(4).any(|bytes| bytes == b"PK\x03\x04");
+    (counted + file.len()) * if archive { 1032 } else { 1 }
+}
+
+/// Reads a file in all ways, under a limit of time and memory that follows from its length.
+fn endure(file: &[u8], reading: &str, scratch: &std::path::Path, model: bool) -> Result<(), String> {
+    let limit = BUFFERS + 100 * unpacked(file);
+    let source = Source::parse(&format!("x.npz{reading}")).unwrap();
+    let spec = InputSpec {
+        name: "x".into(),
+        shape: vec![3, 2],
+        element: Element::Fix,
+        party: 0,
+        options: Options::default(),
+    };
+    ALLOCATOR.reset_peak_usage();
+    let (before, started) = (ALLOCATOR.current_usage(), std::time::Instant::now());
+    let result = std::panic::catch_unwind(|| {
+        if let Ok(array) = read_bytes(file, &source, "x") {
+            use_as_input(array, &source);
+        }
+        if let Err(error) = load_bytes(&spec, file, &source).and_then(|input| input.encode(16, 32)) {
+            assert!(!error.message().to_string().is_empty());
+        }
+        if model {
+            std::fs::write(scratch, file).unwrap();
+            let fields = [InputSpec { name: "a.weight".into(), ..spec.clone() }];
+            if let Err(error) = load_model("x", &fields, &Source::file(scratch)) {
+                assert!(!error.message().to_string().is_empty());
+            }
+        }
+    });
+    let (peak, seconds) = (ALLOCATOR.peak_usage() - before, started.elapsed().as_secs_f64());
+    match result {
+        Err(_) => Err("it panics".into()),
+        Ok(()) if peak > limit => Err(format!("{peak} bytes of memory, at most {limit}")),
+        Ok(()) if seconds > 10.0 => Err(format!("{seconds} s")),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Files of others (`files/`) and our own, altered at random. `ALTERED=1000000 SEED=7` makes it so many and other ones.
+#[test]
+fn altered_files_do_no_harm() {
+    let _alone = alone();
+    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let (cases, seed) = (number("ALTERED", 4000), number("SEED", 1));
+    println!("{cases} altered files from seed {seed}");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    files.extend(valid());
+    let scratch = tempfile::tempdir().unwrap();
+    let mut worst = 0.0f64;
+    for case in 0..cases {
+        // Each case has a seed of its own, so that it can be repeated alone.
+        let mut numbers = Numbers(seed << 32 ^ case);
+        let mut file = numbers.of(&files).clone();
+        alter(&mut file, &files, &mut numbers);
+        let reading = *numbers.of(READINGS);
+        let started = std::time::Instant::now();
+        let endured = endure(&file, reading, &scratch.path().join("x"), numbers.below(20) == 0);
+        worst = worst.max(started.elapsed().as_secs_f64());
+        if let Err(wrong) = endured {
+            let kept = std::env::temp_dir().join(format!("altered-{seed}-{case}"));
+            std::fs::write(&kept, &file).unwrap();
+            panic!("seed {seed}, case {case}, {reading:?}: {wrong}; the file is {}", kept.display());
+        }
+    }
+    println!("the slowest took {worst:.3} s");
+}
+
 #[test]
 fn valid_files_are_valid() {
     let _alone = alone();
     for (i, file) in valid().iter().enumerate() {
         let name = if i % 8 == 7 { "train_x" } else { "x" };
-        let array = read_bytes(file, &Source::parse("x"), name).unwrap();
+        let array = read_bytes(file, &Source::file("x"), name).unwrap();
         assert!(!array.values().is_empty());
     }
 }
@@ -207,7 +402,7 @@ fn claims_take_no_memory() {
     ];
     for (i, (file, code)) in cases.into_iter().enumerate() {
         assert!(consume(&file) <= BUFFERS, "case {i}");
-        let error = read_bytes(&file, &Source::parse("x"), "x").unwrap_err();
+        let error = read_bytes(&file, &Source::file("x"), "x").unwrap_err();
         assert_eq!(error.code(), code, "case {i}: {error}");
     }
 }
@@ -221,7 +416,7 @@ fn deeply_nested_headers_do_not_exhaust_the_stack() {
     let json = format!("{{\"a\":{nested}");
     let tensors = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     for file in [npy, tensors] {
-        assert!(read_bytes(&file, &Source::parse("x"), "x").is_err());
+        assert!(read_bytes(&file, &Source::file("x"), "x").is_err());
     }
 }
 
@@ -235,7 +430,7 @@ fn every_way_to_cut_a_file_off_is_an_error() {
             continue;
         }
         for length in 0..file.len() {
-            let cut = read_bytes(&file[..length], &Source::parse("x"), "x");
+            let cut = read_bytes(&file[..length], &Source::file("x"), "x");
             assert!(cut.is_err(), "file {i}, {length} of {} bytes", file.len());
         }
     }

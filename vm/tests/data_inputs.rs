@@ -24,12 +24,16 @@ fn one_hot() -> Options {
     Options { one_hot: true, ..Options::default() }
 }
 
+fn first_rows(options: Options) -> Options {
+    Options { first_rows: true, ..options }
+}
+
 fn standardise() -> Options {
     Options { standardise: true, ..Options::default() }
 }
 
 fn encode(spec: &InputSpec, array: Array, frac: u32) -> Result<Encoded, DataError> {
-    prepare(spec, array, &Source::parse("x.npy"))?.encode(frac, 127)
+    prepare(spec, array, &Source::file("x.npy"))?.encode(frac, 127)
 }
 
 fn raw(input: &Encoded) -> Vec<i128> {
@@ -96,11 +100,11 @@ proptest! {
     }
 
     #[test]
-    fn labels_become_rows(labels in prop::collection::vec(0usize..7, 1..30), surplus in 0usize..3) {
+    fn labels_become_rows(labels in prop::collection::vec(0usize..7, 2..30), surplus in 0usize..3) {
         let rows = labels.len().saturating_sub(surplus);
         let expected: Vec<i128> =
             labels[..rows].iter().flat_map(|&label| (0..7).map(move |c| i128::from(c == label) << 16)).collect();
-        let spec = fix(&[rows, 7], one_hot());
+        let spec = fix(&[rows, 7], first_rows(one_hot()));
         for values in [
             Values::from(labels.iter().map(|&x| x as u8).collect::<Vec<_>>()),
             Values::from(labels.iter().map(|&x| x as i64).collect::<Vec<_>>()),
@@ -140,14 +144,17 @@ proptest! {
 
     #[test]
     fn rows_fit_however_they_are_arranged(rows in 0usize..5, surplus in 0usize..3) {
-        let shapes: [&[usize]; 4] = [&[12], &[3, 4], &[1, 3, 4], &[2, 2, 3]];
+        let shapes: [&[usize]; 4] = [&[12], &[3, 4], &[1, 3, 4], &[3, 2, 2]];
         for declared in shapes {
             for found in shapes {
                 let declared = [&[rows], declared].concat();
                 let found = [&[rows + surplus], found].concat();
                 let values: Vec<i32> = (0..12 * (rows + surplus) as i32).collect();
-                let encoded = encode(&fix(&declared, Options::default()), Array::new(found, values), 0).unwrap();
+                let array = Array::new(found, values);
+                let encoded = encode(&fix(&declared, first_rows(Options::default())), array.clone(), 0).unwrap();
                 prop_assert_eq!(raw(&encoded), (0..12 * rows as i128).collect::<Vec<_>>());
+                let exactly = encode(&fix(&declared, Options::default()), array, 0);
+                prop_assert_eq!(exactly.map(|_| ()).map_err(|error| error.code()).err(), (surplus > 0).then_some(Code::D005));
             }
         }
     }
@@ -160,12 +167,12 @@ fn single_numbers_and_empty_tensors() {
         assert_eq!(raw(&encode(&number, Array::new(shape, vec![0.75]), 2).unwrap()), [3]);
     }
     for options in [Options::default(), standardise()] {
-        let empty = encode(&fix(&[0, 3], options), Array::new([2, 3], vec![1.0; 6]), 16).unwrap();
+        let empty = encode(&fix(&[0, 3], first_rows(options)), Array::new([2, 3], vec![1.0; 6]), 16).unwrap();
         assert!(empty.is_empty() && raw(&empty).is_empty());
     }
     let none = encode(&fix(&[2, 0], Options::default()), Array::new([2, 0], Vec::<u8>::new()), 16).unwrap();
     assert!(none.is_empty());
-    let hot = encode(&fix(&[0, 4], one_hot()), Array::new([1], vec![9u8]), 16).unwrap();
+    let hot = encode(&fix(&[0, 4], first_rows(one_hot())), Array::new([1], vec![9u8]), 16).unwrap();
     assert!(raw(&hot).is_empty(), "a label beyond the rows that are used does not matter");
 }
 
@@ -194,9 +201,8 @@ fn both_ends_of_a_range_are_in_it() {
 #[test]
 fn the_precision_is_filled_to_its_last_step() {
     let fits = |value: f64, frac, bits| {
-        let input =
-            prepare(&fix(&[1], Options::default()), Array::new([1], vec![value]), &Source::parse("x"))
-                .unwrap();
+        let input = prepare(&fix(&[1], Options::default()), Array::new([1], vec![value]), &Source::file("x"))
+            .unwrap();
         input.encode(frac, bits).map(|input| raw(&input)[0]).map_err(|error| error.code())
     };
     assert_eq!(fits(32768.0 - 2.0f64.powi(-16), 16, 32), Ok((1 << 31) - 1));

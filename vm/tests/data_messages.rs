@@ -21,23 +21,22 @@ struct Cases {
 impl Cases {
     /// Loads a file with these bytes for an input, and keeps the message without the name of the folder.
     fn check(&mut self, spec: &InputSpec, name: &str, bytes: &[u8]) {
-        let path = self.folder.path().join(name.split(".npz:").next().unwrap());
-        let path = if name.contains(".npz:") { path.with_extension("npz") } else { path };
-        fs::write(&path, bytes).unwrap();
+        let path = Source::parse(name).unwrap().path;
+        fs::write(self.folder.path().join(path), bytes).unwrap();
         self.check_path(spec, name);
     }
 
     fn check_model(&mut self, fields: &[InputSpec], name: &str, bytes: &[u8]) {
-        let file = name.split(".npz:").next().unwrap();
+        let file = Source::parse(name).unwrap().path;
         fs::write(self.folder.path().join(file), bytes).unwrap();
-        let source = Source::parse(&format!("{}/{name}", self.folder.path().display()));
+        let source = Source::parse(&format!("{}/{name}", self.folder.path().display())).unwrap();
         let error = load_model("weights", fields, &source).expect_err("every case here is an error");
         self.note(name, &error);
     }
 
     fn check_path(&mut self, spec: &InputSpec, name: &str) {
         let text = format!("{}/{name}", self.folder.path().display());
-        let error = failure(spec, &Source::parse(&text));
+        let error = failure(spec, &Source::parse(&text).unwrap());
         self.note(name, &error);
     }
 
@@ -154,19 +153,47 @@ fn archives(cases: &mut Cases) {
 fn tables(cases: &mut Cases) {
     let x = fix("train_x", &[3, 2]);
     cases.check(&x, "hole.csv", b"age,height\n20,1.75\n30,?\n");
+    cases.check(&x, "words.csv", b"age,height\n20,tall\n");
+    cases.check(&x, "names.csv", b"name,height\nAda,1.75\n");
+    cases.check(&x, "spaces.csv,separator=comma", b"20 1.75\n30 1.80\n");
+    cases.check(&fix("train_x", &[3]), "blank.csv", b"age\n20\n\n30\n40\n");
+    cases.check(&x, "open.csv", b"\"age,height\n20,1.75\n");
+    cases.check(&x, "few.csv,header=no", b"20,1.75\n30,1.8\n");
+    cases.check(&x, "index.csv", b"0,20,1.75\n1,30,1.8\n2,40,1.8\n");
+    cases.check(&x, "picked.csv[1:9]", b"20,1.75\n30,1.8\n40,1.8\n");
+    doubts(cases);
     cases.check(&x, "bare.csv", b"20,1.75\n30,\n");
     cases.check(&x, "mixed.csv", b"id,1\n20,1.75\n");
     cases.check(&x, "comma.csv", b"20;1,75\n30;1,80\n");
     cases.check(&x, "ragged.csv", b"age,height\n20,1.75\n30\n");
 }
 
+fn doubts(cases: &mut Cases) {
+    let x = fix("train_x", &[3, 2]);
+    cases.check(&fix("train_x", &[2, 3]), "counts.csv", b"0,1,2\n20,1.75,3\n30,1.8,3\n");
+    cases.check(&x, "counted.csv", b",0,1\n0,20,1.75\n1,30,1.8\n2,40,1.8\n");
+    cases.check(&x, "years.csv", b"2019,2020\n20,1.75\n30,1.8\n40,1.8\n");
+    cases.check(&fix("train_x", &[2]), "first.csv", b"NA\n2\n3\n");
+    cases.check(&x, "unnamed.csv", b",age,height\n0,20,1.75\n1,30,1.8\n2,40,1.8\n");
+    cases.check(&fix("train_x", &[2]), "fewer.csv", b"age\n1,5\n2,5\n");
+    cases.check(&x, "thousands.csv", b"a;b\n1,234;1,235\n3;4\n5;6\n");
+    cases.check(&x, "both.csv", b"a;b\n1,5;1.5\n3;4\n5;6\n");
+}
+
 fn shapes_and_types(cases: &mut Cases) {
     let x = fix("train_x", &[4, 2]);
+    cases.check(&x, "many.npy", &floats(&[5, 2], &[0.0; 10]));
+    cases.check(&fix("train_x", &[2, 3, 2, 2]), "last.npy", &bytes(&[2, 2, 2, 3], &[0; 24]));
+    cases.check(&fix("train_x", &[2, 3, 4]), "else.npy", &bytes(&[2, 2, 6], &[0; 24]));
+    cases.check(&x, "axes.npy,transpose=021", &floats(&[4, 2], &[0.0; 8]));
+    cases.check(&x, "options.npy,header=yes", &floats(&[4, 2], &[0.0; 8]));
+    let row = Options { standardise: true, ..Options::default() };
+    let row = InputSpec { options: row, ..fix("train_x", &[1, 2]) };
+    cases.check(&row, "row.npy", &floats(&[1, 2], &[1.0, 2.0]));
     cases.check(&x, "wide.npy", &floats(&[6, 3], &[0.0; 18]));
     cases.check(&x, "turned.npy", &floats(&[2, 4], &[0.0; 8]));
     cases.check(&x, "few.npy", &floats(&[3, 2], &[0.0; 6]));
     cases.check(&fix("rate", &[]), "several.npy", &floats(&[3], &[0.0; 3]));
-    cases.check(&x, "truth.npy", &npy(&Array::of_bools([4, 2], &[true; 8])));
     let count = InputSpec { element: Element::Int, ..fix("count", &[2]) };
     cases.check(&count, "floats.npy", &floats(&[2], &[1.0, 2.0]));
     let y = InputSpec { party: 1, ..fix("train_y", &[6, 10]) };
@@ -174,6 +201,8 @@ fn shapes_and_types(cases: &mut Cases) {
     let hot = Options { one_hot: true, ..Options::default() };
     let y = InputSpec { options: hot.clone(), ..fix("train_y", &[2, 3]) };
     cases.check(&y, "hot.npy", &bytes(&[2, 3], &[0, 0, 1, 1, 0, 0]));
+    cases.check(&y, "soft.npy", &floats(&[2, 3], &[0.2, 0.3, 0.5, 0.0, 1.0, 0.0]));
+    cases.check(&y, "pair.npy", &bytes(&[2, 2], &[0, 0, 1, 1]));
     let flag = InputSpec { options: hot, ..fix("flag", &[2]) };
     cases.check(&flag, "flags.npy", &bytes(&[2], &[0, 1]));
 }
@@ -221,6 +250,7 @@ fn models(cases: &mut Cases) {
     cases.check_model(&fields, "weights.safetensors", &safetensors);
     cases.check_model(&fields, "weights.npy", &floats(&[1], &[1.0]));
     cases.check_model(&fields, "weights.npz:l1.bias", b"");
+    cases.check_model(&fields, "weights.npz[:2]", b"");
 }
 
 #[test]

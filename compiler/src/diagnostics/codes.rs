@@ -124,6 +124,7 @@ codes! {
     /// Three parties compute: 0, 1 and 2.
     N012 = "a party that does not exist",
     /// Inputs take `scale = 1/256`, `one_hot`, `standardise` and `range = 0..1`: what their owner does in the clear before sharing.
+    /// `first_rows` takes a file that has more rows than declared, and uses the first ones.
     N013 = "an unknown option of an input",
     /// Every output has a name of its own: it is the name of the receiver's file.
     N014 = "two outputs of one name",

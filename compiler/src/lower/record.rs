@@ -462,6 +462,7 @@ impl<'a> Lowerer<'a> {
             match (option.name.name.as_str(), &option.value) {
                 ("one_hot", None) => prepare.one_hot = true,
                 ("standardise", None) => prepare.standardise = true,
+                ("first_rows", None) => prepare.first_rows = true,
                 ("scale", Some(ExprOrRange::Expr(expr))) => prepare.scale = self.scale(expr),
                 ("range", Some(ExprOrRange::Range(range))) => prepare.range = self.range_option(range),
                 _ => {
@@ -470,7 +471,8 @@ impl<'a> Lowerer<'a> {
                         format!("there is no option {}", self.sources.text(option.span)),
                     )
                     .at(option.span, "");
-                    error = error.note("options are scale = 1/256, one_hot, standardise and range = 0..1");
+                    error = error
+                        .note("options are scale = 1/256, one_hot, standardise, range = 0..1 and first_rows");
                     self.report(error);
                 }
             }

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use tern_tools::say;
+use tern_tools::{mnist, say};
 
 use table::Table;
 
@@ -65,9 +65,9 @@ pub(crate) struct ReproduceArgs {
     /// Run nothing: show what has been run, also of runs that are not finished.
     #[arg(long)]
     kept: bool,
-    /// MNIST; by default data/mnist or ../shared/data/mnist.
-    #[arg(long)]
-    data: Option<PathBuf>,
+    /// Where MNIST is.
+    #[arg(long, default_value = mnist::FOLDER)]
+    data: PathBuf,
     /// Where the programs are.
     #[arg(long, default_value = "programs")]
     programs: PathBuf,
@@ -112,15 +112,11 @@ impl ReproduceArgs {
 
     /// Where MNIST is.
     fn mnist(&self) -> anyhow::Result<PathBuf> {
-        let candidates = match &self.data {
-            Some(given) => vec![given.clone()],
-            None => ["data/mnist", "../shared/data/mnist"].map(PathBuf::from).into(),
-        };
-        match candidates.iter().find(|path| path.is_dir()) {
-            Some(path) => Ok(path.clone()),
-            None => bail!(
+        match self.data.is_dir() {
+            true => Ok(self.data.clone()),
+            false => bail!(
                 "MNIST is not in {}; `tern data mnist` prepares it, --data DIR says where it is",
-                candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+                self.data.display()
             ),
         }
     }

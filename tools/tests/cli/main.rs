@@ -1,6 +1,7 @@
 //! The `tern` command as a user meets it.
 
 mod cases;
+mod data;
 mod doc;
 mod inspect;
 mod messages;

@@ -49,11 +49,13 @@ fn shell() -> Shell {
 }
 
 fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
-    let array = read(&Source { path: path.into(), member: Some(name.into()) }, name).unwrap();
+    let array = read(&Source::member(path, name), name).unwrap();
     let shape = array.shape().to_vec();
     match array.into_values() {
         Values::F64(values) => (shape, values),
-        Values::U8(_) | Values::I32(_) | Values::I64(_) | Values::F32(_) => panic!("{name} is float64"),
+        // A file of safetensors is in single precision where nothing is lost by it.
+        Values::F32(values) => (shape, values.into_iter().map(f64::from).collect()),
+        Values::U8(_) | Values::I32(_) | Values::I64(_) => panic!("{name} is floating point"),
     }
 }
 

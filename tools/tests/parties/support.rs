@@ -39,7 +39,10 @@ const X: &str = "0.5,1\n1.5,2\n-2.5,3\n3.5,-4\n";
 const Y: &str = "1,-1\n0.5,1\n1,0.25\n-1,1\n";
 
 pub fn tern() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_tern"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tern"));
+    // Which programs were emulated is remembered in a place of these tests, not in the home of whoever runs them.
+    command.env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
+    command
 }
 
 /// The root of the repository.

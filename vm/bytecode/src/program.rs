@@ -145,6 +145,8 @@ pub struct Preparation {
     pub standardise: bool,
     /// Values must lie within these bounds, after scaling.
     pub range: Option<(f64, f64)>,
+    /// The file may have more rows than the shape: the first ones are used.
+    pub first_rows: bool,
 }
 
 /// A declared input that the program uses.

@@ -23,6 +23,10 @@ pub enum Dtype {
     U64,
     /// Signed, 64 bits.
     I64,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of IEEE single precision, as machine learning uses it.
+    BF16,
     /// IEEE single precision.
     F32,
     /// IEEE double precision.
@@ -34,16 +38,16 @@ impl Dtype {
     pub fn bytes(self) -> usize {
         match self {
             Dtype::Bool | Dtype::U8 | Dtype::I8 => 1,
-            Dtype::U16 | Dtype::I16 => 2,
+            Dtype::U16 | Dtype::I16 | Dtype::F16 | Dtype::BF16 => 2,
             Dtype::U32 | Dtype::I32 | Dtype::F32 => 4,
             Dtype::U64 | Dtype::I64 | Dtype::F64 => 8,
         }
     }
 
-    /// Whether the elements are IEEE numbers.
+    /// Whether the elements are floating-point numbers.
     pub fn is_float(self) -> bool {
         match self {
-            Dtype::F32 | Dtype::F64 => true,
+            Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64 => true,
             Dtype::Bool | Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16 => false,
             Dtype::U32 | Dtype::I32 | Dtype::U64 | Dtype::I64 => false,
         }
@@ -63,6 +67,8 @@ impl fmt::Display for Dtype {
             Dtype::I32 => "i32",
             Dtype::U64 => "u64",
             Dtype::I64 => "i64",
+            Dtype::F16 => "f16",
+            Dtype::BF16 => "bf16",
             Dtype::F32 => "f32",
             Dtype::F64 => "f64",
         })
@@ -78,7 +84,7 @@ pub enum Values {
     I32(Vec<i32>),
     /// From [`Dtype::U32`], [`Dtype::I64`] and those of [`Dtype::U64`] that fit.
     I64(Vec<i64>),
-    /// From [`Dtype::F32`].
+    /// From [`Dtype::F16`], [`Dtype::BF16`] and [`Dtype::F32`].
     F32(Vec<f32>),
     /// From [`Dtype::F64`].
     F64(Vec<f64>),
@@ -123,6 +129,17 @@ impl Values {
     /// Keeps the first `len`.
     pub(super) fn truncate(&mut self, len: usize) {
         each_type!(self, v => v.truncate(len));
+    }
+
+    /// The elements of a tensor of this shape whose axes have these strides here, in row-major order.
+    fn gather(&self, shape: &[usize], strides: &[usize]) -> Values {
+        match self {
+            Values::U8(v) => Values::U8(gathered(v, shape, strides)),
+            Values::I32(v) => Values::I32(gathered(v, shape, strides)),
+            Values::I64(v) => Values::I64(gathered(v, shape, strides)),
+            Values::F32(v) => Values::F32(gathered(v, shape, strides)),
+            Values::F64(v) => Values::F64(gathered(v, shape, strides)),
+        }
     }
 
     /// One of them, to be shown to the user. The index must be below [`Values::len`].
@@ -245,6 +262,65 @@ impl Array {
     pub fn into_values(self) -> Values {
         self.values
     }
+
+    /// The tensor in single precision, if it is one of doubles; unless `rounded`, only if none of them loses anything.
+    pub fn single(&self, rounded: bool) -> Option<Array> {
+        let Values::F64(values) = &self.values else { return None };
+        let fits = |&value: &f64| f64::from(value as f32) == value || value.is_nan();
+        (rounded || values.iter().all(fits)).then(|| {
+            let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+            Array::new(self.shape.clone(), values)
+        })
+    }
+
+    /// The same tensor with its axes in another order, as `numpy.transpose(self, axes)`.
+    ///
+    /// # Panics
+    /// If `axes` are not all axes, once each: a mistake in the calling code.
+    pub(super) fn transposed(self, axes: &[usize]) -> Array {
+        assert!(axes.len() == self.shape.len() && (0..axes.len()).all(|axis| axes.contains(&axis)));
+        if axes.is_sorted() {
+            return self;
+        }
+        let mut strides = vec![1; axes.len()];
+        for axis in (1..axes.len()).rev() {
+            // Where a size is 0 there are no elements, and strides do not matter.
+            strides[axis - 1] = self.shape[axis].saturating_mul(strides[axis]);
+        }
+        let shape: Vec<usize> = axes.iter().map(|&axis| self.shape[axis]).collect();
+        let strides: Vec<usize> = axes.iter().map(|&axis| strides[axis]).collect();
+        let values = self.values.gather(&shape, &strides);
+        Array::with_dtype(self.dtype, shape, values)
+    }
+
+    /// Rows from `start` up to `end`. Both must be at most the first size.
+    pub(super) fn rows(mut self, start: usize, end: usize) -> Array {
+        let row: usize = self.shape[1..].iter().product();
+        self.values.truncate(end * row);
+        each_type!(&mut self.values, v => drop(v.drain(..start * row)));
+        self.shape[0] = end - start;
+        self
+    }
+}
+
+/// Walks the result in row-major order, keeping the place in the source as an odometer.
+fn gathered<T: Copy>(source: &[T], shape: &[usize], strides: &[usize]) -> Vec<T> {
+    let mut index = vec![0; shape.len()];
+    let mut place = 0;
+    let mut result = Vec::with_capacity(source.len());
+    for _ in 0..source.len() {
+        result.push(source[place]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            place += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            place -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    result
 }
 
 impl fmt::Display for Array {
@@ -292,6 +368,25 @@ mod tests {
         assert_eq!(elements(&[3, 0, 5]), Some(0));
         assert_eq!(elements(&[usize::MAX, 2]), None);
         assert_eq!(elements(&[0, usize::MAX, 2]), None);
+    }
+
+    #[test]
+    fn single_precision_where_nothing_is_lost() {
+        let (short, long) = (Array::new([2], vec![0.5, -3.25]), Array::new([2], vec![0.5, 0.1]));
+        assert_eq!(short.single(false), Some(Array::new([2], vec![0.5f32, -3.25])));
+        assert_eq!(long.single(false), None);
+        assert_eq!(long.single(true), Some(Array::new([2], vec![0.5f32, 0.1])));
+        assert_eq!(Array::new([1], vec![1i64]).single(true), None);
+    }
+
+    #[test]
+    fn axes_in_another_order() {
+        // numpy.arange(6).reshape(1, 2, 3).transpose(2, 0, 1)
+        let array = Array::new([1, 2, 3], vec![0u8, 1, 2, 3, 4, 5]).transposed(&[2, 0, 1]);
+        assert_eq!(array, Array::new([3, 1, 2], vec![0u8, 3, 1, 4, 2, 5]));
+        assert_eq!(array.rows(1, 3), Array::new([2, 1, 2], vec![1u8, 4, 2, 5]));
+        let empty = Array::new([2, 0, 5], Vec::<f32>::new()).transposed(&[1, 2, 0]);
+        assert_eq!(empty.shape(), [0, 5, 2]);
     }
 
     #[test]

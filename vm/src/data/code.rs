@@ -43,14 +43,22 @@ codes! {
     ///
     ///     input train_y: fix[N, 10] from party 1, one_hot
     D003 = "labels that are not one-hot yet",
-    /// Files and declarations are compared row by row, the first axis counting rows. Each row must have as many numbers
-    /// as declared; how they are arranged does not matter: a file [60000, 28, 28] serves fix[60000, 784] as well as
-    /// fix[60000, 1, 28, 28].
+    /// The first axis counts rows. Each row must have as many numbers as declared, in the same order: axes may be joined
+    /// or split, so that a file [60000, 28, 28] serves fix[60000, 784] as well as fix[60000, 1, 28, 28], but images
+    /// whose channel comes last are not those whose channel comes first. `transpose` puts axes into another order, as
+    /// numpy.transpose does:
+    ///
+    ///     --input x=images.npy,transpose=0312
     D004 = "a shape that does not fit",
-    /// A file may have more rows than the program declares, and then its first ones are used; it cannot have fewer.
-    D005 = "too few rows",
-    /// `fix` takes whole numbers and floating-point numbers, `int` whole numbers, `bool` truth values or the whole
-    /// numbers 0 and 1. Complex numbers, texts, dates, records and pickled objects have no use here.
+    /// A file has exactly the rows that the program declares: a row too many is often a line of headings, or a file that
+    /// was not meant. The command takes a part of a longer one, counted from 0, the last one excluded; or the program
+    /// says that it wants the first rows of whatever there is:
+    ///
+    ///     --input 'x=images.npy[:1000]'
+    ///     input x: fix[N, 784] from party 0, first_rows
+    D005 = "another number of rows than declared",
+    /// `fix` takes whole numbers and floating-point numbers, `int` whole numbers, `bool` the whole numbers 0 and 1. Truth
+    /// values are 0 and 1 everywhere. Complex numbers, texts, dates, records and pickled objects have no use here.
     D006 = "a type that does not fit",
     /// The format is recognised by how a file begins, not by its name. Known are NumPy's npy and npz, csv, the idx
     /// format of MNIST, and safetensors; each may be gzipped.
@@ -67,10 +75,14 @@ codes! {
     ///
     ///     --input weights=model.npz:fc1.weight
     D011 = "a tensor that is not in the file",
-    /// Every cell of a CSV file is a number, with a point and not a comma before its fraction. The first line may hold
-    /// headings. Cells are separated by commas, semicolons or tabs, whichever the first line has most of.
+    /// Every cell of a text is a number or a truth value: `1.5`, `-2e-3`, `True`. Cells are separated by semicolons,
+    /// tabulators, bars, commas or blanks, whichever of these comes first in this list and in the first line of numbers.
+    /// What stands for a missing value (an empty cell, `NA`, `?`) has to be replaced or left out before. What a file
+    /// does not show can be said:
+    ///
+    ///     --input x=table.txt,separator=blanks,decimal=comma,header=no,index=yes
     D012 = "a cell that is not a number",
-    /// Every line of a CSV file has the same number of cells.
+    /// Every line of a text has the same number of cells. The headings may be one fewer, as R writes them over row names.
     D013 = "rows of different lengths",
     /// There is no fixed-point number for infinity or for NaN, which often stands for a missing value.
     D014 = "a value that is not finite",
@@ -82,11 +94,28 @@ codes! {
     /// Every value must fit the bits that the program's precision gives to `fix`, by default 15 before the point at
     /// `--fixed 16`. Scale the values down, standardise them, or compile with a higher precision.
     D017 = "a value that is too large",
-    /// `scale` and `standardise` are for `fix`, `one_hot` is for an input with an axis of classes.
+    /// `scale` and `standardise` are for `fix`, `one_hot` is for an input with an axis of classes. Of what `--input` says
+    /// about a file, `header`, `index`, `separator` and `decimal` are for texts, and nothing is for models.
     D018 = "an option that means nothing here",
     /// The file of a model holds one tensor per field, called as the field is: `l1.weight`, `l1.bias`. Names and layouts are those of a
-    /// PyTorch state dictionary. Every field has exactly its declared shape, and there are no other tensors in the file.
+    /// PyTorch state dictionary. Every field has exactly its declared shape, and there are no other tensors in the file but `num_batches_tracked`.
     D019 = "tensors that are not those of a model",
+    /// `one_hot` makes a row of zeros and a one from every label. The file has a number per class already: leave
+    /// `one_hot` out, or give the labels.
+    D020 = "no labels where one_hot needs them",
+    /// `standardise` subtracts a column's mean and divides by its deviation, over the rows of this very file. A single
+    /// row has none: its values would all become 0. Use the numbers of the training data instead, with `scale` or in the
+    /// program.
+    D021 = "a single row that is to be standardised",
+    /// The first line of a text may be headings or numbers: pandas writes 0, 1, 2, … above what was made from an array.
+    /// Also, a first column may count the rows or belong to the data, and a comma may stand before a fraction or between
+    /// thousands. Where both are possible, nobody guesses:
+    ///
+    ///     --input x=table.csv,header=yes,index=yes
+    D022 = "a text that can be understood in two ways",
+    /// The file is of a format that others write and that is not read here. The message says how its numbers come into
+    /// one that is: npy, npz, csv, idx or safetensors.
+    D023 = "a format that is not read",
 }
 
 impl Code {

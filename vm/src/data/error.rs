@@ -3,9 +3,12 @@
 //! Readers and checks return a [`Problem`]; whoever knows the file and the input adds them and has a [`DataError`].
 
 use super::code::Code;
+use super::csv::{Doubt, Line};
+use super::foreign::Foreign;
 use super::message::Hints;
 use super::model::Mismatch;
-use super::spec::{InputSpec, Source};
+use super::source::{Rows, Source};
+use super::spec::InputSpec;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -35,6 +38,8 @@ pub enum Problem {
     Unreadable(io::Error),
     /// None of the known formats begins like this.
     UnknownFormat { start: Vec<u8> },
+    /// A format that is known, but not read.
+    Foreign { format: Foreign },
     /// A known format with elements that cannot be used.
     UnsupportedType { found: String },
     /// The header does not make sense.
@@ -52,21 +57,33 @@ pub enum Problem {
     /// A member of a file that holds a single tensor.
     NotAContainer { member: String },
     /// A cell of a CSV file is no number.
-    NotANumber { line: u64, column: usize, heading: Option<String>, cell: String },
+    NotANumber { line: u64, column: usize, heading: Option<String>, cell: String, kind: NoNumber },
     /// A line of a CSV file has too many or too few cells.
     Ragged { line: u64, cells: usize, expected: usize },
     /// A number that is none, or has no end.
     NotFinite { index: Vec<usize>, value: f64 },
     /// A whole number beyond 63 bits.
     TooLarge { element: usize, value: u64 },
+    /// A line of a text that can be understood in two ways.
+    Doubtful { line: Line, doubt: Doubt },
     /// The rows have the wrong number of elements.
     WrongShape { found: String, shape: Vec<usize> },
-    /// Fewer rows than the program declares.
-    FewerRows { found: String, rows: usize, declared: usize },
+    /// The sizes are the declared ones in another order, which these axes would give.
+    OtherOrder { found: String, shape: Vec<usize>, axes: Vec<usize> },
+    /// More or fewer rows than the program declares.
+    OtherRows { found: String, rows: usize, declared: usize },
+    /// Rows are asked for that the file does not have.
+    NoRows { found: String, wanted: Rows, present: usize },
+    /// An order of more or fewer axes than the file has.
+    Axes { found: String, axes: usize },
     /// The file's type does not go into the declared one.
-    WrongType { found: String, float: bool },
+    WrongType { found: String },
     /// Labels where the program expects one number per class.
     NotOneHot { found: String, distinct: usize },
+    /// A number per class, one-hot or not, where labels are to be made so.
+    NoLabels { found: String, hot: bool },
+    /// A single row is to be standardised.
+    OneRow,
     /// A label that is none of the classes.
     BadLabel { index: Vec<usize>, value: String, classes: usize },
     /// A value outside what the program declares.
@@ -90,6 +107,15 @@ pub struct Precision {
     pub bits: u32,
     /// Bits that all values of the input fit; more than 127 if none are enough.
     pub needed: u32,
+}
+
+/// What a cell is instead of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoNumber {
+    /// Nothing, or a word for nothing.
+    Missing,
+    /// Any other text.
+    Text,
 }
 
 /// An error in the form of the compiler's messages, to be rendered like them.
@@ -137,7 +163,7 @@ impl DataError {
     pub fn help(&self) -> Vec<String> {
         // A field has no declaration of its own that could be changed.
         let input = self.input.as_deref().filter(|_| self.model.is_none());
-        let hints = Hints { path: &self.file.path, input, model: self.model.as_deref() };
+        let hints = Hints { source: &self.file, input, model: self.model.as_deref() };
         self.problem.helps(&hints)
     }
 
@@ -163,7 +189,13 @@ impl DataError {
 }
 
 impl Problem {
-    pub(super) fn at(self, input: Option<&InputSpec>, file: &Source) -> DataError {
+    pub(super) fn at(mut self, input: Option<&InputSpec>, file: &Source) -> DataError {
+        // Rows are counted as in the file, also where only later ones are used.
+        if let Some(rows) = file.reading.rows
+            && let Some(row) = self.index_mut().and_then(|index| index.first_mut())
+        {
+            *row += rows.start;
+        }
         DataError {
             input: input.cloned().map(Box::new),
             model: None,
@@ -172,13 +204,27 @@ impl Problem {
         }
     }
 
+    fn index_mut(&mut self) -> Option<&mut Vec<usize>> {
+        match self {
+            Problem::NotFinite { index, .. }
+            | Problem::BadLabel { index, .. }
+            | Problem::OutOfRange { index, .. }
+            | Problem::Overflow { index, .. } => Some(index),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> Code {
         match self {
             Problem::Missing => Code::D001,
             Problem::Unreadable(_) => Code::D002,
             Problem::NotOneHot { .. } => Code::D003,
-            Problem::WrongShape { .. } => Code::D004,
-            Problem::FewerRows { .. } => Code::D005,
+            Problem::WrongShape { .. } | Problem::OtherOrder { .. } | Problem::Axes { .. } => Code::D004,
+            Problem::NoLabels { .. } => Code::D020,
+            Problem::OtherRows { .. } | Problem::NoRows { .. } => Code::D005,
+            Problem::OneRow => Code::D021,
+            Problem::Doubtful { .. } => Code::D022,
+            Problem::Foreign { .. } => Code::D023,
             Problem::WrongType { .. } | Problem::UnsupportedType { .. } => Code::D006,
             Problem::UnknownFormat { .. } => Code::D007,
             Problem::Malformed { .. } | Problem::Absurd { .. } => Code::D008,

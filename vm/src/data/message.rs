@@ -1,10 +1,11 @@
 //! The wording of messages about data files.
 
 use super::array::shape_text;
-use super::error::{Precision, Problem};
+use super::csv::{Doubt, Line};
+use super::error::{NoNumber, Precision, Problem};
 use super::model::Mismatch;
+use super::source::{Decimal, Reading, Rows, Source};
 use super::spec::{Element, InputSpec, Options};
-use std::path::Path;
 
 impl Problem {
     /// One sentence that stands alone.
@@ -13,6 +14,7 @@ impl Problem {
             Problem::Missing => format!("there is no file for {what}"),
             Problem::Unreadable(_) => format!("the file for {what} cannot be read"),
             Problem::UnknownFormat { .. } => format!("the file for {what} has no known format"),
+            Problem::Foreign { .. } => format!("the file for {what} has a format that is not read"),
             Problem::UnsupportedType { .. } => {
                 format!("the file for {what} does not hold numbers that can be used")
             }
@@ -24,14 +26,27 @@ impl Problem {
             Problem::NoMember { wanted: Some(name), .. } => format!("no tensor {name} for {what}"),
             Problem::NoMember { wanted: None, .. } => format!("it is not clear which tensor {what} is"),
             Problem::NotAContainer { .. } => format!("the file for {what} holds a single tensor"),
+            Problem::NotANumber { line, kind: NoNumber::Missing, .. } => {
+                format!("a value of {what} is missing, line {line}")
+            }
             Problem::NotANumber { line, .. } => format!("a cell of {what} is not a number, line {line}"),
             Problem::Ragged { line, .. } => format!("the rows of {what} differ in length, line {line}"),
             Problem::NotFinite { index, value } => format!("{what}{} is {value}", shape_text(index)),
             Problem::TooLarge { .. } => format!("a value of {what} does not fit 64 bits with a sign"),
+            Problem::Doubtful { doubt, .. } => format!("{} of {what} can mean two things", doubt.subject()),
             Problem::WrongShape { .. } => format!("the shape of {what} does not fit"),
-            Problem::FewerRows { rows, declared, .. } => {
-                format!("{what} has {} where {declared} are declared", plural(*rows, "row"))
+            Problem::OtherOrder { .. } => format!("the axes of {what} are in another order"),
+            Problem::Axes { axes, .. } => format!("{what} does not have {}", axes_of(*axes)),
+            Problem::OtherRows { rows, declared, .. } => {
+                let are = if *declared == 1 { "is" } else { "are" };
+                format!("{what} has {} where {declared} {are} declared", plural(*rows, "row"))
             }
+            Problem::NoRows { wanted, present, .. } => {
+                format!("{what} has {}, not {wanted}", plural(*present, "row"))
+            }
+            Problem::NoLabels { hot: true, .. } => format!("{what} is one-hot already"),
+            Problem::NoLabels { hot: false, .. } => format!("{what} has no labels"),
+            Problem::OneRow => format!("a single row of {what} cannot be standardised"),
             Problem::WrongType { .. } => format!("the type of {what} does not fit"),
             Problem::NotOneHot { .. } => format!("{what} is not one-hot yet"),
             Problem::BadLabel { index, value, classes } => {
@@ -67,6 +82,7 @@ impl Problem {
             Problem::Unreadable(error) => format!("cannot be read: {error}"),
             Problem::UnknownFormat { start } if start.is_empty() => "is empty".into(),
             Problem::UnknownFormat { start } => format!("begins with {}", hex(start)),
+            Problem::Foreign { format } => format!("is {}", format.what),
             Problem::UnsupportedType { found } => format!("holds elements of type {found}"),
             Problem::Malformed { format, reason } => format!("begins like {format}, but {reason}"),
             Problem::Corrupt { format, reason } => {
@@ -84,18 +100,28 @@ impl Problem {
                 names => format!("holds {}", names.join(", ")),
             },
             Problem::NotAContainer { member } => format!("has no members, so no {member}"),
-            Problem::NotANumber { line, column, heading, cell } => {
+            Problem::NotANumber { line, column, heading, cell, .. } => {
                 let heading = heading.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-                format!("has {cell:?} in line {line}, column {column}{heading}")
+                let cell = if cell.is_empty() { "nothing".to_string() } else { format!("{cell:?}") };
+                format!("has {cell} in line {line}, column {column}{heading}")
             }
             Problem::Ragged { line, cells, expected } => {
-                format!("has {} in line {line} and {expected} in the first", plural(*cells, "cell"))
+                format!("has {} in line {line} and {expected} before", plural(*cells, "cell"))
             }
             Problem::NotFinite { index, value } => format!("has {value}{}", place(index)),
             Problem::TooLarge { element, value } => format!("has {value} as element {element}"),
+            Problem::Doubtful { line, doubt } => doubt.fact(line),
             Problem::WrongShape { found, .. }
-            | Problem::WrongType { found, .. }
-            | Problem::FewerRows { found, .. } => format!("holds {found}"),
+            | Problem::OtherOrder { found, .. }
+            | Problem::Axes { found, .. }
+            | Problem::WrongType { found }
+            | Problem::OtherRows { found, .. }
+            | Problem::NoRows { found, .. } => format!("holds {found}"),
+            Problem::NoLabels { found, hot: true } => format!("holds {found}, a 0 or 1 for every class"),
+            Problem::NoLabels { found, hot: false } => {
+                format!("holds {found}, a number for every class, but no labels to make one-hot")
+            }
+            Problem::OneRow => "holds one row, from whose mean it does not deviate".into(),
             Problem::NotOneHot { found, distinct } => {
                 format!("holds {found} with {}", plural(*distinct, "different whole number"))
             }
@@ -106,7 +132,7 @@ impl Problem {
                 let becomes = becomes.as_ref().map(|v| format!(", which becomes {v}")).unwrap_or_default();
                 format!("has {value}{}{becomes}, not within {low}..{high}", place(index))
             }
-            Problem::Option { reason, .. } => format!("is not used: {reason}"),
+            Problem::Option { reason, .. } => format!("does not go with it: {reason}"),
             Problem::Model { mismatches, .. } => plural(mismatches.len(), "difference"),
             Problem::OneOfModel => "names one tensor of the file".into(),
         }
@@ -118,8 +144,10 @@ impl Problem {
         match self {
             Problem::Missing => hints.missing(),
             Problem::Unreadable(_) => Vec::new(),
-            Problem::UnknownFormat { .. } | Problem::Malformed { format: "csv", .. } => one(FORMATS),
-            Problem::UnsupportedType { .. } => one("convert it in NumPy:  x.astype(\"f4\")"),
+            Problem::UnknownFormat { .. } => one(FORMATS),
+            Problem::Malformed { format: "csv", .. } => one(TEXTS),
+            Problem::Foreign { format } => vec![format.way(&hints.source.path.display().to_string())],
+            Problem::UnsupportedType { found } => vec![conversion(found)],
             Problem::Malformed { .. }
             | Problem::Absurd { .. }
             | Problem::Corrupt { .. }
@@ -131,21 +159,25 @@ impl Problem {
             Problem::NotAContainer { .. } if hints.model.is_some() => {
                 one("a model is an npz or safetensors file with a tensor for every field")
             }
-            Problem::NotAContainer { .. } => hints.input_argument(&hints.path.display().to_string()),
-            Problem::NotANumber { cell, .. } => match cell.replacen(',', ".", 1) {
-                number if number != *cell && number.parse::<f64>().is_ok() => {
-                    vec![format!("a point and not a comma comes before the fraction:  {number}")]
-                }
-                _ => one("replace or leave out what is missing before the program sees it"),
-            },
-            Problem::Ragged { .. } => one("every line has the same number of cells; empty lines are skipped"),
+            Problem::NotAContainer { .. } | Problem::OneOfModel => {
+                hints.argument(&Source { member: None, ..hints.source.clone() })
+            }
+            Problem::NotANumber { column, cell, kind, .. } => hints.no_number(*column, cell, *kind),
+            Problem::Doubtful { doubt, .. } => hints.settle(*doubt),
+            Problem::Ragged { .. } => one("every line has the same number of cells; blank lines are skipped"),
             Problem::NotFinite { .. } => one("replace it before the program sees it:  numpy.nan_to_num(x)"),
             Problem::TooLarge { .. } => one("scale it down in NumPy, or keep fewer of its bits"),
             Problem::WrongShape { shape, .. } => hints.declare_as(shape),
-            Problem::FewerRows { rows, .. } => hints.declare_rows(*rows),
-            Problem::WrongType { float: true, .. } => one("convert it in NumPy:  x.round().astype(\"i8\")"),
-            Problem::WrongType { float: false, .. } => one("convert it in NumPy:  x.astype(\"u1\")"),
-            Problem::NotOneHot { .. } => hints.add_one_hot(),
+            Problem::OtherOrder { shape, axes, .. } => hints.transpose(shape, axes),
+            Problem::Axes { .. } => one("transpose names every axis of the file once, the first one 0"),
+            Problem::OtherRows { rows, declared, .. } => hints.other_rows(*rows, *declared),
+            Problem::NoRows { present, .. } => hints.with_rows(Rows { start: 0, end: Some(*present) }),
+            Problem::WrongType { .. } => one("convert it in NumPy:  x.round().astype(\"i8\")"),
+            Problem::NotOneHot { .. } => hints.one_hot(true),
+            Problem::NoLabels { .. } => hints.one_hot(false),
+            Problem::OneRow => {
+                one("use the mean and the deviation of the training data, in the program or before it")
+            }
             Problem::BadLabel { classes, .. } => {
                 vec![format!("labels are whole numbers from 0 to {}", classes.saturating_sub(1))]
             }
@@ -155,17 +187,73 @@ impl Problem {
             Problem::Model { .. } => one(
                 "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]",
             ),
-            Problem::OneOfModel => hints.input_argument(&hints.path.display().to_string()),
         }
     }
 }
 
 const FORMATS: &str = "npy, npz, csv, idx and safetensors are known, also gzipped:  numpy.save(\"x.npy\", x)";
+const TEXTS: &str = "a text holds rows of numbers, with or without headings above them:  0.5,1.5";
+
+impl Doubt {
+    /// What can mean two things.
+    fn subject(self) -> &'static str {
+        match self {
+            Doubt::Counts { .. } | Doubt::Mixed | Doubt::Missing | Doubt::OneMore => "the first line",
+            Doubt::Unnamed | Doubt::OneFewer => "the first column",
+            Doubt::Comma | Doubt::PointAndComma => "a comma in the numbers",
+        }
+    }
+
+    /// What is so about the file.
+    fn fact(self, Line { number, text }: &Line) -> String {
+        let why = match self {
+            Doubt::Counts { index: false } => {
+                "headings that count columns, as pandas writes them, or numbers"
+            }
+            Doubt::Counts { index: true } => {
+                "headings above an index, as pandas writes them, or numbers of which the first is missing"
+            }
+            Doubt::Mixed => "headings of which some are numbers, or a row in which some are not",
+            Doubt::Missing => "headings, or a row in which a value is missing",
+            Doubt::OneMore => "headings that are numbers, or one row more than declared",
+            Doubt::Unnamed => {
+                "headings of which the first is missing, as above an index of pandas or R, or above a column without a name"
+            }
+            Doubt::OneFewer => {
+                "one heading fewer than there are cells below: the first column is an index, or commas stand before fractions"
+            }
+            Doubt::Comma => "a number with a fraction, or thousands",
+            Doubt::PointAndComma => {
+                "a point, other numbers have a comma: one of them stands between thousands"
+            }
+        };
+        format!("has {text:?} in line {number}, {why}")
+    }
+}
+
+/// How elements of a type that is not read become numbers, in NumPy's words; the type is NumPy's or that of safetensors.
+fn conversion(found: &str) -> String {
+    let name = found.trim_start_matches(['<', '>', '|', '=']);
+    let way = match name.as_bytes() {
+        [b'c', ..] => "numbers are real here:  numpy.stack([x.real, x.imag], axis=-1)",
+        [b'O', ..] => {
+            "x = numpy.load(FILE, allow_pickle=True), if you trust who has written it:  x.astype(\"f8\")"
+        }
+        [b'M' | b'm', ..] => "as whole numbers of days, in NumPy:  x.astype(\"M8[D]\").astype(\"i8\")",
+        [b'[', ..] => "one column per field, in NumPy:  numpy.lib.recfunctions.structured_to_unstructured(x)",
+        [b'U' | b'S', ..] => "if the texts are numbers, in NumPy:  x.astype(\"f8\")",
+        [b'V', ..] => {
+            "view it as the type that it is, in the package that has written it, then:  x.astype(\"f4\")"
+        }
+        _ => "convert it, in NumPy or PyTorch:  x.astype(\"f4\"), x.float()",
+    };
+    way.to_string()
+}
 
 /// What helps are made from.
 pub(super) struct Hints<'a> {
-    /// The file.
-    pub(super) path: &'a Path,
+    /// The file, and how it was read.
+    pub(super) source: &'a Source,
     /// The input it is for, unless that is a model.
     pub(super) input: Option<&'a InputSpec>,
     /// The model it is for.
@@ -174,10 +262,84 @@ pub(super) struct Hints<'a> {
 
 impl Hints<'_> {
     fn missing(&self) -> Vec<String> {
-        let mut helps = self.input_argument("FILE");
+        let name = self.name();
+        let mut helps: Vec<String> = name.map(|name| format!("--input {name}=FILE")).into_iter().collect();
         if self.is_mnist() {
             helps.push("tern data mnist    prepares these files".into());
         }
+        helps
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.input.map(|input| input.name.as_str()).or(self.model)
+    }
+
+    /// The argument that gives another source to the same input.
+    fn argument(&self, source: &Source) -> Vec<String> {
+        self.name().map(|name| source.argument(name)).into_iter().collect()
+    }
+
+    /// The same file read in another way.
+    fn read(&self, change: impl FnOnce(&mut Reading)) -> String {
+        self.source.with(change).argument(self.name().unwrap_or("NAME"))
+    }
+
+    fn with_rows(&self, rows: Rows) -> Vec<String> {
+        vec![self.read(|reading| reading.rows = Some(rows))]
+    }
+
+    /// Both readings of what is doubtful.
+    fn settle(&self, doubt: Doubt) -> Vec<String> {
+        let header = |yes| self.read(|reading| reading.header = Some(yes));
+        let index = |yes| self.read(|reading| reading.index = Some(yes));
+        let decimal = || self.read(|reading| reading.decimal = Some(Decimal::Comma));
+        match doubt {
+            Doubt::Counts { index: true } => {
+                let both = self.read(|reading| {
+                    reading.header = Some(true);
+                    reading.index = Some(true);
+                });
+                vec![format!("headings:  {both}"), format!("a row:  {}", header(false))]
+            }
+            Doubt::Counts { index: false } | Doubt::Mixed | Doubt::Missing | Doubt::OneMore => {
+                vec![format!("headings:  {}", header(true)), format!("a row:  {}", header(false))]
+            }
+            Doubt::Unnamed => {
+                vec![format!("leave it out:  {}", index(true)), format!("keep it:  {}", index(false))]
+            }
+            Doubt::OneFewer => {
+                vec![format!("an index:  {}", index(true)), format!("fractions:  {}", decimal())]
+            }
+            Doubt::Comma => {
+                vec![format!("fractions:  {}", decimal()), "thousands: write them without commas".into()]
+            }
+            Doubt::PointAndComma => {
+                vec!["write numbers with a point before the fraction, and nothing else".into()]
+            }
+        }
+    }
+
+    /// What to do about a cell that is no number.
+    fn no_number(&self, column: usize, cell: &str, kind: NoNumber) -> Vec<String> {
+        let reading = &self.source.reading;
+        if kind == NoNumber::Missing {
+            return vec!["replace or leave out what is missing before the program sees it".into()];
+        }
+        if cell.starts_with('(') || (cell.ends_with('j') && cell.starts_with(|c: char| c.is_ascii_digit())) {
+            return vec![
+                "numbers are real here, not complex: write real and imaginary parts as columns".into(),
+            ];
+        }
+        if reading.separator.is_none() && cell.contains(char::is_whitespace) {
+            return vec![self.read(|reading| reading.separator = Some(super::Separator::Blanks))];
+        }
+        let mut helps = Vec::new();
+        if column == 1 && reading.index.is_none() {
+            helps.push(format!("if it names the row:  {}", self.read(|reading| reading.index = Some(true))));
+        }
+        helps.push(
+            "only numbers are read: in pandas,  pandas.get_dummies(x, dtype=int)  makes them of words".into(),
+        );
         helps
     }
 
@@ -191,50 +353,78 @@ impl Hints<'_> {
     }
 
     fn is_mnist(&self) -> bool {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = self.source.path.file_name().unwrap_or_default().to_string_lossy();
         ["train-images", "train-labels", "t10k-images", "t10k-labels"]
             .iter()
             .any(|part| name.starts_with(part))
     }
 
-    fn input_argument(&self, file: &str) -> Vec<String> {
-        let name = self.input.map(|input| input.name.as_str()).or(self.model);
-        name.map(|name| format!("--input {name}={file}")).into_iter().collect()
-    }
-
     fn choose(&self, member: &str) -> String {
-        let name = self.input.map_or("NAME", |input| &input.name);
-        format!("--input {name}={}:{member}", self.path.display())
+        let source = Source { member: Some(member.to_string()), ..self.source.clone() };
+        source.argument(self.input.map_or("NAME", |input| &input.name))
     }
 
     fn declare_as(&self, shape: &[usize]) -> Vec<String> {
         let Some(input) = self.input else { return Vec::new() };
-        if shape.len() == 2 && shape.iter().rev().eq(&input.shape) {
-            return vec!["rows come first; transpose it in NumPy:  numpy.save(\"x.npy\", x.T)".into()];
+        if let ([rows, columns], [_, declared]) = (shape, input.shape.as_slice()) {
+            // A text cannot say which of its columns only count rows.
+            let binary =
+                |name: &str| [".npy", ".npz", ".safetensors", ".idx"].iter().any(|end| name.ends_with(end));
+            let text = !binary(self.source.path.to_string_lossy().trim_end_matches(".gz"));
+            let index = self.source.reading.index.is_none() && *columns == declared + 1;
+            if text && index && !input.options.one_hot {
+                let mut helps = vec![input.line(&self.declared(*rows, shape), &input.options)];
+                helps.push(format!(
+                    "if the first column only counts or names the rows:  {}",
+                    self.read(|reading| reading.index = Some(true))
+                ));
+                return helps;
+            }
         }
         if input.options.one_hot {
-            let options = Options { one_hot: false, ..input.options.clone() };
-            let already = shape.get(1..) == input.shape.get(1..);
-            let help = || format!("it is one-hot already:  {}", input.line(&input.shape, &options));
-            return already.then(help).into_iter().collect();
+            return vec!["one_hot makes a row of every label: the file has one whole number per row".into()];
         }
-        // Of a longer file the program may well want the rows that it declares.
-        let mut shape = shape.to_vec();
-        if let (Some(rows), Some(&declared)) = (shape.first_mut(), input.shape.first()) {
-            *rows = declared.min(*rows);
-        }
-        vec![input.line(&shape, &input.options)]
+        let rows = shape.first().copied().unwrap_or(1);
+        vec![input.line(&self.declared(rows, shape), &input.options)]
     }
 
-    fn declare_rows(&self, rows: usize) -> Vec<String> {
+    /// The file's shape with the rows that are declared, if the program means the first ones.
+    fn declared(&self, rows: usize, shape: &[usize]) -> Vec<usize> {
+        let declared = self.input.filter(|input| input.options.first_rows);
+        let declared = declared.and_then(|input| input.shape.first().copied()).unwrap_or(rows);
+        let mut shape = shape.to_vec();
+        if let Some(first) = shape.first_mut() {
+            *first = declared.min(rows);
+        }
+        shape
+    }
+
+    fn transpose(&self, shape: &[usize], axes: &[usize]) -> Vec<String> {
+        let arranged: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+        let transposed = self.read(|reading| reading.transpose = Some(axes.to_vec()));
+        let mut helps = vec![format!("as {arranged:?}:  {transposed}")];
+        if let Some(input) = self.input {
+            let rows = shape.first().copied().unwrap_or(1);
+            helps.push(format!("as it is:  {}", input.line(&self.declared(rows, shape), &input.options)));
+        }
+        helps
+    }
+
+    fn other_rows(&self, rows: usize, declared: usize) -> Vec<String> {
         let Some(input) = self.input else { return Vec::new() };
         let shape: Vec<usize> = std::iter::once(rows).chain(input.shape.iter().skip(1).copied()).collect();
-        vec![input.line(&shape, &input.options)]
+        let mut helps = Vec::new();
+        if rows > declared && self.source.reading.rows.is_none() {
+            helps.extend(self.with_rows(Rows { start: 0, end: Some(declared) }));
+        }
+        helps.push(input.line(&shape, &input.options));
+        helps
     }
 
-    fn add_one_hot(&self) -> Vec<String> {
+    fn one_hot(&self, one_hot: bool) -> Vec<String> {
         let Some(input) = self.input else { return Vec::new() };
-        vec![input.line(&input.shape, &Options { one_hot: true, ..input.options.clone() })]
+        let line = input.line(&input.shape, &Options { one_hot, ..input.options.clone() });
+        vec![if one_hot { line } else { format!("without one_hot:  {line}") }]
     }
 
     fn precision(&self, precision: &Precision) -> Vec<String> {
@@ -258,6 +448,10 @@ impl Hints<'_> {
 
 fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn axes_of(count: usize) -> String {
+    if count == 1 { "1 axis".into() } else { format!("{count} axes") }
 }
 
 fn plural_es(count: usize, noun: &str) -> String {

@@ -4,7 +4,8 @@ use super::array::Array;
 use super::error::{DataError, Problem};
 use super::open::read_tensors;
 use super::prepare::{Prepared, prepare_part};
-use super::spec::{InputSpec, Source};
+use super::source::Source;
+use super::spec::InputSpec;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -68,18 +69,20 @@ pub fn read_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<
 pub fn load_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Prepared>, DataError> {
     let arrays = read_model(input, fields, source)?;
     let one = |(field, array): (&InputSpec, Array)| {
-        let source = Source { member: Some(field.name.clone()), ..source.clone() };
+        let source = Source::member(&source.path, &field.name);
         prepare_part(field, array, &source, Some(input))
     };
     fields.iter().zip(arrays).map(one).collect()
 }
+
+const COUNTER: &str = "num_batches_tracked";
 
 fn read(fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
     if source.member.is_some() {
         return Err(Problem::OneOfModel);
     }
     let expected = fields.first().map_or("", |field| &field.name);
-    let mut tensors: BTreeMap<String, Array> = read_tensors(&source.path, expected)?.into_iter().collect();
+    let mut tensors: BTreeMap<String, Array> = read_tensors(source, expected)?.into_iter().collect();
     let (mut arrays, mut mismatches) = (Vec::new(), Vec::new());
     for field in fields {
         let (name, declared) = (field.name.clone(), field.type_text());
@@ -91,6 +94,9 @@ fn read(fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
             None => mismatches.push(Mismatch::Missing { name, declared }),
         }
     }
+    // PyTorch's batch normalisation counts its batches, which no program here needs.
+    let counter = |name: &str| name == COUNTER || name.ends_with(&format!(".{COUNTER}"));
+    tensors.retain(|name, _| !counter(name));
     let extra = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
     mismatches.extend(extra);
     if mismatches.is_empty() { Ok(arrays) } else { Err(Problem::Model { mismatches }) }

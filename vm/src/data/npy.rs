@@ -4,7 +4,7 @@
 //! The header is parsed here rather than by a crate because files are untrusted: no recursion, no arithmetic that can
 //! overflow, and no memory for what a header only claims.
 
-use super::array::{Array, Dtype, Values, elements, shape_text};
+use super::array::{Array, Dtype, Values};
 use super::error::Problem;
 use super::stream::{Layout, Stream};
 use std::io::{self, Write};
@@ -28,9 +28,11 @@ pub(super) fn read(mut stream: Stream<'_>) -> Result<Array, Problem> {
     if !header.fortran_order {
         return stream.tensor(&Layout { format: "npy", dtype, big_endian, shape });
     }
+    // In column-major order the first axis is the fastest: the transpose in every axis.
     shape.reverse();
     let array = stream.tensor(&Layout { format: "npy", dtype, big_endian, shape })?;
-    Ok(reverse_axes(array))
+    let axes: Vec<usize> = (0..array.shape().len()).rev().collect();
+    Ok(array.transposed(&axes))
 }
 
 /// Writes a tensor in version 1.0.
@@ -46,9 +48,12 @@ pub fn write_npy(mut out: impl Write, array: &Array) -> io::Result<()> {
         (_, Values::F32(_)) => "<f4",
         (_, Values::F64(_)) => "<f8",
     };
-    let shape: String = array.shape().iter().map(|size| format!("{size}, ")).collect();
-    let mut header =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    // A tuple as Python writes it, which some readers insist on: (), (3,), (2, 3).
+    let shape = match array.shape() {
+        [size] => format!("({size},)"),
+        sizes => format!("({})", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     // Magic number, version and length take 10 bytes; the elements begin at a multiple of 64.
     header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
     header.push('\n');
@@ -231,52 +236,12 @@ fn element_type(descr: &str) -> Result<(Dtype, bool), Problem> {
         "i4" => Dtype::I32,
         "u8" => Dtype::U64,
         "i8" => Dtype::I64,
+        "f2" => Dtype::F16,
+        // NumPy has no name for bfloat16: packages that add it write two bytes without a meaning, and nothing else does.
+        "V2" => Dtype::BF16,
         "f4" => Dtype::F32,
         "f8" => Dtype::F64,
         _ => return Err(Problem::UnsupportedType { found: descr.to_string() }),
     };
     Ok((dtype, big_endian))
-}
-
-/// The transpose in every axis. NumPy keeps tensors in column-major order that way, whose first axis is the fastest.
-fn reverse_axes(array: Array) -> Array {
-    let shape: Vec<usize> = array.shape().iter().rev().copied().collect();
-    let dtype = array.dtype();
-    let values = match array.into_values() {
-        Values::U8(values) => Values::U8(reversed(&values, &shape)),
-        Values::I32(values) => Values::I32(reversed(&values, &shape)),
-        Values::I64(values) => Values::I64(reversed(&values, &shape)),
-        Values::F32(values) => Values::F32(reversed(&values, &shape)),
-        Values::F64(values) => Values::F64(reversed(&values, &shape)),
-    };
-    Array::with_dtype(dtype, shape, values)
-}
-
-/// Column-major to row-major order. Walks the result, keeping the place in the source as an odometer.
-fn reversed<T: Copy>(source: &[T], shape: &[usize]) -> Vec<T> {
-    let strides: Vec<usize> = shape
-        .iter()
-        .scan(1, |stride, &size| {
-            let this = *stride;
-            *stride *= size;
-            Some(this)
-        })
-        .collect();
-    let mut index = vec![0; shape.len()];
-    let mut place = 0;
-    let mut result = Vec::with_capacity(source.len());
-    for _ in 0..source.len() {
-        result.push(source[place]);
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            place += strides[axis];
-            if index[axis] < shape[axis] {
-                break;
-            }
-            place -= strides[axis] * shape[axis];
-            index[axis] = 0;
-        }
-    }
-    debug_assert_eq!(elements(shape), Some(result.len()), "{}", shape_text(shape));
-    result
 }

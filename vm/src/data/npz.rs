@@ -2,7 +2,8 @@
 
 use super::array::Array;
 use super::error::Problem;
-use super::open::Wanted;
+use super::foreign;
+use super::open::{Asked, Wanted};
 use super::stream::Stream;
 use super::{npy, write_npy};
 use std::collections::BTreeSet;
@@ -10,16 +11,22 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Reads tensors of an archive, as `wanted` says which.
+/// Reads tensors of an archive, as `asked` says which.
 pub(super) fn read(
     file: impl Read + Seek,
     length: u64,
-    wanted: Wanted<'_>,
+    asked: &Asked<'_>,
 ) -> Result<Vec<(String, Array)>, Problem> {
     let mut archive = ZipArchive::new(file).map_err(|error| malformed(&error))?;
     let files: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let named = matches!(asked.wanted, Wanted::One { member: Some(_), .. });
+    if let Some(foreign) = foreign::of_archive(&files).filter(|_| !named) {
+        return Err(foreign.into());
+    }
+    asked.no_text()?;
     let tensors: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(".npy")).collect();
-    wanted
+    asked
+        .wanted
         .of(&tensors)?
         .into_iter()
         .map(|name| Ok((name.into(), member(&mut archive, length, name)?)))

@@ -2,16 +2,50 @@
 
 use super::array::Array;
 use super::error::{DataError, Problem};
-use super::spec::Source;
+use super::source::{Reading, Source};
+use super::spec::InputSpec;
 use super::stream::Stream;
-use super::{csv, idx, npy, npz, safetensors};
+use super::{csv, foreign, idx, npy, npz, safetensors};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// Enough of a file to tell what it is.
-const HEAD: usize = 16;
+const HEAD: usize = 512;
+
+/// What a file is read for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// Which of its tensors are wanted.
+    pub(super) wanted: Wanted<'a>,
+    /// What the user says about it.
+    pub(super) reading: &'a Reading,
+    /// How many rows it should have.
+    pub(super) rows: Expected,
+}
+
+/// How many rows a file should have, where that helps to understand it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Nobody has said.
+    Unknown,
+    /// More than are used, perhaps.
+    Any,
+    /// So many.
+    Exactly(usize),
+}
+
+impl Expected {
+    fn of(spec: &InputSpec, source: &Source) -> Expected {
+        match spec.shape.first() {
+            _ if source.reading.transpose.is_some() => Expected::Unknown,
+            _ if source.reading.rows.is_some() || spec.options.first_rows => Expected::Any,
+            Some(&rows) => Expected::Exactly(rows),
+            None => Expected::Exactly(1),
+        }
+    }
+}
 
 /// Which tensors of a file are read.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +83,11 @@ impl Wanted<'_> {
 /// # Errors
 /// Whatever is wrong with the file; [`DataError::input`] is not set.
 pub fn read(source: &Source, name: &str) -> Result<Array, DataError> {
-    read_file(source, name).map_err(|problem| problem.at(None, source))
+    let read = || {
+        let (file, length) = open(&source.path)?;
+        read_one(file, length, source, name, Expected::Unknown)
+    };
+    read().map_err(|problem| problem.at(None, source))
 }
 
 /// The same for a file whose bytes are in memory already; the source is for messages and names the tensor.
@@ -57,23 +95,29 @@ pub fn read(source: &Source, name: &str) -> Result<Array, DataError> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], source: &Source, name: &str) -> Result<Array, DataError> {
-    read_slice(bytes, source, name).map_err(|problem| problem.at(None, source))
+    let read = read_one(Cursor::new(bytes), bytes.len() as u64, source, name, Expected::Unknown);
+    read.map_err(|problem| problem.at(None, source))
 }
 
-pub(super) fn read_slice(bytes: &[u8], source: &Source, name: &str) -> Result<Array, Problem> {
-    let wanted = Wanted::One { member: source.member.as_deref(), name };
-    only(read_any(Cursor::new(bytes), bytes.len() as u64, wanted)?)
+/// The tensor for an input, from bytes in memory.
+pub(super) fn read_slice(bytes: &[u8], source: &Source, spec: &InputSpec) -> Result<Array, Problem> {
+    read_one(Cursor::new(bytes), bytes.len() as u64, source, &spec.name, Expected::of(spec, source))
 }
 
-pub(super) fn read_file(source: &Source, name: &str) -> Result<Array, Problem> {
+/// The tensor for an input, from its file.
+pub(super) fn read_file(source: &Source, spec: &InputSpec) -> Result<Array, Problem> {
     let (file, length) = open(&source.path)?;
-    only(read_any(file, length, Wanted::One { member: source.member.as_deref(), name })?)
+    read_one(file, length, source, &spec.name, Expected::of(spec, source))
 }
 
 /// Reads every tensor of an npz or safetensors file, with its name; `expected` is one of them, for the message about other files.
-pub(super) fn read_tensors(path: &Path, expected: &str) -> Result<Vec<(String, Array)>, Problem> {
-    let (file, length) = open(path)?;
-    read_any(file, length, Wanted::All(expected))
+pub(super) fn read_tensors(source: &Source, expected: &str) -> Result<Vec<(String, Array)>, Problem> {
+    if let Some(option) = source.reading.any() {
+        return Err(Problem::Option { option, reason: "the tensors of a model are used as they are" });
+    }
+    let (file, length) = open(&source.path)?;
+    let reading = &source.reading;
+    read_any(file, length, &Asked { wanted: Wanted::All(expected), reading, rows: Expected::Unknown })
 }
 
 fn open(path: &Path) -> Result<(BufReader<File>, u64), Problem> {
@@ -88,16 +132,43 @@ fn open(path: &Path) -> Result<(BufReader<File>, u64), Problem> {
     Ok((BufReader::new(file), about.len()))
 }
 
-/// The tensor that was asked for.
-fn only(tensors: Vec<(String, Array)>) -> Result<Array, Problem> {
+/// The tensor that a source means, arranged as it says.
+fn read_one(
+    file: impl Read + Seek,
+    length: u64,
+    source: &Source,
+    name: &str,
+    rows: Expected,
+) -> Result<Array, Problem> {
+    let wanted = Wanted::One { member: source.member.as_deref(), name };
+    let tensors = read_any(file, length, &Asked { wanted, reading: &source.reading, rows })?;
     let nothing = || Problem::NoMember { wanted: None, present: Vec::new() };
-    tensors.into_iter().next().map(|(_, array)| array).ok_or_else(nothing)
+    let (_, array) = tensors.into_iter().next().ok_or_else(nothing)?;
+    arranged(array, &source.reading)
+}
+
+/// First the axes, then the rows.
+fn arranged(mut array: Array, reading: &Reading) -> Result<Array, Problem> {
+    if let Some(axes) = &reading.transpose {
+        if axes.len() != array.shape().len() {
+            return Err(Problem::Axes { found: array.to_string(), axes: axes.len() });
+        }
+        array = array.transposed(axes);
+    }
+    let Some(rows) = reading.rows else { return Ok(array) };
+    let present = array.shape().first().copied().unwrap_or(0);
+    let end = rows.end.unwrap_or(present);
+    if rows.start > end || end > present {
+        return Err(Problem::NoRows { found: array.to_string(), wanted: rows, present });
+    }
+    // A tensor without axes has no rows, of which none can be left out.
+    Ok(if array.shape().is_empty() { array } else { array.rows(rows.start, end) })
 }
 
 fn read_any(
     mut file: impl Read + Seek,
     length: u64,
-    wanted: Wanted<'_>,
+    asked: &Asked<'_>,
 ) -> Result<Vec<(String, Array)>, Problem> {
     let (head, stream) = Stream::plain(&mut file, length).peek(HEAD)?;
     if head.starts_with(&[0x1f, 0x8b]) {
@@ -106,32 +177,50 @@ fn read_any(
         if is_zip(&head) {
             let bytes = stream.rest()?;
             let length = bytes.len() as u64;
-            return npz::read(Cursor::new(bytes), length, wanted);
+            return npz::read(Cursor::new(bytes), length, asked);
         }
-        return read_stream(&head, stream, wanted);
+        return read_stream(&head, stream, asked);
     }
     if is_zip(&head) {
         drop(stream);
         file.rewind().map_err(Problem::Unreadable)?;
-        return npz::read(file, length, wanted);
+        return npz::read(file, length, asked);
     }
-    read_stream(&head, stream, wanted)
+    read_stream(&head, stream, asked)
 }
 
-fn read_stream(head: &[u8], stream: Stream<'_>, wanted: Wanted<'_>) -> Result<Vec<(String, Array)>, Problem> {
+fn read_stream(head: &[u8], stream: Stream<'_>, asked: &Asked<'_>) -> Result<Vec<(String, Array)>, Problem> {
     if safetensors::is_safetensors(head) {
-        return safetensors::read(stream, wanted);
+        asked.no_text()?;
+        return safetensors::read(stream, asked.wanted);
     }
-    if let Wanted::One { member: Some(member), .. } | Wanted::All(member) = wanted {
+    if let Some(foreign) = foreign::of_bytes(head) {
+        return Err(foreign.into());
+    }
+    if let Wanted::One { member: Some(member), .. } | Wanted::All(member) = asked.wanted {
         return Err(Problem::NotAContainer { member: member.into() });
+    }
+    let text = !npy::is_npy(head) && !idx::is_idx(head) && csv::is_text(head);
+    if !text {
+        asked.no_text()?;
     }
     let array = match head {
         _ if npy::is_npy(head) => npy::read(stream),
         _ if idx::is_idx(head) => idx::read(stream),
-        _ if csv::is_text(head) => csv::read(stream),
+        _ if text => csv::read(stream, asked),
         _ => Err(Problem::UnknownFormat { start: head.iter().copied().take(8).collect() }),
     }?;
     Ok(vec![(String::new(), array)])
+}
+
+impl Asked<'_> {
+    /// Makes sure that nothing is said that only texts have.
+    pub(super) fn no_text(&self) -> Result<(), Problem> {
+        match self.reading.of_text() {
+            Some(option) => Err(Problem::Option { option, reason: "the file is no text" }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A local header, or the end of an archive without members.

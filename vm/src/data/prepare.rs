@@ -1,12 +1,13 @@
 //! A file's tensor against the declaration of an input. Everything that can be wrong with it is found here, before the
 //! program runs.
 
-use super::array::{Array, Dtype, Number, Values, each_type, elements};
+use super::array::{Array, Number, Values, each_type, elements};
 use super::error::{DataError, Problem};
 use super::open;
-use super::spec::{Element, InputSpec, Ratio, Source};
+use super::shape;
+use super::source::Source;
+use super::spec::{Element, InputSpec, Ratio};
 use super::standardise::Columns;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// An input whose values fit its declaration, ready to be encoded.
@@ -43,7 +44,7 @@ pub(super) enum Content {
 /// # Errors
 /// Whatever is wrong with the file, or with its values for this input.
 pub fn load(spec: &InputSpec, source: &Source) -> Result<Prepared, DataError> {
-    let array = open::read_file(source, &spec.name).map_err(|problem| problem.at(Some(spec), source))?;
+    let array = open::read_file(source, spec).map_err(|problem| problem.at(Some(spec), source))?;
     prepare(spec, array, source)
 }
 
@@ -52,15 +53,14 @@ pub fn load(spec: &InputSpec, source: &Source) -> Result<Prepared, DataError> {
 /// # Errors
 /// As [`load`].
 pub fn load_bytes(spec: &InputSpec, bytes: &[u8], source: &Source) -> Result<Prepared, DataError> {
-    let array =
-        open::read_slice(bytes, source, &spec.name).map_err(|problem| problem.at(Some(spec), source))?;
+    let array = open::read_slice(bytes, source, spec).map_err(|problem| problem.at(Some(spec), source))?;
     prepare(spec, array, source)
 }
 
 /// Checks that a tensor fits the declaration of an input. The source is for messages only.
 ///
-/// Files and declarations are compared by rows, the first axis counting them: a file with more rows gives its first ones,
-/// and how the numbers of a row are arranged does not matter.
+/// The first axis counts rows, of which the file has exactly those that are declared unless the program says `first_rows`;
+/// how the axes of a row are joined does not matter, in which order they come does.
 ///
 /// # Errors
 /// Everything from D003 to D006, and from D014 on.
@@ -206,7 +206,7 @@ pub(super) fn fill_standardised<T: Number>(
 fn check(spec: &InputSpec, array: Array) -> Result<Content, Problem> {
     check_options(spec)?;
     check_type(spec, &array)?;
-    let used = check_shape(spec, &array)?;
+    let used = shape::check(spec, &array)?;
     let shape = array.shape().to_vec();
     let mut values = array.into_values();
     values.truncate(used);
@@ -228,6 +228,9 @@ fn check(spec: &InputSpec, array: Array) -> Result<Content, Problem> {
         let negative = scale.num() < 0;
         // A factor of 0 leaves nothing to standardise: every column is constant.
         if scale.num() != 0 {
+            if spec.shape.first() == Some(&1) {
+                return Err(Problem::OneRow);
+            }
             let columns = each_type!(&values, v => Columns::of(v, columns, negative));
             return Ok(Content::Standardised { values, columns });
         }
@@ -247,45 +250,13 @@ fn check_options(spec: &InputSpec) -> Result<(), Problem> {
 }
 
 fn check_type(spec: &InputSpec, array: &Array) -> Result<(), Problem> {
-    let dtype = array.dtype();
     let fits = match spec.element {
         _ if spec.options.one_hot => true,
-        Element::Fix => dtype != Dtype::Bool,
-        Element::Int => dtype != Dtype::Bool && !dtype.is_float(),
-        Element::Bool => !dtype.is_float(),
+        // Truth values are the numbers 0 and 1.
+        Element::Fix => true,
+        Element::Int | Element::Bool => !array.dtype().is_float(),
     };
-    if fits { Ok(()) } else { Err(Problem::WrongType { found: array.to_string(), float: dtype.is_float() }) }
-}
-
-/// How many of the file's values are used.
-fn check_shape(spec: &InputSpec, array: &Array) -> Result<usize, Problem> {
-    let wrong = || Problem::WrongShape { found: array.to_string(), shape: array.shape().to_vec() };
-    let declared_rows = spec.shape.first().copied().unwrap_or(1);
-    let declared = row_length(&spec.shape).ok_or_else(wrong)?;
-    let classes = if spec.shape.len() >= 2 { spec.shape[spec.shape.len() - 1] } else { 1 };
-    let labels = declared.checked_div(classes).unwrap_or(0);
-    let expected = if spec.options.one_hot { labels } else { declared };
-    let found_rows = array.shape().first().copied().unwrap_or(1);
-    // The array is in memory, so its rows have a length, even where there are none.
-    let found = row_length(array.shape()).ok_or_else(wrong)?;
-    if found != expected || (spec.shape.is_empty() && found_rows != 1) {
-        let used = found_rows.min(declared_rows) * found;
-        let distinct = each_type!(array.values(), v => distinct_labels(&v[..used], classes));
-        return Err(match distinct {
-            Some(distinct) if classes > 1 && found == labels && !spec.options.one_hot => {
-                Problem::NotOneHot { found: array.to_string(), distinct }
-            }
-            _ => wrong(),
-        });
-    }
-    if found_rows < declared_rows {
-        return Err(Problem::FewerRows {
-            found: array.to_string(),
-            rows: found_rows,
-            declared: declared_rows,
-        });
-    }
-    Ok(declared_rows * expected)
+    if fits { Ok(()) } else { Err(Problem::WrongType { found: array.to_string() }) }
 }
 
 /// Elements of a row; `None` if the shape is larger than memory.
@@ -294,22 +265,12 @@ fn row_length(shape: &[usize]) -> Option<usize> {
     elements(shape.get(1..).unwrap_or_default())
 }
 
-/// How many different labels there are, if all values are labels.
-fn distinct_labels<T: Number>(values: &[T], classes: usize) -> Option<usize> {
-    let labels: Option<BTreeSet<usize>> = values.iter().map(|&x| label(x, classes)).collect();
-    labels.map(|labels| labels.len())
-}
-
 fn labels<T: Number>(values: &[T], classes: usize, shape: &[usize]) -> Result<Vec<usize>, Problem> {
     let convert = |(i, &x): (usize, &T)| {
         let bad = || Problem::BadLabel { index: unravel(i, shape), value: x.float().to_string(), classes };
-        label(x, classes).ok_or_else(bad)
+        shape::label(x, classes).ok_or_else(bad)
     };
     values.iter().enumerate().map(convert).collect()
-}
-
-fn label<T: Number>(x: T, classes: usize) -> Option<usize> {
-    usize::try_from(x.whole()?).ok().filter(|&label| label < classes)
 }
 
 fn check_finite(values: &Values, shape: &[usize]) -> Result<(), Problem> {

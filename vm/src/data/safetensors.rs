@@ -90,6 +90,8 @@ fn dtype(found: Type) -> Result<Dtype, Problem> {
         Type::I32 => Dtype::I32,
         Type::U64 => Dtype::U64,
         Type::I64 => Dtype::I64,
+        Type::F16 => Dtype::F16,
+        Type::BF16 => Dtype::BF16,
         Type::F32 => Dtype::F32,
         Type::F64 => Dtype::F64,
         other => return Err(Problem::UnsupportedType { found: other.to_string() }),

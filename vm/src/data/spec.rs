@@ -1,8 +1,7 @@
-//! What a program declares about an input, and where the user says that it is.
+//! What a program declares about an input.
 
 use super::array::shape_text;
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 /// An input as the program declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +40,8 @@ pub struct Options {
     pub standardise: bool,
     /// The values that result lie within these bounds, both included.
     pub range: Option<(f64, f64)>,
+    /// The file may have more rows than are declared: the first ones are used.
+    pub first_rows: bool,
 }
 
 /// An exact factor, such as 1/256.
@@ -121,45 +122,10 @@ impl fmt::Display for Options {
         if let Some((low, high)) = self.range {
             write!(f, ", range = {low}..{high}")?;
         }
+        if self.first_rows {
+            f.write_str(", first_rows")?;
+        }
         Ok(())
-    }
-}
-
-/// A file, and which of its tensors where it holds several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// The name of a tensor inside.
-    pub member: Option<String>,
-}
-
-impl Source {
-    /// Reads what a user writes: `images.idx.gz`, or `weights.npz:conv1.weight`.
-    pub fn parse(text: &str) -> Source {
-        for container in [".npz:", ".safetensors:"] {
-            if let Some(at) = text.rfind(container) {
-                let (path, member) = text.split_at(at + container.len() - 1);
-                return Source { path: path.into(), member: Some(member[1..].to_string()) };
-            }
-        }
-        Source { path: text.into(), member: None }
-    }
-}
-
-impl From<&Path> for Source {
-    fn from(path: &Path) -> Source {
-        Source { path: path.to_path_buf(), member: None }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        match &self.member {
-            Some(member) => write!(f, ":{member}"),
-            None => Ok(()),
-        }
     }
 }
 
@@ -175,17 +141,5 @@ mod tests {
         assert_eq!(text(0, -6).as_deref(), Some("0"));
         assert_eq!(text(1, 0), None);
         assert_eq!(text(i128::MIN, 3), None);
-    }
-
-    #[test]
-    fn sources() {
-        let parse = |text| {
-            let source = Source::parse(text);
-            (source.path.display().to_string(), source.member)
-        };
-        assert_eq!(parse("a/b.idx.gz"), ("a/b.idx.gz".into(), None));
-        assert_eq!(parse("w.npz:fc1.weight"), ("w.npz".into(), Some("fc1.weight".into())));
-        assert_eq!(parse("C:\\w.npz:a:b"), ("C:\\w.npz".into(), Some("a:b".into())));
-        assert_eq!(parse("odd:name.npz"), ("odd:name.npz".into(), None));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::array::{Array, Dtype, Values, elements};
 use super::error::Problem;
+use half::{bf16, f16};
 use std::io::{self, Read};
 
 /// Deflate never expands by more than this (258 bytes for two bits).
@@ -151,6 +152,14 @@ impl<'a> Stream<'a> {
             Dtype::I32 => Values::I32(self.convert(layout, count, decode!(i32))?),
             Dtype::U64 => Values::I64(signed(self.convert(layout, count, decode!(u64))?)?),
             Dtype::I64 => Values::I64(self.convert(layout, count, decode!(i64))?),
+            Dtype::F16 => {
+                let decode = decode!(f16);
+                Values::F32(self.convert(layout, count, |b| decode(b).to_f32())?)
+            }
+            Dtype::BF16 => {
+                let decode = decode!(bf16);
+                Values::F32(self.convert(layout, count, |b| decode(b).to_f32())?)
+            }
             Dtype::F32 => Values::F32(self.convert(layout, count, decode!(f32))?),
             Dtype::F64 => Values::F64(self.convert(layout, count, decode!(f64))?),
         })

@@ -342,6 +342,7 @@ impl Parser<'_> {
                 }
                 "one_hot" => prepare.one_hot = true,
                 "standardise" => prepare.standardise = true,
+                "first_rows" => prepare.first_rows = true,
                 "range" => {
                     let low = self.double()?;
                     self.keyword("to")?;

@@ -109,6 +109,9 @@ impl Printer<'_, '_, '_> {
         if let Some((low, high)) = prepare.range {
             write!(self, ", range {low:?} to {high:?}")?;
         }
+        if prepare.first_rows {
+            write!(self, ", first_rows")?;
+        }
         writeln!(self)
     }
 
