@@ -4,4 +4,5 @@ pub mod exact;
 pub mod losses;
 pub mod parties;
 pub mod random;
+pub mod reference;
 pub mod run;

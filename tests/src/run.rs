@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use num_bigint::BigInt;
+use num_traits::Signed;
 use tern_bytecode::Program;
 use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
 use tern_compiler::ir::{self, Protocol, Rounding, Settings};
 use tern_compiler::lower::Entry;
 use tern_compiler::{Compilation, Request, compile};
-use tern_vm::machine::{Elements, ElementsMut, HostError, Trip};
+use tern_vm::machine::{Elements, ElementsMut, HostError, RangeReport, Trip, Watch};
 use tern_vm::{Host, Options, emulate};
 
 /// Tensors by name, in row-major order.
@@ -58,7 +60,7 @@ fn tried(source: &str, settings: Settings) -> Compilation {
     compile(request, sources)
 }
 
-/// The outputs of a run in the emulator.
+/// The outputs of a run in the emulator, and the last values of its metrics.
 ///
 /// # Panics
 /// If it fails.
@@ -67,6 +69,20 @@ pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Values {
     let options = Options { seed: Some(seed), ..Options::default() };
     emulate(program, &mut host, &options).unwrap_or_else(|error| panic!("{error}"));
     host.outputs
+}
+
+/// Ring integers by name, in row-major order.
+pub type Integers = BTreeMap<String, Vec<BigInt>>;
+
+/// The outputs of a run in the emulator as ring integers, and what its range mode says.
+///
+/// # Panics
+/// If it fails.
+pub fn watched(program: &Program, inputs: &Integers, seed: u64) -> (Integers, RangeReport) {
+    let mut host = Whole { program, inputs, outputs: Integers::new() };
+    let options = Options { seed: Some(seed), ranges: Watch::Limits, ..Options::default() };
+    let report = emulate(program, &mut host, &options).unwrap_or_else(|error| panic!("{error}"));
+    (host.outputs, report.ranges.expect("asked for"))
 }
 
 /// The outputs in double precision.
@@ -108,6 +124,42 @@ impl Host for Tensors<'_> {
     fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
         let declared = &self.program.outputs[output];
         self.outputs.insert(declared.name.clone(), elements.to_f64(declared.frac).collect());
+        Ok(())
+    }
+
+    fn metric(&mut self, name: &str, values: &[f64], _: &[Trip]) {
+        self.outputs.insert(name.to_string(), values.to_vec());
+    }
+}
+
+/// Surroundings that hold ring integers in memory.
+struct Whole<'a> {
+    program: &'a Program,
+    inputs: &'a Integers,
+    outputs: Integers,
+}
+
+impl Host for Whole<'_> {
+    fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+        let values = &self.inputs[&self.program.inputs[input].name][start as usize..];
+        for (limbs, value) in elements.words.chunks_exact_mut(elements.limbs).zip(values) {
+            let sign = if value.is_negative() { u8::MAX } else { 0 };
+            let mut bytes = value.to_signed_bytes_le();
+            bytes.resize(8 * limbs.len(), sign);
+            for (limb, bytes) in limbs.iter_mut().zip(bytes.as_chunks().0) {
+                *limb = u64::from_le_bytes(*bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
+        let whole = |limbs: &[u64]| {
+            let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+            BigInt::from_signed_bytes_le(&bytes)
+        };
+        let values = elements.words.chunks_exact(elements.limbs).map(whole).collect();
+        self.outputs.insert(self.program.outputs[output].name.clone(), values);
         Ok(())
     }
 

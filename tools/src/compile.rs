@@ -187,20 +187,22 @@ fn settings(source: &SourceArgs) -> anyhow::Result<Settings> {
     let (Ok(frac), Ok(total)) = (frac, total) else {
         bail!("--fixed {fixed}: write fraction bits, or fraction and total bits: 16 or 16,32")
     };
-    if !(2..=64).contains(&frac) || total <= frac || total > 128 {
-        bail!("--fixed {fixed}: 2 to 64 fraction bits, more bits in all than that, at most 128");
+    if !(2..=64).contains(&frac) || total < frac + 4 || total > 128 {
+        bail!("--fixed {fixed}: 2 to 64 fraction bits, at least 4 bits more in all, at most 128");
     }
+    // A product has the fraction bits of both factors; a quotient's numerator is multiplied by up to as much as `fix` holds; the library computes with
+    // numbers of some more fraction bits.
+    let needed = (frac + total + 4).max(2 * total - frac).max(2 * frac + 12);
     let ring = match source.ring.as_deref() {
-        None | Some("auto") => (4 * frac).max(frac + total + 2).div_ceil(64) * 64,
+        None | Some("auto") => needed.max(4 * frac).div_ceil(64) * 64,
         Some(text) => match text.parse() {
             Ok(ring @ (64 | 128 | 192 | 256)) => ring,
             _ => bail!("--ring {text}: one of 64, 128, 192, 256, auto"),
         },
     };
-    if frac + total + 2 > ring {
+    if needed > ring {
         bail!(
-            "products of fix {total}.{frac} need {} bits: choose a larger --ring than {ring}",
-            frac + total + 2
+            "products, quotients and functions of fix {total}.{frac} need {needed} bits: choose a larger --ring than {ring}"
         );
     }
     let rounding = source.rounding.map_or(Rounding::Probabilistic, Rounding::from);

@@ -1,7 +1,7 @@
 //! Operators: on constants exactly, on public values as doubles and integers, on secrets in fixed point.
 //!
 //! A product of fixed-point values is followed by a truncation back to the scale; passes move it. A constant factor becomes m·2^-e with
-//! as many significant bits as `fix` has fraction bits, and is truncated by e.
+//! as many significant bits as `fix`, or the secret factor, has fraction bits, and is truncated by e.
 
 use std::rc::Rc;
 
@@ -458,7 +458,7 @@ impl<'a> Lowerer<'a> {
         if k.as_splat().is_some_and(|n| (-n).is_one()) {
             return self.negate(Value::Tensor(t), span);
         }
-        let exponent = factor_exponent(k, self.frac());
+        let exponent = factor_exponent(k, self.frac().max(t.ty.frac));
         let factor = self.constant(k, Type::plain(exponent, t.ty.shape.clone()));
         let id = self.builder.one(Op::Mul, &[t.id, factor]);
         if t.elem == Elem::Int && exponent > 0 {

@@ -108,6 +108,19 @@ impl<'a> Lowerer<'a> {
 
     // ---- names
 
+    /// What the program's arithmetic is, by name: the smallest step of `fix`, the bound that every `fix` stays below, the bits of
+    /// the ring.
+    fn arithmetic(&self, name: &str) -> Option<Konst> {
+        let settings = self.options.settings;
+        let (ring, frac, total) = (settings.ring, i64::from(settings.frac), i64::from(settings.total));
+        match name {
+            "EPSILON" => Some(Konst::scalar(Elem::Fix, super::exact::pow2(-frac))),
+            "BOUND" => Some(Konst::scalar(Elem::Fix, super::exact::pow2(total - frac - 1))),
+            "RING" => Some(Konst::int(i64::from(ring))),
+            _ => None,
+        }
+    }
+
     /// What a path stands for; reports names that do not exist.
     pub(super) fn name(&mut self, path: &'a ast::Path) -> Option<Name> {
         let module = &self.modules.list[self.module()];
@@ -132,9 +145,8 @@ impl<'a> Lowerer<'a> {
                 if let Some(function) = find(&name.name) {
                     return Some(Name::Builtin(function));
                 }
-                if name.name == "EPSILON" {
-                    let epsilon = super::exact::pow2(-i64::from(self.frac()));
-                    return Some(Name::Value(Value::Const(Konst::scalar(Elem::Fix, epsilon))));
+                if let Some(constant) = self.arithmetic(&name.name) {
+                    return Some(Name::Value(Value::Const(constant)));
                 }
                 if !module.broken {
                     self.unknown(name);

@@ -5,8 +5,8 @@
 //!
 //! - [`Basis::Proof`]: what holds whatever the inputs are. Sums and products that may leave the ring end all knowledge.
 //! - [`Basis::Contract`]: what holds if the program keeps its word: every `fix` fits the total bits, truncated or not, and every
-//!   [`Op::Assume`] is true. Where the contract or an assumption says more than could be computed, the value is
-//!   [assumed](Ranges::is_assumed), which the emulator's range mode checks.
+//!   [`Op::Assume`] is true, which takes the contract's place, narrower or wider. Where the contract or an assumption says more than
+//!   could be computed, the value is [assumed](Ranges::is_assumed), which the emulator's range mode checks.
 //!
 //! Differences that are only compared with zero, or chosen ([`super::compared`]), are no numbers that the source names: the contract does not speak
 //! of them, they have the range that their operands give them. Where a difference is used otherwise as well, it is promised, and a comparison of
@@ -172,7 +172,9 @@ impl Ranges {
                 self.differences.insert(*result);
             }
             let settled = match computed {
-                Extent::Whole(interval) => Extent::Whole(self.settle(program, inst, *result, interval)),
+                Extent::Whole(interval) => {
+                    Extent::Whole(self.settle(program, graph, inst, *result, interval))
+                }
                 Extent::Real(reals) => Extent::Real(reals),
             };
             self.set(*result, settled);
@@ -187,12 +189,19 @@ impl Ranges {
     }
 
     /// What is computed meets what is promised.
-    fn settle(&mut self, program: &Program, inst: &Inst, result: ValueId, computed: Interval) -> Interval {
+    fn settle(
+        &mut self,
+        program: &Program,
+        graph: &Graph,
+        inst: &Inst,
+        result: ValueId,
+        computed: Interval,
+    ) -> Interval {
         let ty = program.ty(result);
         let promised = match (&inst.op, self.basis) {
             (Op::Assume { low, high }, Basis::Contract) => raw(low, high, ty.frac),
             (op, Basis::Contract) if ty.is_ring() && is_promised(op) && !self.is_difference(result) => {
-                contract(&program.settings, ty.frac)
+                stated(program, graph, result).unwrap_or_else(|| contract(&program.settings, ty.frac))
             }
             _ if ty.is_ring() && !Interval::signed(program.settings.ring).contains(&computed) => {
                 return Interval::signed(program.settings.ring);
@@ -229,6 +238,28 @@ impl Ranges {
             }
             self.define(program, graph, inst);
         }
+    }
+}
+
+/// What the program says of a value instead of the contract, if it does: [`Op::Assume`], also behind a truncation; of a whole
+/// number that is only the integer behind another number, the contract of that; and of what is only chosen, nothing: twice a
+/// number, which is the difference to its negative, may be beyond the contract.
+fn stated(program: &Program, graph: &Graph, value: ValueId) -> Option<Interval> {
+    let user = graph.sole_user(value)?;
+    let frac = program.ty(value).frac;
+    match user.op {
+        Op::Assume { ref low, ref high } => Some(raw(low, high, frac)),
+        Op::Trunc { bits } => {
+            let after = stated(program, graph, user.results[0])?;
+            let unit = Interval::new(-1, 1);
+            Some(after.add(&unit).raise(bits))
+        }
+        Op::Rescale { frac: other } => stated(program, graph, user.results[0])
+            .or_else(|| (frac == 0).then(|| contract(&program.settings, other))),
+        Op::Select { .. } | Op::SelectAgain { .. } if user.args.last() == Some(&value) => {
+            Some(Interval::signed(program.settings.ring))
+        }
+        _ => None,
     }
 }
 

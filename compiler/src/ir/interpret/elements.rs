@@ -37,6 +37,7 @@ pub(super) fn compute(op: &Op, args: &[&Tensor], frac: u32) -> Computed {
         (Op::Mul | Op::And | Op::AndPublic, [a, b]) => one(a.zip(b, |x, y| x * y)),
         (Op::Contract(axes), [a, b]) => one(a.contract(b, *axes)),
         (Op::Sum { axes }, [a]) => one(a.sum(*axes)),
+        (Op::Trunc { bits }, [a]) if *bits == frac => one(a.map(|x| (x + 0.5).floor())),
         (Op::Rescale { frac: to }, [a]) => one(a.map(|x| x * 2f64.powi(frac as i32 - *to as i32))),
         (Op::Xor, [a, b]) => one(a.zip(b, |x, y| f64::from(u8::from(x != y)))),
         (Op::Not, [a]) => one(a.map(|x| 1.0 - x)),

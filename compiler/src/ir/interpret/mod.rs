@@ -1,7 +1,8 @@
 //! The meaning of the operations as real numbers: an interpreter in double precision, for tests.
 //!
-//! It knows neither rings nor shares nor rounding: `Trunc`, `Raise` and `Encode` keep the number, `Bits` looks at the ring integer below it, of
-//! any length. So a program computes the same before and after a pass that moves rounding. Integers are doubles too, exact up to 2^53.
+//! It knows neither rings nor shares nor rounding: `Trunc`, `Raise` and `Encode` keep the number, `Bits` looks at the ring integer
+//! below it, of any length. So a program computes the same before and after a pass that moves rounding. Only what `Trunc` leaves
+//! without fraction bits is a whole number, on which programs rely. Integers are doubles too, exact up to 2^53.
 //!
 //! Random numbers depend on the seed, the instruction's origin and the loop counters around it, never on the order of execution: a pass
 //! that removes one instruction does not change the numbers of another. `Grad` has no meaning here; differentiate first. To compare its

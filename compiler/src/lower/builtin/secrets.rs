@@ -35,8 +35,9 @@ builtins! {
     /// The ring integer behind a secret: x · 2^f.
     whole "raw"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.reinterpreted(args, Elem::Fix, Elem::Int);
 
-    /// The secret number behind which a ring integer stands: n · 2^-f.
-    whole "from_raw"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.reinterpreted(args, Elem::Int, Elem::Fix);
+    /// The secret number behind which a ring integer stands, with `frac` fraction bits, by default those of `fix`: n · 2^-frac.
+    whole "from_raw"(x: Num("[..s]"), frac: ConstInt("") = "f") -> "fix[..s]"
+        = |l, args, _| l.reinterpreted(args, Elem::Int, Elem::Fix);
 
     /// The same secret with a promise that it lies within bounds, both included. Narrower comparisons follow from it, and the
     /// emulator checks it.
@@ -173,11 +174,28 @@ impl Lowerer<'_> {
     fn reinterpreted(&mut self, args: &Args, from: Elem, to: Elem) -> Value {
         match secret_tensor(args.value(0)).filter(|t| t.elem == from) {
             Some(t) => {
-                let frac = if to == Elem::Fix { self.frac() } else { 0 };
+                let Some(frac) = self.fraction(args, to) else { return Value::Error };
                 let id = self.builder.one(Op::Rescale { frac }, &[t.id]);
                 self.tensor(id, to, t.since)
             }
             None => self.not_for(args, &format!("a secret {} is needed here", from.name())),
+        }
+    }
+
+    /// The fraction bits of what `reinterpreted` gives: for `fix` those asked for.
+    fn fraction(&mut self, args: &Args, to: Elem) -> Option<u32> {
+        let ring = self.options.settings.ring;
+        match to {
+            Elem::Fix if args.slots.len() > 1 && args.given(1) => {
+                let frac = self.size(args, 1)?;
+                let fits = u32::try_from(frac).ok().filter(|frac| *frac < ring);
+                if fits.is_none() {
+                    self.error(Code::T004, args.span(1), format!("{frac} fraction bits"), "not in this ring");
+                }
+                fits
+            }
+            Elem::Fix => Some(self.frac()),
+            Elem::Int | Elem::Bool => Some(0),
         }
     }
 

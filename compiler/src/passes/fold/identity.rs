@@ -158,6 +158,14 @@ fn product(cx: &mut Folder, a: ValueId, b: ValueId, ty: &Type) -> Option<ValueId
             return coerced(cx, signed, ty);
         }
     }
+    for (x, y) in [(a, b), (b, a)] {
+        // What follows is truncated by so many bits less, or not at all.
+        if let Some((Op::Raise { bits }, &[x])) = cx.definition(x) {
+            let bits = *bits;
+            let product = cx.make(Op::Mul, &[x, y]);
+            return Some(cx.make(Op::Raise { bits }, &[product]));
+        }
+    }
     plain_factor(cx, &Op::Mul, a, b).or_else(|| both_plain(cx, &Op::Mul, a, b))
 }
 
