@@ -15,7 +15,7 @@
 //! price of its own for ending replicated. The prices are the protocol's ([`tern_bytecode::model::Prices`]), in ring elements.
 //!
 //! **What stays in shares is shared anew.** An output to shares is reshared, unless resharing has just made it: linear operations leave
-//! old masks, and an old file of one party and a new one of another would tell the value (decision 0006).
+//! old masks, and an old file of one party and a new one of another would tell the value (decision 0010).
 
 use crate::ir::infer::infer;
 use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, ValueId};
