@@ -31,6 +31,7 @@ pub(crate) fn belong_to(program: &Program) -> bool {
         args: header.args.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         fixed: Some(format!("{},{}", header.frac, header.total)),
         ring: Some(header.ring.to_string()),
+        protocol: Some(header.protocol),
         rounding: Some(match header.rounding {
             Rounding::Probabilistic => RoundingArg::Probabilistic,
             Rounding::Nearest => RoundingArg::Nearest,
