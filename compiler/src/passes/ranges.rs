@@ -241,9 +241,8 @@ impl Ranges {
     }
 }
 
-/// What the program says of a value instead of the contract, if it does: [`Op::Assume`], also behind a truncation; of a whole
-/// number that is only the integer behind another number, the contract of that; and of what is only chosen, nothing: twice a
-/// number, which is the difference to its negative, may be beyond the contract.
+/// What the program says of a value instead of the contract, if it does: [`Op::Assume`], also behind a truncation, and of a whole
+/// number that is only the integer behind another number, the contract of that.
 fn stated(program: &Program, graph: &Graph, value: ValueId) -> Option<Interval> {
     let user = graph.sole_user(value)?;
     let frac = program.ty(value).frac;
@@ -256,9 +255,6 @@ fn stated(program: &Program, graph: &Graph, value: ValueId) -> Option<Interval> 
         }
         Op::Rescale { frac: other } => stated(program, graph, user.results[0])
             .or_else(|| (frac == 0).then(|| contract(&program.settings, other))),
-        Op::Select { .. } | Op::SelectAgain { .. } if user.args.last() == Some(&value) => {
-            Some(Interval::signed(program.settings.ring))
-        }
         _ => None,
     }
 }
