@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
+use tern_tools::say;
 use tern_vm::data::shares::ShareFile;
 use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, RunId, Trip};
@@ -341,7 +342,13 @@ impl Wanted<'_> {
             None => data.map(|directory| find(directory, self.name)).transpose()?.flatten(),
         };
         let prepared = match (source, self.is_model()) {
-            (Some(source), true) => data::load_model(self.name, &specs, &source).map_err(message)?,
+            (Some(source), true) => {
+                let (tensors, unused) = data::load_model(self.name, &specs, &source).map_err(message)?;
+                for tensor in unused {
+                    say::errln(format_args!("note: {} {tensor}", source.path.display()));
+                }
+                tensors
+            }
             (Some(source), false) => vec![data::load(&specs[0], &source).map_err(message)?],
             (None, false) if data.is_none() && embedded::belong_to(self.program) => {
                 vec![embedded::load(&specs[0]).map_err(message)?]

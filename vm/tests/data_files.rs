@@ -223,8 +223,8 @@ fn outcome(source: &Source, declared: Declared) -> Result<Vec<f64>, (String, Str
     let inputs = match declared {
         Fix(shape) => load(&input("x", shape, false), source).map(|input| vec![input]),
         OneHot(shape) => load(&input("x", shape, true), source).map(|input| vec![input]),
-        Model => load_model("x", &fields()[..2], source),
-        Normalised => load_model("x", &fields(), source),
+        Model => load_model("x", &fields()[..2], source).map(|(tensors, _)| tensors),
+        Normalised => load_model("x", &fields(), source).map(|(tensors, _)| tensors),
     };
     let mut values = Vec::new();
     let inputs = inputs.map_err(|error| {

@@ -263,7 +263,10 @@ fn a_model_is_read_in_the_order_of_its_fields() {
         let each = arrays.iter().map(|(name, array)| (*name, array));
         let mut file = fs::File::create(&path).unwrap();
         if safetensors { write_safetensors(&mut file, each) } else { write_npz(&mut file, each) }.unwrap();
-        let model = load_model("w", &fields, &Source::from(path.as_path())).unwrap();
+        let (model, unused) = load_model("w", &fields, &Source::from(path.as_path())).unwrap();
+        assert!(unused.is_empty());
+        let (_, unused) = load_model("w", &fields[..1], &Source::from(path.as_path())).unwrap();
+        assert_eq!(unused.len(), 1, "what a program does not use is told, and no error");
         let mut values = Vec::new();
         for tensor in &model {
             tensor.fill_real(0..tensor.len(), |_, value| values.push(value));

@@ -63,20 +63,20 @@ fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
 fn names_and_layouts_are_pytorchs_and_the_same_weights_give_the_same_result() {
     let mut shell = shell();
     for format in ["npz", "safetensors"] {
-        shell.succeeds(&format!("emulate writer.mpc --input start=start.csv --format {format}"));
-        let path = shell.path("tern-out").join(format!("weights.{format}"));
+        shell.succeeds(&format!("emulate writer.mpc --input start=start.csv --format {format} --out {format}"));
+        let path = shell.path(format).join(format!("weights.{format}"));
         assert_eq!(tensor(&path, "l1.weight"), (vec![2, 3], vec![0.5, -1.0, 0.25, 2.0, -0.125, 4.0]));
         assert_eq!(tensor(&path, "l1.bias"), (vec![2], vec![0.5, -1.0]));
         assert_eq!(tensor(&path, "l2.weight"), (vec![1, 2], vec![0.25, 2.0]));
         assert_eq!(tensor(&path, "gain"), (vec![], vec![4.0]));
-        let options = format!("reader.mpc --input weights=tern-out/weights.{format} --rounding nearest");
+        let options = format!("reader.mpc --input weights={format}/weights.{format} --rounding nearest");
         shell.succeeds(&format!("emulate {options} --out again"));
         // [1, 10, 100] against the rows of l1 is 16 and 399.75; then 0.25·16 + 2·399.75 - 0.125, four times
         let (shape, values) = tensor(&shell.path("again").join("y.npz"), "y");
         assert_eq!((shape, values), (vec![1, 1], vec![3213.5]), "{format}");
     }
     // found by its name in a directory
-    shell.succeeds("emulate reader.mpc --data tern-out");
+    shell.succeeds("emulate reader.mpc --data npz");
 }
 
 #[test]

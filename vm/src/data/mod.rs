@@ -56,7 +56,7 @@ pub use csv::{Doubt, Line};
 pub use encode::Encoded;
 pub use error::{DataError, Message, NoNumber, Problem};
 pub use foreign::Foreign;
-pub use model::{Mismatch, load_model, read_model};
+pub use model::{Mismatch, load_model};
 pub use npy::write_npy;
 pub use npz::write_npz;
 pub use open::{read, read_bytes};

@@ -52,32 +52,31 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Reads the tensors of a model's fields, whose names are those of `fields`, in that order. Unlike rows of data, they must have exactly the
-/// declared shapes, and the file no others.
+/// The tensors of a model's fields, whose names are those of `fields`, in that order, checked as [`prepare`](super::prepare())
+/// checks tensors; and what the file holds besides, which is no error: a program may use a part of a network. Unlike rows of data, they
+/// must have exactly the declared shapes.
 ///
 /// # Errors
-/// Whatever is wrong with the file; D019 for tensors that are missing, left over or misshapen, all of them at once.
-pub fn read_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, DataError> {
+/// Whatever is wrong with the file, as [`prepare`](super::prepare()); D019 for tensors that are missing or misshapen, all of them at
+/// once, with those that are left over, since a name may only be misspelt.
+pub fn load_model(
+    input: &str,
+    fields: &[InputSpec],
+    source: &Source,
+) -> Result<(Vec<Prepared>, Vec<Mismatch>), DataError> {
     let of_model = |error: DataError| DataError { model: Some(input.to_string()), ..error };
-    read(fields, source).map_err(|problem| of_model(problem.at(None, source)))
-}
-
-/// The same, checked as [`prepare`](super::prepare()) checks tensors.
-///
-/// # Errors
-/// As [`read_model`] and [`prepare`](super::prepare()).
-pub fn load_model(input: &str, fields: &[InputSpec], source: &Source) -> Result<Vec<Prepared>, DataError> {
-    let arrays = read_model(input, fields, source)?;
+    let (arrays, unused) = read(fields, source).map_err(|problem| of_model(problem.at(None, source)))?;
     let one = |(field, array): (&InputSpec, Array)| {
         let source = Source::member(&source.path, &field.name);
         prepare_part(field, array, &source, Some(input))
     };
-    fields.iter().zip(arrays).map(one).collect()
+    let tensors = fields.iter().zip(arrays).map(one).collect::<Result<_, _>>()?;
+    Ok((tensors, unused))
 }
 
 const COUNTER: &str = "num_batches_tracked";
 
-fn read(fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
+fn read(fields: &[InputSpec], source: &Source) -> Result<(Vec<Array>, Vec<Mismatch>), Problem> {
     if source.member.is_some() {
         return Err(Problem::OneOfModel);
     }
@@ -97,7 +96,10 @@ fn read(fields: &[InputSpec], source: &Source) -> Result<Vec<Array>, Problem> {
     // PyTorch's batch normalisation counts its batches, which no program here needs.
     let counter = |name: &str| name == COUNTER || name.ends_with(&format!(".{COUNTER}"));
     tensors.retain(|name, _| !counter(name));
-    let extra = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
-    mismatches.extend(extra);
-    if mismatches.is_empty() { Ok(arrays) } else { Err(Problem::Model { mismatches }) }
+    let unused = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
+    if mismatches.is_empty() {
+        return Ok((arrays, unused.collect()));
+    }
+    mismatches.extend(unused);
+    Err(Problem::Model { mismatches })
 }
