@@ -206,7 +206,9 @@ fn the_precision_is_filled_to_its_last_step() {
         input.encode(frac, bits).map(|input| raw(&input)[0]).map_err(|error| error.code())
     };
     assert_eq!(fits(32768.0 - 2.0f64.powi(-16), 16, 32), Ok((1 << 31) - 1));
-    assert_eq!(fits(-32768.0, 16, 32), Ok(-(1 << 31)));
+    // The range is open at both ends, so that negation never leaves it.
+    assert_eq!(fits(-32768.0, 16, 32), Err(Code::D017));
+    assert_eq!(fits(-32768.0 + 2.0f64.powi(-16), 16, 32), Ok(1 - (1 << 31)));
     assert_eq!(fits(32768.0, 16, 32), Err(Code::D017));
     assert_eq!(fits(-32768.00002, 16, 32), Err(Code::D017));
     // Rounded up, it does not fit any more.

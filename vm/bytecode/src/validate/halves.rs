@@ -4,7 +4,7 @@
 //! [`SelectAgain`](Instr::SelectAgain) of another corner would take it from parties that do not have it. Code is looked at in its
 //! order; what is read before it is written comes from an earlier iteration, so all that writes it counts.
 
-use super::{Fault, overlap, view};
+use super::{Fault, extent, overlap, view};
 use crate::instr::{Instr, Reg, Route};
 use crate::model::rep3::Corner;
 use crate::program::{Program, Protocol, View};
@@ -58,9 +58,37 @@ fn left_in<'a>(
         }
     }
     let before: Vec<&Half> = here.iter().copied().filter(|known| known.at < at).collect();
-    let Some(last) = before.last().copied() else { return Ok(here) };
-    // What was written over by the same register does not count any more.
-    Ok(before.into_iter().filter(|known| known.reg != last.reg || known.at == last.at).collect())
+    let (false, Some(read)) = (before.is_empty(), extent(read)) else { return Ok(here) };
+    // The latest first: what it has filled does not have to come from an earlier one, whose memory it was given.
+    let (mut found, mut open) = (Vec::new(), vec![read]);
+    for known in before.into_iter().rev() {
+        let written = view(program, known.reg)?;
+        let Some((low, high)) = extent(written) else {
+            found.push(known);
+            continue;
+        };
+        if !open.iter().any(|&(first, last)| first <= high && low <= last) {
+            continue;
+        }
+        found.push(known);
+        // Elements of a written view are distinct, so as many as there are places leave none out.
+        if u64::try_from(high - low).is_ok_and(|steps| steps + 1 == written.len()) {
+            open = open.into_iter().flat_map(|part| without(part, low, high)).collect();
+        }
+    }
+    Ok(found)
+}
+
+/// What is left of the places `first..=last` without `low..=high`.
+fn without((first, last): (i64, i64), low: i64, high: i64) -> Vec<(i64, i64)> {
+    let mut left = Vec::new();
+    if first < low {
+        left.push((first, last.min(low - 1)));
+    }
+    if high < last {
+        left.push((first.max(high + 1), last));
+    }
+    left
 }
 
 fn corner(program: &Program, route: Route) -> usize {

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(found, Some(4.0));
 
         let layout = Layout::contiguous(&[2, 3]);
-        let a = ring(&[1 << 62, 1, 1 << 62, -(1 << 62), 1 << 62, 1 << 62]);
+        let a = ring(&[1 << 62, 1, 1 << 62, -(1 << 62), 1 << 62, 1 << 61]);
         assert_eq!(summed(&threads, View::new(&a, &layout), 0b01), None);
         assert_eq!(summed(&threads, View::new(&a, &layout), 0b10), Some(1.0));
         assert_eq!(summed(&threads, View::new(&ring(&[1 << 62; 6]), &layout), 0b11), Some(3.0));
