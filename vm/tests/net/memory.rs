@@ -350,11 +350,11 @@ fn a_party_that_leaves_early_is_named() {
     for message in &messages {
         assert_ne!(message, "fine", "the end counts only if all reach it");
     }
-    // Whoever notices first: one of the others misses a message, or party 2 gets one too many.
+    // Whoever notices first: one of the others misses a message, or party 2 gets one too many. Party 2 itself only sees that all leave.
     let named = |message: &String| {
         message.contains("party 2 finished before the end of this run") || message.contains("out of step")
     };
-    assert!(messages.iter().all(named), "{messages:?}");
+    assert!(messages[..2].iter().all(named), "{messages:?}");
 }
 
 #[test]
