@@ -214,7 +214,9 @@ fn the_precision_is_filled_to_its_last_step() {
     // Rounded up, it does not fit any more.
     assert_eq!(fits(32767.999999, 16, 32), Err(Code::D017));
     assert_eq!(fits(f64::MAX, 64, 128), Err(Code::D017));
-    assert_eq!(fits(-(2.0f64.powi(62)), 64, 128), Ok(-(1 << 126)));
+    // Of wider precisions, inputs fill 127 bits.
+    assert_eq!(fits(-(2.0f64.powi(62)), 64, 128), Err(Code::D017));
+    assert_eq!(fits(-(2.0f64.powi(61)), 64, 128), Ok(-(1 << 125)));
 }
 
 #[test]

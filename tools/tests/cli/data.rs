@@ -12,7 +12,7 @@ const SQUARE: &str = "input x: fix[3, 3] from party 0\nfn main() { metric(\"x\",
 const ONE_HOT: &str = "input x: fix[3, 3] from party 0, one_hot\nfn main() { metric(\"x\", reveal(x[0])) }\n";
 const SINGLE: &str = "input x: fix[1, 3] from party 0, standardise\nfn main() { metric(\"x\", reveal(x)) }\n";
 const MODEL: &str = "use nn::Dense\nmodel Net { a: Dense(2, 2) }\ninput x: Net from party 2\n\
-                     fn main() { metric(\"x\", reveal(x.a.bias)) }\n";
+                     fn main() { metric(\"x\", reveal(x.a.weight + x.a.bias)) }\n";
 
 fn shell() -> Shell {
     let shell = Shell::new();
@@ -76,8 +76,8 @@ fn and_is_read_now() {
     check("images.mpc --input x=channel_last.npy,transpose=0312", "[0.0,3.0,6.0,9.0]");
     check("square.mpc --input x=x.txt", "[0.5,1.5,2.5]");
     check("square.mpc --input x=y.npy", "[1.0,0.0,0.0]");
-    check("model.mpc --input x=half.safetensors", "[1.0,0.0]");
-    check("model.mpc --input x=bf16.safetensors", "[1.0,0.0]");
+    check("model.mpc --input x=half.safetensors", "[1.0,0.0,0.0,1.0]");
+    check("model.mpc --input x=bf16.safetensors", "[1.0,0.0,0.0,1.0]");
     let rows = "[0.0,1.0,2.0,3.0,4.0,5.0,6.0,7.0]";
     check("pairs.mpc --input x=spare_row.npy[:4]", rows);
     check("first.mpc --input x=spare_row.npy", rows);

@@ -120,7 +120,7 @@ fn files_that_do_not_fit() {
     };
     write("missing.npz", &good[..3]);
     let extra = [("fc.weight", zeros(&[7, 7]))];
-    write("extra.safetensors", &[&good[..], &extra[..]].concat());
+    write("misnamed.safetensors", &[&good[1..], &extra[..]].concat());
     // more rows than the model has are no rows to spare
     let mut misshapen = good.clone();
     misshapen[0].1 = zeros(&[3, 2]);
