@@ -221,6 +221,7 @@ fn check(spec: &InputSpec, array: Array) -> Result<Content, Problem> {
         check_truth(&values, &shape)?;
     }
     if spec.options.standardise {
+        let columns = row_length(&spec.shape).unwrap_or(0);
         let negative = scale.num() < 0;
         // A factor of 0 leaves nothing to standardise: every column is constant.
         if scale.num() != 0 {
