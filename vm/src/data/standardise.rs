@@ -17,9 +17,11 @@ impl Columns {
     /// Statistics of the columns of a row-major matrix of finite numbers. With `negative`, the columns stand for their
     /// negatives: of a scale, only the sign survives standardising.
     pub(super) fn of<T: Number>(values: &[T], columns: usize, negative: bool) -> Columns {
+        // Without rows, however many columns there would be, nothing is kept of them.
+        let columns = if values.is_empty() { 0 } else { columns };
         let mut result =
             Columns { unit: units(values, columns), centre: vec![0.0; columns], spread: vec![0.0; columns] };
-        if columns == 0 || values.is_empty() {
+        if columns == 0 {
             return result;
         }
         let rows = (values.len() / columns) as f64;
@@ -104,6 +106,7 @@ mod tests {
         assert_eq!(standardised(&[1.0, 7.0, 3.0, 7.0], 2), [-1.0, 0.0, 1.0, 0.0]);
         assert_eq!(standardised(&[5.0], 1), [0.0]);
         assert!(standardised(&[], 3).is_empty());
+        assert_eq!(Columns::of::<f64>(&[], usize::MAX, false).len(), 0, "no memory for columns of nothing");
         let negated = Columns::of(&[1u8, 3], 1, true);
         assert_eq!((negated.value(0, 1.0), negated.value(0, 3.0)), (1.0, -1.0));
     }

@@ -137,7 +137,9 @@ impl Cells {
                         each(count, cell)?;
                         count += 1;
                     }
-                    if record_end {
+                    // A quotation mark behind blanks hides a line break from `Lines` and not from this reader: what
+                    // follows are cells too many, which is noticed.
+                    if record_end && rest.is_empty() {
                         return Ok(count);
                     }
                 }
@@ -211,6 +213,7 @@ mod tests {
         assert_eq!(cells(Separator::Blanks, "  1   -2 \"a b\"  "), ["1", "-2", "a b"]);
         assert_eq!(cells(Separator::Semicolon, &"x".repeat(1000)), ["x".repeat(1000)]);
         assert_eq!(cells(Separator::Semicolon, ""), [""; 0]);
+        assert_eq!(cells(Separator::Comma, "a, \"b\n1,2\""), ["a", "\"b", "1", "2\""]);
     }
 
     #[test]
