@@ -347,10 +347,22 @@ const DIFFERENCES: &[Differences] = &[
     by("fix(math::both(x, 1 - x))", &[6]),
     Differences { call: "math::chebyshev(assume(x, 0, 1), 5)", shape: &[1, 6], x: half_to_one },
     by("fix(math::combined(x, [1, 2, -1/2], 4))", &[2, 3]),
-    Differences { call: "fix(math::folded(assume(x, 0, 1), [1, 1/2, 1/4, -1/8, 1/16]))", shape: &[2, 3], x: half_to_one },
+    Differences {
+        call: "fix(math::folded(assume(x, 0, 1), [1, 1/2, 1/4, -1/8, 1/16]))",
+        shape: &[2, 3],
+        x: half_to_one,
+    },
     // Eight coefficients by half of the polynomials, twenty by a third of them.
-    Differences { call: "fix(math::series(assume(x, 0, 1), [1 / 2 ** k for k in 0..8]))", shape: &[6], x: half_to_one },
-    Differences { call: "fix(math::series(assume(x, 0, 1), [(3 / 4) ** k for k in 0..20]))", shape: &[6], x: half_to_one },
+    Differences {
+        call: "fix(math::series(assume(x, 0, 1), [1 / 2 ** k for k in 0..8]))",
+        shape: &[6],
+        x: half_to_one,
+    },
+    Differences {
+        call: "fix(math::series(assume(x, 0, 1), [(3 / 4) ** k for k in 0..20]))",
+        shape: &[6],
+        x: half_to_one,
+    },
     Differences {
         call: "math::sums_product(assume(x, 0, 1), assume(x - 3/4, -1, 1), 3/2, 2, 0, math::FRAC)",
         shape: &[6],

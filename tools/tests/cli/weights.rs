@@ -63,7 +63,9 @@ fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
 fn names_and_layouts_are_pytorchs_and_the_same_weights_give_the_same_result() {
     let mut shell = shell();
     for format in ["npz", "safetensors"] {
-        shell.succeeds(&format!("emulate writer.mpc --input start=start.csv --format {format} --out {format}"));
+        shell.succeeds(&format!(
+            "emulate writer.mpc --input start=start.csv --format {format} --out {format}"
+        ));
         let path = shell.path(format).join(format!("weights.{format}"));
         assert_eq!(tensor(&path, "l1.weight"), (vec![2, 3], vec![0.5, -1.0, 0.25, 2.0, -0.125, 4.0]));
         assert_eq!(tensor(&path, "l1.bias"), (vec![2], vec![0.5, -1.0]));
