@@ -209,10 +209,19 @@ const ELEMENTARY: &[Elementary] = &[
         slope: |x| 1.0 / (x * 10f64.ln()),
     },
     Elementary { call: "math::ln_within(x, 1, 11)", range: |_| [1.0, 11.0], slope: |x| 1.0 / x },
-    Elementary { call: "math::log_fraction(x, 1)", range: |_| [1.0, 2.0], slope: |x| 1.0 / x },
-    Elementary { call: "math::exp2_fraction(x)", range: |_| [0.0, 1.0], slope: |x| -LN_2 * (0.5 - x).exp2() },
+    Elementary { call: "math::exp2_fraction(x)", range: |_| [-1.0, 1.0], slope: |x| LN_2 * x.exp2() },
     Elementary {
-        call: "math::reciprocal_of_normalised(x)",
+        call: "fix(math::exponent(x))",
+        range: |f| [-power(f - 3.0), power(f - 3.0) * LN_2],
+        slope: |_| 1.0 / LN_2,
+    },
+    Elementary {
+        call: "math::inverse(x, 1/2, 20, math::finer(6), math::FRAC)",
+        range: |_| [0.5, 20.0],
+        slope: |x| -1.0 / (x * x),
+    },
+    Elementary {
+        call: "math::reciprocal_of_normalised(x, math::FRAC)",
         range: |_| [0.5, 1.0],
         slope: |x| -1.0 / (x * x),
     },
@@ -318,7 +327,6 @@ reshape(concat(p.running_mean, p.running_var, axis=0), [2, c])\n}\n\
 fn both_moments(x: fix[b, c, m]) -> fix[2, c] {\n    let (a, b) = nn::moments(x)\n    reshape(concat(a, b, axis=0), [2, c])\n}\n\
 fn top(x: fix[..s, n]) -> fix[..s, 1] {\n    let (top, _) = math::tournament(x)\n    top\n}\n\
 fn paired(x: fix[..s, n]) -> fix[..s, floor(n / 2)] {\n    let (a, b) = math::neighbours(x)\n    a * b\n}\n\
-fn exponents(x: fix[..s, n]) -> fix[..s, 1] {\n    let (_, total) = nn::exp_of_logits(x)\n    total\n}\n\
 model P { at: fix[6] = zeros() }\n\
 fn by_sgd(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::sgd(p, P(at=x * x), optim::start(p), 1/8)\n    q.at\n}\n\
 fn by_step(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::step(\"sgd\", p, P(at=x * x), optim::start(p), 1/8, 2)\n    q.at\n}\n\
@@ -335,12 +343,48 @@ const DIFFERENCES: &[Differences] = &[
     by("top(x)", &[2, 20]),
     by("paired(x)", &[2, 5]),
     by("math::divide(x, secret([3, 1/2, -7, 2, 5/4, 1/9]))", &[6]),
-    by("math::over_sqrt(x, secret(full(3/4, [6])), secret(full(8/7, [6])), 1)", &[6]),
+    by("fix(math::exactly(x, 3/8, 4))", &[6]),
+    by("fix(math::both(x, 1 - x))", &[6]),
+    Differences { call: "math::chebyshev(assume(x, 0, 1), 5)", shape: &[1, 6], x: half_to_one },
+    by("fix(math::combined(x, [1, 2, -1/2], 4))", &[2, 3]),
     Differences {
-        call: "math::over_sqrt(secret(full(3, [6])), x, secret(full(8/7, [6])), 2)",
+        call: "fix(math::folded(assume(x, 0, 1), [1, 1/2, 1/4, -1/8, 1/16]))",
+        shape: &[2, 3],
+        x: half_to_one,
+    },
+    // Eight coefficients by half of the polynomials, twenty by a third of them.
+    Differences {
+        call: "fix(math::series(assume(x, 0, 1), [1 / 2 ** k for k in 0..8]))",
         shape: &[6],
         x: half_to_one,
     },
+    Differences {
+        call: "fix(math::series(assume(x, 0, 1), [(3 / 4) ** k for k in 0..20]))",
+        shape: &[6],
+        x: half_to_one,
+    },
+    Differences {
+        call: "math::sums_product(assume(x, 0, 1), assume(x - 3/4, -1, 1), 3/2, 2, 0, math::FRAC)",
+        shape: &[6],
+        x: half_to_one,
+    },
+    by("math::scaled_inverse(x, secret(full(2 ** (math::TOTAL - 1 - math::FRAC), [6])))", &[6]),
+    Differences {
+        call: "math::logarithm(assume(x, -1, 1), secret([0, 1, 2, 3, 2, 1]), 1/2, 1)",
+        shape: &[6],
+        x: half_to_one,
+    },
+    Differences {
+        call: "math::over_sqrt(raw(x), math::FRAC, secret(full(3/4, [6])), secret(full(8/7, [6])), 4, 1)",
+        shape: &[6],
+        x: half_to_one,
+    },
+    Differences {
+        call: "math::over_sqrt(raw(secret(full(3/2, [6]))), math::FRAC, x, secret(full(8/7, [6])), 4, 2)",
+        shape: &[6],
+        x: half_to_one,
+    },
+    Differences { call: "math::inv_sqrt_fine(assume(x, 0, 1))", shape: &[6], x: half_to_one },
     Differences { call: "math::inv_sqrt_start(x, false)", shape: &[6], x: half_to_one },
     Differences { call: "math::inv_sqrt_start(x, true)", shape: &[6], x: half_to_one },
     by("nn::dense(x, nn::Dense(3, 2, weight=[[1, 2, -1], [1/2, 0, 3]], bias=[1, 2]))", &[2, 3]),
@@ -359,6 +403,11 @@ const DIFFERENCES: &[Differences] = &[
     by("nn::average_pool(x, 3)", &[1, 2, 3, 6]),
     by("nn::tiles(x, 2)", &[1, 2, 4, 6]),
     by("nn::flatten(x)", &[2, 3, 2]),
+    Differences {
+        call: "nn::quotients(x, sum(x, axis=-1, keep=true), math::FRAC)",
+        shape: &[2, 3],
+        x: half_to_one,
+    },
     by("nn::softmax(x)", &[3, 4]),
     by("nn::cross_entropy(x, [[0, 1, 0], [1/2, 1/4, 1/4]])", &[2, 3]),
     by("nn::cross_entropy(secret([[0, 1, 0], [1/2, 1/4, 2]]), x)", &[2, 3]),
@@ -367,7 +416,6 @@ const DIFFERENCES: &[Differences] = &[
     by("nn::squared_error(x, 1 - x)", &[2, 3]),
     by("nn::correct(secret([[0, 1, 0], [1/2, 1/4, 2]]), x)", &[2, 3]),
     by("nn::confusion(secret([[0, 1, 0], [1/2, 1/4, 2]]), x)", &[2, 3]),
-    by("exponents(x)", &[2, 3]),
     by("both_moments(x)", &[3, 2, 2]),
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), true)", &[2, 3, 2, 1]),
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), false)", &[2, 3, 2, 1]),
@@ -439,6 +487,11 @@ fn of_all_others_by_differences() {
 const REFUSED: &[(&str, &str)] = &[
     ("scaled(x)", "bits have no derivative"),
     ("square_scaled(x)", "bits have no derivative"),
+    ("fix(math::halvings(x, 4, 16))", "bits have no derivative"),
+    ("fix(math::exp_of_negative(-x, 16))", "bits have no derivative"),
+    ("math::doublings(x, -4)", "bits have no derivative"),
+    ("math::ln_of(x, 4)", "bits have no derivative"),
+    ("exponents(x)", "bits have no derivative"),
     ("math::stop_gradient(x)", "the loss does not depend on this"),
     ("math::random_fraction(x)", "the loss does not depend on this"),
     ("x * fix(x > 0)", "of this comparison a number is made"),
@@ -453,10 +506,11 @@ const REFUSED: &[(&str, &str)] = &[
 fn a_missing_part_is_an_error() {
     for (call, expected) in REFUSED {
         let source = format!(
-            "use math\ninput x: fix[4] from party 0\nfn main() {{\n    let y = {call}\n    \
+            "use math\nuse nn\ninput x: fix[4] from party 0\nfn main() {{\n    let y = {call}\n    \
              output g = grad(sum(y), x) to party 0\n}}\n\
-             fn scaled(x: fix[n]) -> fix[n] {{ let (c, _) = math::normalised(x)\n    c }}\n\
-             fn square_scaled(x: fix[n]) -> fix[n] {{ let (c, _) = math::normalised_square(x)\n    c }}\n\
+             fn scaled(x: fix[n]) -> fix[n] {{ let (c, _) = math::normalised(x, math::FRAC)\n    c }}\n\
+             fn square_scaled(x: fix[n]) -> fix[n] {{ let (c, _, _, _) = math::normalised_square(x, math::FRAC)\n    c }}\n\
+             fn exponents(x: fix[n]) -> fix[1] {{ let (_, total) = nn::exp_of_logits(x)\n    fix(total) }}\n\
              fn unnamed(y: fix[n]) -> fix[n] {{ x[0..n] * y }} grad(d) {{ d * x[0..n] }}\n"
         );
         let found = messages(&source, settings(16, Rounding::Nearest));

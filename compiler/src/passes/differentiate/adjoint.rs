@@ -133,7 +133,7 @@ impl<'b> Sweep<'b> {
     /// The product of an adjoint that had `frac` fraction bits with a public factor, as an adjoint with as many significant bits, if there is room.
     pub(super) fn times_public(&mut self, product: ValueId, factor: ValueId, frac: u32) -> Adjoint {
         let kept = frac + self.small.get(&factor).copied().unwrap_or(0);
-        let frac = self.frac_of(product).min(kept).clamp(self.frac, self.finest);
+        let frac = self.frac_of(product).min(kept).clamp(self.frac, self.finest.max(frac));
         Adjoint::Tensor(self.scaled_to(product, frac))
     }
 
@@ -149,6 +149,9 @@ impl<'b> Sweep<'b> {
 
     /// An adjoint that can be multiplied by a factor of `bits` more fraction bits, the product being a number like any other.
     pub(super) fn multiplicable(&mut self, value: ValueId, bits: u32) -> ValueId {
+        if bits == 0 && self.frac_of(value) > self.finest {
+            return value; // of a ring integer, see `shifted`
+        }
         let room = (self.finest + self.frac).saturating_sub(bits).max(self.frac);
         let frac = self.frac_of(value).min(room);
         self.scaled_to(value, frac)
@@ -169,9 +172,18 @@ impl<'b> Sweep<'b> {
         }
     }
 
-    /// An adjoint times 2^exponent.
-    pub(super) fn shifted(&mut self, adjoint: Adjoint, exponent: i64) -> Adjoint {
+    /// An adjoint of this shape times 2^exponent. That of a ring integer n behind a number n 2^-k is smaller by 2^-k than that of the number: it
+    /// keeps all bits that an adjoint of the scale of `fix` has, however fine its own scale is, since the products that it goes into with other
+    /// ring integers are as much larger.
+    pub(super) fn shifted(&mut self, adjoint: Adjoint, exponent: i64, shape: &[usize]) -> Adjoint {
         match adjoint {
+            adjoint if exponent < 0 => {
+                let value = self.tensor(adjoint, shape);
+                let before = self.frac_of(value);
+                let value = if before <= self.finest { self.scaled_to(value, self.frac) } else { value };
+                let to = i64::from(self.frac_of(value)) - exponent;
+                Adjoint::Tensor(self.builder.one(Op::Rescale { frac: to as u32 }, &[value]))
+            }
             Adjoint::Splat(number) => Adjoint::Splat(number * power_of_two(exponent)),
             Adjoint::Tensor(value) => Adjoint::Tensor(self.times_power(value, exponent)),
         }

@@ -41,7 +41,8 @@ pub(super) fn apply(cx: &mut Sweep, inst: &Inst, found: Vec<Option<Adjoint>>) ->
         }
         (Op::Rescale { frac }, [x]) => {
             let exponent = i64::from(cx.builder.ty(*x).frac) - i64::from(*frac);
-            give(cx, *x, |cx| cx.shifted(d, exponent));
+            let shape = cx.shape(*x);
+            give(cx, *x, |cx| cx.shifted(d, exponent, &shape));
         }
         (
             Op::Trunc { .. } | Op::Raise { .. } | Op::Assume { .. } | Op::Promote | Op::Widen | Op::Reshare,
