@@ -34,7 +34,7 @@ const MNIST: &[(&str, &str)] = &[
 /// Where data are.
 #[derive(Args, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Files {
-    /// Data of an input: NAME=FILE, of an archive NAME=FILE.npz:TENSOR, of some rows 'NAME=FILE[START:END]'. What the
+    /// Data of an input: NAME=FILE, of an archive NAME=FILE.npz:TENSOR, of some rows `NAME=FILE[START:END]`. What the
     /// file does not say follows after commas: header=yes|no, index=yes|no (a first column to leave out),
     /// separator=comma|semicolon|tab|bar|blanks, decimal=point|comma, transpose=0312 (its axes in this order). May be
     /// given several times.
