@@ -11,6 +11,7 @@
 
 mod common;
 pub mod emulator;
+mod linear;
 mod party;
 mod registers;
 pub mod rep3;

@@ -11,7 +11,7 @@
 //! Operations own their operands (dense copies made when they are issued) and the engine writes results when they are complete, so nothing is borrowed from
 //! the registers in between. Their vectors come from a pool ([`Op::room`]) to which complete operations' vectors return.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -36,6 +36,8 @@ pub(crate) struct World<R> {
     pub(crate) parties: usize,
     /// Threads for kernels.
     pub(crate) threads: Threads,
+    /// The rounds that have ended.
+    round: Cell<u64>,
     mail: RefCell<Mail<R>>,
     pool: RefCell<Pool<R>>,
 }
@@ -134,7 +136,13 @@ impl<R: Ring> World<R> {
         let outgoing = Peers::new(me, parties, |_| VecDeque::new());
         let mail = Mail { outgoing, sent: empty(), awaited: empty(), arrived: empty() };
         let pool = Pool { vectors: VecDeque::new(), elements: 0 };
-        Self { me, parties, threads, mail: RefCell::new(mail), pool: RefCell::new(pool) }
+        let round = Cell::new(0);
+        Self { me, parties, threads, round, mail: RefCell::new(mail), pool: RefCell::new(pool) }
+    }
+
+    /// The rounds of the program that have ended, counted from its begin.
+    pub(crate) fn round(&self) -> u64 {
+        self.round.get()
     }
 
     /// A vector of `n` elements, which may be anything.
@@ -348,14 +356,9 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         Self { world, links, plan, begun: false, flights: Vec::new(), meter }
     }
 
-    /// The rounds of the program that have begun.
-    pub(crate) fn rounds(&self) -> u64 {
-        self.links.traffic().rounds
-    }
-
-    /// What was measured.
-    pub(crate) fn into_meter(self) -> Meter {
-        self.meter
+    /// What was measured, and the links.
+    pub(crate) fn into_parts(self) -> (Meter, &'w mut Links) {
+        (self.meter, self.links)
     }
 
     /// Starts the operation of instruction `at`; gives its result if it takes no rounds.
@@ -394,6 +397,7 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
     /// The receiving half, in instruction `at`: every operation goes one round further. Gives the results of those that end here, with their instructions.
     pub(crate) fn receive(&mut self, at: u32) -> Result<Vec<(u32, T)>, NetError> {
         self.collect(at)?;
+        self.world.round.set(self.world.round.get() + 1);
         self.begun = false;
         let mut results = Vec::new();
         let mut flights = std::mem::take(&mut self.flights);

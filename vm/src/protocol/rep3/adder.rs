@@ -15,13 +15,16 @@
 //!
 //! Bit j of the sum is a_j ⊕ b_j ⊕ the carry into j; for the highest one, C shares a_j among the monomials. (Mohassel–Rindal, CCS 2018; Dalskov et al., 2021.)
 
-use tern_bytecode::circuit::{Adder, Gate};
+use std::ops::Deref;
+
+use tern_bytecode::circuit::Adder;
 
 use super::draw::Draw;
 use super::op::{Op, Role};
 use super::reshare::{Shares, and_summand, reshare_planes, shares};
 use super::ring::{Pair, Side};
-use crate::bits::{self, planes, words};
+use crate::bits::{self, words};
+use crate::protocol::linear::network::{Network, Place, Prefixes};
 use crate::ring::{Ring, Target};
 use crate::rounds::engine::Message;
 use crate::rounds::pack::{pack_planes, unpack_planes};
@@ -39,7 +42,8 @@ pub(super) async fn masked<R: Ring>(
     own: Vec<u64>,
     factor: Vec<u64>,
 ) -> Vec<Shares<u64>> {
-    Run { op, adder, n, own, factor: Some(factor) }.sums().await
+    let network = Network { threads: &op.world.threads, adder, n };
+    Run { op, network, own, factor: Some(factor) }.sums().await
 }
 
 /// The carry out of the positions below `adder.low`.
@@ -54,27 +58,25 @@ pub(super) async fn carry<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> S
 /// An evaluation by one party.
 struct Run<'a, 'w, R> {
     op: Op<'w, R>,
-    adder: &'a Adder,
-    /// Elements.
-    n: usize,
+    network: Network<'a>,
     /// Bits `0..high` of the addend that this party knows: what a propagate has of it.
     own: Vec<u64>,
     /// By which A and B multiply the corner's bit in a generate, if it is not that.
     factor: Option<Vec<u64>>,
 }
 
-/// Generates and propagates of all leaves.
-struct Prefixes {
-    generate: Shares<u64>,
-    propagate: Shares<u64>,
+impl<'a, R> Deref for Run<'a, '_, R> {
+    type Target = Network<'a>;
+
+    fn deref(&self) -> &Network<'a> {
+        &self.network
+    }
 }
 
-impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
+impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
     fn new(op: Op<'w, R>, adder: &'a Adder, own: &[R]) -> Self {
-        let width = words(own.len());
-        let mut planes = vec![0; width * adder.high as usize];
-        planes::split(&op.world.threads, &mut planes, width, own, 0, adder.high);
-        Self { op, adder, n: own.len(), own: planes, factor: None }
+        let network = Network { threads: &op.world.threads, adder, n: own.len() };
+        Self { op, network, own: network.split(own), factor: None }
     }
 
     async fn sums(&self) -> Vec<Shares<u64>> {
@@ -83,23 +85,11 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
             true => None,
             false => Some(self.carries(&monomials).await),
         };
-        (0..self.adder.sums() as usize).map(|j| self.sum(j, &monomials, carries.as_ref())).collect()
-    }
-
-    fn plane<'p>(&self, planes: &'p [u64], i: usize) -> &'p [u64] {
-        &planes[i * words(self.n)..][..words(self.n)]
-    }
-
-    /// Applies a boolean function to planes, into plane `i` of `dst`.
-    fn set<const S: usize>(
-        &self,
-        dst: &mut [u64],
-        i: usize,
-        src: [&[u64]; S],
-        f: impl Fn(u64, [u64; S]) -> u64 + Sync,
-    ) {
-        let width = words(self.n);
-        bits::apply(&self.op.world.threads, &mut dst[i * width..][..width], src, f);
+        let word = |j: usize, side| {
+            let half_sum = self.half_sum(&monomials, self.top_monomial(j), self.adder.low + j as u32, side);
+            self.sum(j, half_sum, carries.as_ref().map(|carries| &carries[side]))
+        };
+        (0..self.adder.sums() as usize).map(|j| Pair::from_fn(|side| word(j, side))).collect()
     }
 
     /// Round 1: parts of the monomials, leaf by leaf, and of the corner's highest bit. At the corner, A's and B's.
@@ -110,7 +100,7 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         match op.role() {
             Role::Corner => {
                 let at_a = parts(op.side(Role::A));
-                let mut at_b = self.monomials(planes);
+                let mut at_b = self.monomials(&self.own);
                 bits::apply(&op.world.threads, &mut at_b, [&at_a], |x, [mask]| x ^ mask);
                 op.tell([(op.side(Role::B), Message::Bytes(pack_planes(&at_b, self.n)))]).await;
                 shares(op, at_a, at_b, Vec::new())
@@ -127,39 +117,16 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
         }
     }
 
-    /// All products of the corner's bits in every leaf, by the number whose bits say which; and its highest bit.
-    fn monomials(&self, planes: usize) -> Vec<u64> {
-        let width = words(self.n);
-        let mut out = Vec::with_capacity(planes * width);
-        for leaf in &self.adder.leaves {
-            let first = out.len();
-            for set in 1usize..1 << leaf.width {
-                let top = set.ilog2();
-                let rest = set ^ 1 << top;
-                let bit = self.plane(&self.own, (leaf.start + top) as usize);
-                let at = out.len();
-                out.extend_from_slice(bit);
-                if rest > 0 {
-                    let (before, product) = out.split_at_mut(at);
-                    let rest = &before[first + (rest - 1) * width..][..width];
-                    bits::apply(&self.op.world.threads, product, [rest], |x, [y]| x & y);
-                }
-            }
-        }
-        if self.adder.high > self.adder.low {
-            out.extend_from_slice(self.plane(&self.own, self.adder.high as usize - 1));
-        }
-        out
-    }
-
     /// The carries out of the leaves' prefixes, where the network computes them: all rounds after the first.
     async fn carries(&self, monomials: &Shares<u64>) -> Shares<u64> {
         let exchanged = self.exchange_leaves(monomials).await;
         let mut prefixes = self.prefixes(monomials, &exchanged);
         for (i, level) in self.adder.levels.iter().enumerate() {
-            self.level(i, level, &mut prefixes).await;
+            let z = self.conjunctions(level, &prefixes, [0, 1], and_summand);
+            let products = reshare_planes(self.op, Draw::Level(i as u32), z, self.n).await;
+            self.absorb(level, &products.into(), &mut prefixes);
         }
-        prefixes.generate
+        prefixes.generate.into()
     }
 
     /// Round 2: the planes that take a message, leaf by leaf.
@@ -187,35 +154,30 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
 
     /// Adds this party's (A's or B's) parts of generates and propagates, without their constant terms, to `parts`.
     fn evaluate(&self, monomials: &[u64], parts: &mut [u64]) {
-        let (mut monomial, mut out) = (0, 0);
-        for (i, leaf) in self.adder.leaves.iter().enumerate() {
-            let spread = Adder::shares_propagate(i, *leaf);
-            let at = Leaves { start: leaf.start as usize, monomial, out };
-            match (leaf.width, spread) {
-                (1, _) => self.leaf::<1, 1, GENERATE>(at, monomials, parts),
-                (2, _) => self.leaf::<2, 3, GENERATE>(at, monomials, parts),
-                _ => self.leaf::<3, 7, GENERATE>(at, monomials, parts),
+        for place in self.leaves() {
+            match place.leaf.width {
+                1 => self.leaf::<1, 1, GENERATE>(place, monomials, parts),
+                2 => self.leaf::<2, 3, GENERATE>(place, monomials, parts),
+                _ => self.leaf::<3, 7, GENERATE>(place, monomials, parts),
             }
-            let at = Leaves { out: out + 1, ..at };
-            match (leaf.width, spread) {
+            let next = Place { out: place.out + 1, ..place };
+            match (place.leaf.width, place.spread) {
                 (_, false) => {}
-                (2, true) => self.leaf::<2, 3, PROPAGATE>(at, monomials, parts),
-                (_, true) => self.leaf::<3, 7, PROPAGATE>(at, monomials, parts),
+                (2, true) => self.leaf::<2, 3, PROPAGATE>(next, monomials, parts),
+                (_, true) => self.leaf::<3, 7, PROPAGATE>(next, monomials, parts),
             }
-            monomial += (1 << leaf.width) - 1;
-            out += 1 + usize::from(spread);
         }
     }
 
     /// The same for the generate or propagate of one leaf of W positions, which has M monomials.
     fn leaf<const W: usize, const M: usize, const WHICH: usize>(
         &self,
-        at: Leaves,
+        at: Place,
         monomials: &[u64],
         parts: &mut [u64],
     ) {
         let factor = self.factor.as_ref().unwrap_or(&self.own);
-        let bits: [&[u64]; W] = std::array::from_fn(|j| self.plane(factor, at.start + j));
+        let bits: [&[u64]; W] = std::array::from_fn(|j| self.plane(factor, at.leaf.start as usize + j));
         let products: [&[u64]; M] = std::array::from_fn(|set| self.plane(monomials, at.monomial + set));
         let part = &mut parts[at.out * words(self.n)..][..words(self.n)];
         self.op.world.threads.for_pieces(part, 8, |from, part| {
@@ -237,9 +199,7 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
 
     /// Adds the constant terms, which A and B know: those of propagates, and of generates (g ⊕ d) m.
     fn add_constants(&self, parts: &mut [u64]) {
-        let mut out = 0;
-        for (i, leaf) in self.adder.leaves.iter().enumerate() {
-            let spread = Adder::shares_propagate(i, *leaf);
+        for Place { leaf, out, spread, .. } in self.leaves() {
             if let Some(factor) = &self.factor {
                 let planes = [factor, &self.own].map(|planes| self.plane(planes, leaf.start as usize));
                 self.set(parts, out, planes, |g, [m, known]| g ^ m & !known);
@@ -248,29 +208,24 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
                 let b = |j: u32| self.plane(&self.own, (leaf.start + j.min(leaf.width - 1)) as usize);
                 self.set(parts, out + 1, [b(0), b(1), b(2)], |p, [x, y, z]| p ^ x & y & z);
             }
-            out += 1 + usize::from(spread);
         }
     }
 
     /// Sorts what was exchanged by leaf, and adds the propagates that took no message.
-    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes {
-        let size = self.adder.leaves.len() * words(self.n);
-        let zeros = || Pair::new(vec![0; size], vec![0; size]);
+    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes<2> {
+        let zeros = || [(); 2].map(|()| vec![0; self.adder.leaves.len() * self.width()]);
         let (mut generate, mut propagate) = (zeros(), zeros());
-        let (mut monomial, mut from) = (0, 0);
-        for (i, leaf) in self.adder.leaves.iter().enumerate() {
-            let spread = Adder::shares_propagate(i, *leaf);
-            for side in Side::BOTH {
-                self.set(&mut generate[side], i, [self.plane(&exchanged[side], from)], |_, [x]| x);
+        for Place { index, leaf, monomial, out, spread } in self.leaves() {
+            for (i, side) in Side::BOTH.into_iter().enumerate() {
+                let exchanged = |out| self.plane(&exchanged[side], out);
+                self.set(&mut generate[i], index, [exchanged(out)], |_, [x]| x);
                 if spread {
-                    self.set(&mut propagate[side], i, [self.plane(&exchanged[side], from + 1)], |_, [x]| x);
+                    self.set(&mut propagate[i], index, [exchanged(out + 1)], |_, [x]| x);
                 } else if leaf.width == 1 {
                     let half = self.half_sum(monomials, monomial, leaf.start, side);
-                    self.set(&mut propagate[side], i, [half], |_, [x]| x);
+                    self.set(&mut propagate[i], index, [half], |_, [x]| x);
                 }
             }
-            monomial += (1 << leaf.width) - 1;
-            from += 1 + usize::from(spread);
         }
         Prefixes { generate, propagate }
     }
@@ -290,68 +245,12 @@ impl<'a, 'w, R: Ring> Run<'a, 'w, R> {
             Role::Corner | Role::A | Role::B => self.plane(&monomials[side], index),
         }
     }
-
-    /// The gates of one level: a round.
-    async fn level(&self, index: usize, level: &[Gate], prefixes: &mut Prefixes) {
-        let mut z = vec![0; Adder::ands(level) as usize * words(self.n)];
-        let mut at = 0;
-        for gate in level {
-            let Prefixes { generate, propagate } = &*prefixes;
-            for lower in [Some(generate), gate.propagate.then_some(propagate)].into_iter().flatten() {
-                let high = Side::BOTH.map(|side| self.plane(&propagate[side], gate.high));
-                let low = Side::BOTH.map(|side| self.plane(&lower[side], gate.low));
-                let src = [high[0], high[1], low[0], low[1]];
-                self.set(&mut z, at, src, |_, [x, y, u, v]| and_summand([x, y], [u, v]));
-                at += 1;
-            }
-        }
-        let products = reshare_planes(self.op, Draw::Level(index as u32), z, self.n).await;
-        let mut at = 0;
-        for gate in level {
-            for side in Side::BOTH {
-                let product = self.plane(&products[side], at);
-                self.set(&mut prefixes.generate[side], gate.high, [product], |g, [t]| g ^ t);
-                if gate.propagate {
-                    let product = self.plane(&products[side], at + 1);
-                    self.set(&mut prefixes.propagate[side], gate.high, [product], |_, [t]| t);
-                }
-            }
-            at += 1 + usize::from(gate.propagate);
-        }
-    }
-
-    /// Bit `low + j` of the sum.
-    fn sum(&self, j: usize, monomials: &Shares<u64>, carries: Option<&Shares<u64>>) -> Shares<u64> {
-        let adder = self.adder;
-        let planes = adder.monomial_planes() as usize;
-        // single positions are the last leaves, and the highest bit stands behind their monomials
-        let monomial = planes - adder.sums() as usize + j;
-        let before = (adder.below() + j).checked_sub(1);
-        Pair::from_fn(|side| {
-            let mut sum = self.half_sum(monomials, monomial, adder.low + j as u32, side).to_vec();
-            if let (Some(before), Some(carries)) = (before, carries) {
-                self.set(&mut sum, 0, [self.plane(&carries[side], before)], |x, [c]| x ^ c);
-            }
-            sum
-        })
-    }
 }
 
 /// Index of the generates among a leaf's coefficients.
 const GENERATE: usize = 0;
 /// Index of the propagates.
 const PROPAGATE: usize = 1;
-
-/// Where a leaf's planes begin.
-#[derive(Clone, Copy)]
-struct Leaves {
-    /// The lowest position.
-    start: usize,
-    /// The first monomial.
-    monomial: usize,
-    /// The result among what is exchanged.
-    out: usize,
-}
 
 /// The coefficients of generate and propagate of a leaf of W positions, from the bits of b, for 64 elements.
 #[inline(always)]

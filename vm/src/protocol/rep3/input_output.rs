@@ -9,52 +9,33 @@
 use super::draw::Draw;
 use super::op::Op;
 use super::reshare::Shares;
-use super::ring::Side;
+use super::ring::{Pair, Side};
 use crate::bits;
 use crate::net::Party;
-use crate::prg::Stream;
+use crate::protocol::linear::Entry;
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
 use crate::rounds::pack::{pack_planes, unpack_planes};
 
-/// What a party has to do for an input.
-pub(super) enum Part {
-    /// It has the values: sends x - r to the side `to`, and has r in common with the other.
-    Owner { to: Side },
-    /// It receives x - r from the side `from`; its other summand is 0.
-    Near { from: Side },
-    /// It has r in common with the owner, on the side `with`; its other summand is 0.
-    Far { with: Side },
-}
-
-impl Part {
-    pub(super) fn of<R: Ring>(op: Op<'_, R>, owner: Party) -> Self {
-        let near = op.after(owner);
-        match op.world.me {
-            me if me == owner => Part::Owner { to: op.side_of(near) },
-            me if me == near => Part::Near { from: op.side_of(owner) },
-            _ => Part::Far { with: op.side_of(owner) },
+/// What a party has of an input's summands.
+pub(super) fn entries<'w, R: Ring>(op: Op<'w, R>, owner: Party) -> Pair<Entry<'w>> {
+    let near = op.after(owner);
+    let stream = |side| Entry::Stream(op.stream_with(side, Draw::Input));
+    let (side, here, other) = match op.world.me {
+        me if me == owner => {
+            let to = op.side_of(near);
+            (to, Entry::Rest(vec![near]), stream(to.other()))
         }
+        me if me == near => (op.side_of(owner), Entry::Received, Entry::Zero),
+        _ => {
+            let with = op.side_of(owner);
+            (with, stream(with), Entry::Zero)
+        }
+    };
+    match side {
+        Side::Next => Pair::new(here, other),
+        Side::Prev => Pair::new(other, here),
     }
-}
-
-/// The mask of an input, at its owner and at the party that receives nothing.
-pub(super) fn mask<R: Ring>(op: Op<'_, R>, side: Side) -> Stream<'_> {
-    op.stream_with(side, Draw::Input)
-}
-
-/// Turns the owner's elements `start` and following, x, to x - r, of which it has r in common with the party on `side`. Gives r.
-pub(super) fn masked<R: Ring>(op: Op<'_, R>, side: Side, start: usize, x: &mut [R]) -> Vec<R> {
-    let mut r = op.room(x.len());
-    mask(op, side).fill(&op.world.threads, start as u64, &mut r);
-    op.each(x, [], [&r], |x, [], [r]| x - r);
-    r
-}
-
-/// The round of an input at the party that receives x - r into `room`.
-pub(super) async fn receive<R: Ring>(op: Op<'_, R>, from: Side, room: Vec<R>) -> Vec<R> {
-    let [rest] = op.hear([(from, Message::Elements(room))]).await;
-    rest.into_elements()
 }
 
 /// Opens to one party.

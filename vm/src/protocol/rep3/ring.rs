@@ -79,6 +79,19 @@ impl<T> Pair<T> {
     }
 }
 
+/// By side, in the order of [`Side::BOTH`].
+impl<T> From<[T; 2]> for Pair<T> {
+    fn from([next, prev]: [T; 2]) -> Self {
+        Self { next, prev }
+    }
+}
+
+impl<T> From<Pair<T>> for [T; 2] {
+    fn from(Pair { next, prev }: Pair<T>) -> Self {
+        [next, prev]
+    }
+}
+
 impl<T> Index<Side> for Pair<T> {
     type Output = T;
 

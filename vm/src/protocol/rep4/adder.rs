@@ -12,31 +12,34 @@
 //!
 //! Bit j of the sum is a_j ⊕ b_j ⊕ the carry into j; for the highest one, a_j and b_j are shared among the monomials. (Mohassel–Rindal, CCS 2018; Dalskov et al., 2021.)
 
-use tern_bytecode::circuit::{Adder, Gate};
+use std::ops::Deref;
+
+use tern_bytecode::circuit::Adder;
 use tern_bytecode::model::rep4::{Cast, Way};
 
 use super::draw::Draw;
 use super::op::{Op, ROLES, Shares, factors, partner};
 use super::reshare::{and_term, term};
-use crate::bits::{self, planes, words};
+use crate::bits::{self, words};
+use crate::protocol::linear::network::{Network, Place, Prefixes};
 use crate::ring::{Ring, Target};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
 pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
-    let run = Run { op, adder, n: own.len() };
+    let run = Run::new(op, adder, own.len());
     let monomials = run.share_monomials(own).await;
     let carries = match adder.leaves.is_empty() {
         true => None,
         false => Some(run.carries(&monomials).await),
     };
-    // single positions are the last leaves, and the highest bit stands behind their monomials
-    let first = adder.monomial_planes() as usize - adder.sums() as usize;
-    (0..adder.sums() as usize).map(|j| run.sum(j, &monomials, first + j, carries.as_ref())).collect()
+    (0..adder.sums() as usize)
+        .map(|j| run.sum(j, &monomials, run.top_monomial(j), carries.as_ref()))
+        .collect()
 }
 
 /// The carry out of the positions below `adder.low`.
 pub(super) async fn carry<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Shares<u64> {
-    let run = Run { op, adder, n: own.len() };
+    let run = Run::new(op, adder, own.len());
     let monomials = run.share_monomials(own).await;
     let carries = run.carries(&monomials).await;
     run.each(|role| run.plane(&carries[role], adder.below() - 1).to_vec())
@@ -50,9 +53,9 @@ pub(super) async fn of_shares<R: Ring>(
     s: Shares<u64>,
     m: Shares<u64>,
 ) -> Vec<Shares<u64>> {
-    let run = Run { op, adder, n };
+    let run = Run::new(op, adder, n);
     let places = adder.leaves.len();
-    let generate = run.and(&s, &m, places, Draw::Leaves).await;
+    let generate = and(op, &s, &m, places, n, Draw::Leaves).await;
     let half_sums = run.each(|role| {
         let mut sum = s[role].clone();
         bits::apply(&op.world.threads, &mut sum, [&m[role]], |x, [y]| x ^ y);
@@ -69,73 +72,34 @@ pub(super) async fn of_shares<R: Ring>(
 /// An evaluation by one party.
 struct Run<'a, 'w, R> {
     op: Op<'w, R>,
-    adder: &'a Adder,
-    /// Elements.
-    n: usize,
+    network: Network<'a>,
 }
 
-/// Generates and propagates of all leaves.
-struct Prefixes {
-    generate: Shares<u64>,
-    propagate: Shares<u64>,
+impl<'a, R> Deref for Run<'a, '_, R> {
+    type Target = Network<'a>;
+
+    fn deref(&self) -> &Network<'a> {
+        &self.network
+    }
 }
 
-impl<R: Ring> Run<'_, '_, R> {
+impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
+    fn new(op: Op<'w, R>, adder: &'a Adder, n: usize) -> Self {
+        Self { op, network: Network { threads: &op.world.threads, adder, n } }
+    }
+
     /// Something for every role but this party's.
     fn each(&self, of: impl Fn(usize) -> Vec<u64>) -> Shares<u64> {
         ROLES.map(|role| if role == self.op.role { Vec::new() } else { of(role) })
-    }
-
-    fn plane<'p>(&self, planes: &'p [u64], i: usize) -> &'p [u64] {
-        &planes[i * words(self.n)..][..words(self.n)]
-    }
-
-    /// Applies a boolean function to planes, into plane `i` of `dst`.
-    fn set<const S: usize>(
-        &self,
-        dst: &mut [u64],
-        i: usize,
-        src: [&[u64]; S],
-        f: impl Fn(u64, [u64; S]) -> u64 + Sync,
-    ) {
-        let width = words(self.n);
-        bits::apply(&self.op.world.threads, &mut dst[i * width..][..width], src, f);
     }
 
     /// Round 1: the monomials of both addends, leaf by leaf, and their highest bits. Those of a have summands that one of L lacks, those of b
     /// summands that one of H lacks.
     async fn share_monomials(&self, own: &[R]) -> Shares<u64> {
         let planes = self.adder.monomial_planes() as usize;
-        let made = |_: Way| self.monomials(own, planes);
+        let made = |_: Way| self.monomials(&self.split(own));
         let ways = [Cast::OF_A[0], Cast::OF_B[0]];
         self.op.share_planes(ways, Draw::Monomials, planes, self.n, made).await
-    }
-
-    /// All products of the addend's bits in every leaf, by the number whose bits say which; and its highest bit.
-    fn monomials(&self, own: &[R], planes: usize) -> Vec<u64> {
-        let (width, threads) = (words(self.n), &self.op.world.threads);
-        let mut bits = vec![0; width * self.adder.high as usize];
-        planes::split(threads, &mut bits, width, own, 0, self.adder.high);
-        let mut out = Vec::with_capacity(planes * width);
-        for leaf in &self.adder.leaves {
-            let first = out.len();
-            for set in 1usize..1 << leaf.width {
-                let top = set.ilog2();
-                let rest = set ^ 1 << top;
-                let bit = self.plane(&bits, (leaf.start + top) as usize);
-                let at = out.len();
-                out.extend_from_slice(bit);
-                if rest > 0 {
-                    let (before, product) = out.split_at_mut(at);
-                    let rest = &before[first + (rest - 1) * width..][..width];
-                    bits::apply(threads, product, [rest], |x, [y]| x & y);
-                }
-            }
-        }
-        if self.adder.high > self.adder.low {
-            out.extend_from_slice(self.plane(&bits, self.adder.high as usize - 1));
-        }
-        out
     }
 
     /// The carries out of the leaves' prefixes, where the network computes them: all rounds after the first.
@@ -155,22 +119,17 @@ impl<R: Ring> Run<'_, '_, R> {
 
     /// Of generates and propagates, the products of one summand of each addend's monomials.
     fn evaluate(&self, a: &[u64], b: &[u64], sums: &mut [u64]) {
-        let (mut monomial, mut out) = (0, 0);
-        for (i, leaf) in self.adder.leaves.iter().enumerate() {
+        for Place { leaf, monomial, out, spread, .. } in self.leaves() {
             match leaf.width {
                 1 => self.leaf::<1, 1>([a, b], monomial, sums, out, generate::<1>),
                 2 => self.leaf::<2, 3>([a, b], monomial, sums, out, generate::<2>),
                 _ => self.leaf::<3, 7>([a, b], monomial, sums, out, generate::<3>),
             }
-            if Adder::shares_propagate(i, *leaf) {
-                match leaf.width {
-                    2 => self.leaf::<2, 3>([a, b], monomial, sums, out + 1, mixed::<2>),
-                    _ => self.leaf::<3, 7>([a, b], monomial, sums, out + 1, mixed::<3>),
-                }
-                out += 1;
+            match (leaf.width, spread) {
+                (_, false) => {}
+                (2, true) => self.leaf::<2, 3>([a, b], monomial, sums, out + 1, mixed::<2>),
+                (_, true) => self.leaf::<3, 7>([a, b], monomial, sums, out + 1, mixed::<3>),
             }
-            monomial += (1 << leaf.width) - 1;
-            out += 1;
         }
     }
 
@@ -205,71 +164,34 @@ impl<R: Ring> Run<'_, '_, R> {
     }
 
     /// Sorts what was exchanged by leaf, and adds what took no message.
-    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes {
-        let size = self.adder.leaves.len() * words(self.n);
+    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes<4> {
+        let size = self.adder.leaves.len() * self.width();
         let (mut generate, mut propagate) = (self.each(|_| vec![0; size]), self.each(|_| vec![0; size]));
-        let (mut monomial, mut from) = (0, 0);
-        for (i, leaf) in self.adder.leaves.iter().enumerate() {
-            let spread = Adder::shares_propagate(i, *leaf);
+        for Place { index, leaf, monomial, out, spread } in self.leaves() {
             let all = monomial + (1 << leaf.width) - 2; // the product of all bits of the leaf
             for role in self.op.others() {
-                self.set(&mut generate[role], i, [self.plane(&exchanged[role], from)], |_, [x]| x);
+                let exchanged = |out| self.plane(&exchanged[role], out);
+                self.set(&mut generate[role], index, [exchanged(out)], |_, [x]| x);
                 let linear = self.plane(&monomials[role], all);
                 if spread {
-                    let mixed = self.plane(&exchanged[role], from + 1);
-                    self.set(&mut propagate[role], i, [mixed, linear], |_, [x, y]| x ^ y);
+                    let src = [exchanged(out + 1), linear];
+                    self.set(&mut propagate[role], index, src, |_, [x, y]| x ^ y);
                 } else if leaf.width == 1 {
-                    self.set(&mut propagate[role], i, [linear], |_, [x]| x);
+                    self.set(&mut propagate[role], index, [linear], |_, [x]| x);
                 }
             }
-            monomial += (1 << leaf.width) - 1;
-            from += 1 + usize::from(spread);
         }
         Prefixes { generate, propagate }
     }
 
     /// All levels of the network, a round each.
-    async fn gates(&self, prefixes: &mut Prefixes) {
+    async fn gates(&self, prefixes: &mut Prefixes<4>) {
         for (i, level) in self.adder.levels.iter().enumerate() {
-            self.level(i as u32, level, prefixes).await;
+            let (count, draw) = (Adder::ands(level) as usize, |message| Draw::Level(i as u32, message));
+            let made = |way: Way| self.conjunctions(level, prefixes, pair(self.op, way), and_term);
+            let products = self.op.share_planes(Cast::RESHARE, draw, count, self.n, made).await;
+            self.absorb(level, &products, prefixes);
         }
-    }
-
-    async fn level(&self, index: u32, level: &[Gate], prefixes: &mut Prefixes) {
-        let (mut high, mut low) = (self.each(|_| Vec::new()), self.each(|_| Vec::new()));
-        for gate in level {
-            let Prefixes { generate, propagate } = &*prefixes;
-            for lower in [Some(generate), gate.propagate.then_some(propagate)].into_iter().flatten() {
-                for role in self.op.others() {
-                    high[role].extend_from_slice(self.plane(&propagate[role], gate.high));
-                    low[role].extend_from_slice(self.plane(&lower[role], gate.low));
-                }
-            }
-        }
-        let count = Adder::ands(level) as usize;
-        let products = self.and(&high, &low, count, |i| Draw::Level(index, i)).await;
-        let mut at = 0;
-        for gate in level {
-            for role in self.op.others() {
-                let product = self.plane(&products[role], at);
-                self.set(&mut prefixes.generate[role], gate.high, [product], |g, [t]| g ^ t);
-                if gate.propagate {
-                    let product = self.plane(&products[role], at + 1);
-                    self.set(&mut prefixes.propagate[role], gate.high, [product], |_, [t]| t);
-                }
-            }
-            at += 1 + usize::from(gate.propagate);
-        }
-    }
-
-    async fn and(
-        &self,
-        x: &Shares<u64>,
-        y: &Shares<u64>,
-        count: usize,
-        draw: impl Fn(usize) -> Draw,
-    ) -> Shares<u64> {
-        and(self.op, x, y, count, self.n, draw).await
     }
 
     /// Bit j of the sum, of which plane `at` of `half_sums` is what the carry is added to.
@@ -280,15 +202,16 @@ impl<R: Ring> Run<'_, '_, R> {
         at: usize,
         carries: Option<&Shares<u64>>,
     ) -> Shares<u64> {
-        let before = (self.adder.below() + j).checked_sub(1);
         self.each(|role| {
-            let mut sum = self.plane(&half_sums[role], at).to_vec();
-            if let (Some(before), Some(carries)) = (before, carries) {
-                self.set(&mut sum, 0, [self.plane(&carries[role], before)], |x, [c]| x ^ c);
-            }
-            sum
+            let half_sum = self.plane(&half_sums[role], at);
+            self.network.sum(j, half_sum, carries.map(|carries| &carries[role]))
         })
     }
+}
+
+/// The two summands, by role, of which the term of a message's sender and checker is made.
+fn pair<R: Ring>(op: Op<'_, R>, way: Way) -> [usize; 2] {
+    term(op.role, partner(way, op.role)).0
 }
 
 /// Conjunctions of `count` planes of shared bits: one round.
@@ -301,7 +224,7 @@ pub(super) async fn and<R: Ring>(
     draw: impl Fn(usize) -> Draw,
 ) -> Shares<u64> {
     let made = |way: Way| {
-        let ([i, j], _) = term(op.role, partner(way, op.role));
+        let [i, j] = pair(op, way);
         let mut z = vec![0; count * words(n)];
         let src = [&x[i][..], &x[j], &y[i], &y[j]];
         bits::apply(&op.world.threads, &mut z, src, |_, [x, v, y, w]| and_term([x, v], [y, w]));

@@ -12,22 +12,54 @@
 use tern_bytecode::model::rep4::{Cast, DIGEST};
 
 use super::check::{Disagreement, Route, compare};
+use super::draw::Draw;
 use super::op::{Op, Shares};
 use crate::bits;
 use crate::net::Party;
+use crate::protocol::linear::Entry;
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
 use crate::rounds::pack::{pack_planes, unpack_planes};
+
+/// The three others of a party, as the route has them: of an input's owner who has no part, and the two who receive the same summand; of an
+/// output's receiver who sends, who checks, and who has no part.
+fn others<R: Ring>(op: Op<'_, R>, owner: Party) -> [Party; 3] {
+    let party = |index| Party::from_index(index).expect("a route names the protocol's parties");
+    Cast(op.route).others(owner.index()).map(party)
+}
+
+/// What a party has of an input's summands.
+pub(super) fn entries<'w, R: Ring>(op: Op<'w, R>, owner: Party) -> [Entry<'w>; 4] {
+    let (me, [left, first, second]) = (op.world.me, others(op, owner));
+    let mut entries = [const { Entry::None }; 4];
+    for lacks in [first, second].into_iter().filter(|party| *party != me) {
+        entries[lacks.index()] = Entry::Stream(op.stream_without(op.role_of(lacks), Draw::Input));
+    }
+    if me != owner {
+        entries[owner.index()] = Entry::Zero;
+    }
+    if me != left {
+        let received = if me == owner { Entry::Rest(vec![first, second]) } else { Entry::Received };
+        entries[left.index()] = received;
+    }
+    entries
+}
+
+/// Adds the summand of an input to the hash of what the other has received.
+pub(super) fn check<R: Ring>(op: Op<'_, R>, owner: Party, summand: &[R]) {
+    let [_, first, second] = others(op, owner);
+    op.world.checks.borrow_mut().add(owner, first, second, bytemuck::cast_slice(summand));
+}
 
 /// Opens to one party. Two rounds.
 pub(super) async fn output<R: Ring>(
     op: Op<'_, R>,
     receiver: Party,
-    [sender, checker]: [Party; 2],
     mut shares: Shares<R>,
     n: usize,
 ) -> Result<Option<Vec<R>>, Disagreement> {
     compare(op).await?;
+    let [sender, checker, _] = others(op, receiver);
     let route = Route { from: sender, to: receiver, checker };
     let me = op.world.me;
     let lacks = op.role_of(receiver);

@@ -33,6 +33,7 @@ pub(super) const ROLES: [usize; 4] = [0, 1, 2, 3];
 pub(super) struct Op<'w, R> {
     pub(super) world: &'w World<R>,
     rounds: engine::Op<'w, R>,
+    pub(super) route: Route,
     /// By role.
     parties: [Party; 4],
     /// That of this party.
@@ -62,7 +63,7 @@ impl<'w, R: Ring> Op<'w, R> {
         let party = |index| Party::from_index(index).expect("a route names the protocol's parties");
         let parties = Cast(route).parties().map(party);
         let role = parties.iter().position(|party| *party == world.me).expect("this party is one of them");
-        Ok(Self { world, rounds: engine::Op::new(world, address)?, parties, role })
+        Ok(Self { world, rounds: engine::Op::new(world, address)?, route, parties, role })
     }
 
     /// The party with a role.
@@ -82,6 +83,11 @@ impl<'w, R: Ring> Op<'w, R> {
             by_party[party.index()] = item;
         }
         by_party
+    }
+
+    /// What is listed by party, by role.
+    pub(super) fn by_role<T: Default>(self, mut by_party: [T; 4]) -> [T; 4] {
+        self.parties.map(|party| std::mem::take(&mut by_party[party.index()]))
     }
 
     /// Whether this party knows the addend a.

@@ -2,10 +2,6 @@
 //! time, the received messages are uniform, by themselves and in pairs, and distributed alike whether the secret is the smallest or the
 //! largest. Messages of openings are no part of this: they are meant to tell something; those of the comparison before them are.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
 use tern_bytecode::Route;
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::program::Rounding;
@@ -18,7 +14,7 @@ use crate::machine::Address;
 use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
-use crate::protocol::uniform;
+use crate::protocol::uniform::{self, Running};
 use crate::ring::{Ring, Z64};
 use crate::rounds::engine::Message;
 
@@ -26,7 +22,6 @@ use crate::rounds::engine::Message;
 const N: usize = 8;
 
 type R = Z64;
-type Running<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
 type Start = for<'w> fn(Op<'w, R>, Operands) -> Running<'w>;
 
 /// One party's shares of the operands, by role; and the terms of one as an additive value, by partner.
@@ -116,96 +111,42 @@ const LEAKS: &[(&str, Start)] = &[
     }),
 ];
 
-/// Pseudo-random words.
-fn word_at(seed: u64, index: u64) -> u64 {
-    let hash = blake3::hash(&[seed.to_le_bytes(), index.to_le_bytes()].concat());
-    u64::from_le_bytes(std::array::from_fn(|i| hash.as_bytes()[i]))
-}
-
-/// By party, the summands that are missing at it: those that `receiver` has are fixed, and what it lacks makes `secret` (of bits, the
-/// lowest of it).
-fn summands(receiver: usize, seed: u64, secret: R) -> [Vec<R>; 4] {
-    let mut all =
-        [0, 1, 2, 3].map(|i| (0..N as u64).map(|j| R::from_u64(word_at(seed + i, j))).collect::<Vec<_>>());
-    let missing =
-        (0..N).map(|at| (0..4).filter(|i| *i != receiver).fold(secret, |left, i| left - all[i][at]));
-    all[receiver] = missing.collect();
-    all
-}
-
-/// All that `receiver` receives in one run, of which `trial` fixes the key that it does not know.
+/// All that `receiver` receives in one run: the summands that it has are fixed, and what it lacks makes `secret` (of bits, the lowest of it).
 fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> Vec<u8> {
     let mut keys = [[1; 16], [2; 16], [3; 16], [4; 16]];
-    let unknown = blake3::hash(&trial.to_le_bytes());
-    keys[receiver.index()] = std::array::from_fn(|i| unknown.as_bytes()[i]);
+    keys[receiver.index()] = uniform::unknown_key(trial);
     let worlds: Vec<_> = Party::all(4)
         .map(|me| {
             let held: Vec<_> = (0..4).map(|i| (i != me.index()).then_some(keys[i])).collect();
             World::<R>::new(me, &held, Key::new(&[5; 16]), Threads::single())
         })
         .collect();
-    let (x, y) = (summands(receiver.index(), 10, secret), summands(receiver.index(), 20, secret));
-    let pattern = if secret.bit(0) { 0xff } else { 0 };
-    let mut bits = [0, 1, 2, 3].map(|i| vec![word_at(70, i) & 0xff]);
-    let others = (0..4).filter(|i| *i != receiver.index());
-    bits[receiver.index()] = vec![others.fold(pattern, |left, i| left ^ bits[i][0])];
-    let mut parties: Vec<_> = worlds
-        .iter()
-        .map(|world| {
-            let address = Address { instruction: 5, iteration: 6 };
-            let op = Op::new(world, address, route).expect("a small address");
-            let by_role = |role: usize| if role == op.role { usize::MAX } else { op.party(role).index() };
-            let ring = |of: &[Vec<R>; 4]| {
-                [0, 1, 2, 3].map(|role| of.get(by_role(role)).cloned().unwrap_or_default())
-            };
-            let planes = [0, 1, 2, 3].map(|role| bits.get(by_role(role)).cloned().unwrap_or_default());
-            Some(start(op, Operands { x: ring(&x), y: ring(&y), bits: planes }))
-        })
-        .collect();
-    let mut seen = Vec::new();
-    while parties.iter().any(Option::is_some) {
-        for party in &mut parties {
-            let running = party.as_mut().expect("all parties take equally many rounds");
-            if let Poll::Ready(()) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                *party = None;
-            }
-        }
-        for world in &worlds {
-            for to in Party::all(4).filter(|to| *to != world.me) {
-                let bytes = world.take_outgoing(to);
-                worlds[to.index()].deliver(world.me, &bytes);
-                if to == receiver {
-                    seen.extend(bytes);
-                }
-            }
-        }
-    }
-    seen
+    let [x, y] = [10, 20].map(|seed| uniform::words::<4>(receiver.index(), seed, N, secret));
+    let bits = uniform::bits::<4>(receiver.index(), 70, secret.bit(0)).map(|word| vec![word]);
+    let part = |world| {
+        let address = Address { instruction: 5, iteration: 6 };
+        let op = Op::new(world, address, route).expect("a small address");
+        let mut with = [x.clone(), y.clone()].map(|shares| op.by_role(shares));
+        let mut bits = op.by_role(bits.clone());
+        with.iter_mut().for_each(|shares| shares[op.role].clear());
+        bits[op.role].clear();
+        let [x, y] = with;
+        start(op, Operands { x, y, bits })
+    };
+    let parts = worlds.iter().map(part).collect();
+    let rounds: Vec<_> = worlds.iter().map(|world| &world.rounds).collect();
+    uniform::view(&rounds, parts, receiver)
 }
 
-/// Samples of all receivers' views; those that receive nothing have none.
 fn receivers(start: Start, route: Route) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
-    let sample = |receiver: Party| {
-        [R::MIN, R::MAX].map(|secret| {
-            (0..uniform::TRIALS).map(|trial| view(start, route, receiver, secret, trial)).collect()
-        })
-    };
-    Party::all(4)
-        .map(|receiver| (receiver, sample(receiver)))
-        .filter(|(_, s): &(_, [Vec<Vec<u8>>; 2])| !s[0][0].is_empty())
-        .collect()
+    uniform::receivers(4, |receiver, secret, trial| view(start, route, receiver, secret, trial))
 }
 
 #[test]
 fn views_are_uniform() {
     for (name, start) in OPERATIONS {
         for route in [Route(1), Route(17)] {
-            let receivers = receivers(*start, route);
-            assert!(!receivers.is_empty(), "{name} sends nothing");
-            for (receiver, samples) in receivers {
-                uniform::check(&samples, N)
-                    .unwrap_or_else(|fault| panic!("{name}, {route:?}, {receiver}: {fault}"));
-            }
+            uniform::expect_uniform(&format!("{name}, {route:?}"), receivers(*start, route), N);
         }
     }
 }
@@ -213,10 +154,7 @@ fn views_are_uniform() {
 #[test]
 fn leaks_are_noticed() {
     for (name, start) in LEAKS {
-        let receivers = receivers(*start, Route(0));
-        assert_eq!(receivers.len(), 1, "only one receives");
-        let fault = uniform::check(&receivers[0].1, N).expect_err(name);
-        println!("{name}: {fault}");
+        uniform::expect_leak(name, &receivers(*start, Route(0)), N);
     }
 }
 

@@ -1,0 +1,293 @@
+//! One party's back-end: the words that it holds, and what becomes of operations that are complete.
+
+use std::array;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use tern_bytecode::instr::Route;
+use tern_bytecode::{Kind, Program, Reg};
+
+use super::{Entry, Held, Sharing, Words};
+use crate::machine::memory::row_major;
+use crate::machine::{Context, Fault, Memory, Report, RunError, run as run_machine};
+use crate::net::Party;
+use crate::par::Threads;
+use crate::protocol::party::{Host, PartyError, Setting};
+use crate::protocol::registers::{give, pieces, slot, take, whole};
+use crate::protocol::store::{self, Component, Slot};
+use crate::ring::{Ring, View, ViewMut, views};
+use crate::rounds::engine::{Engine, Message};
+
+pub(super) type Result<T = (), E = RunError> = std::result::Result<T, E>;
+
+/// Runs a program as the party of a world at these links; see [`crate::protocol::run_party`].
+pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize>(
+    world: &'w S::World,
+    program: &Program,
+    links: &'w mut crate::net::Links,
+    host: &mut dyn Host,
+    setting: &Setting<'_>,
+) -> Result<Report> {
+    let store = store::new(program, N, |kind, i| S::has(world.me, kind, i))?;
+    let engine = Engine::new(world, links, program);
+    let mut party = Holder::<R, S, N> { world, engine, store, sharing: PhantomData };
+    let public = &setting.keys.public;
+    let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
+    let (meter, links) = party.engine.into_parts();
+    links.finish().map_err(PartyError::Net)?;
+    report.measured = Some(meter.measured(&report, links.traffic()));
+    Ok(report)
+}
+
+/// One party's back-end.
+pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
+    pub(super) world: &'w S::World,
+    pub(super) engine: Engine<'w, R, Result<Vec<Done<R, N>>, Fault>>,
+    /// By word.
+    pub(super) store: Vec<Component<R>>,
+    sharing: PhantomData<S>,
+}
+
+/// What an operation gives when it is complete: dense values for registers or the host.
+pub(super) enum Done<R, const N: usize> {
+    /// The words of a value.
+    Ring(Reg, Words<R, N>),
+    /// One of them.
+    Word(Reg, usize, Vec<R>),
+    /// Planes along the first axis.
+    Planes(Reg, Vec<Words<u64, N>>),
+    Bits(Reg, Words<u64, N>),
+    Plain(Reg, Vec<R>),
+    Ints(Reg, Vec<i64>),
+    Output(u32, Vec<R>),
+    /// This party's shares, to the host.
+    Shares(u32, Words<R, N>),
+}
+
+impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
+    pub(super) fn op(&self, context: &Context<'_, R>, route: Route) -> Result<S> {
+        Ok(S::new(self.world, context.address, route)?)
+    }
+
+    pub(super) fn threads(&self) -> &'w Threads {
+        let world: &'w S::World = self.world;
+        &world.threads
+    }
+
+    pub(super) fn issue(
+        &mut self,
+        context: &mut Context<'_, R>,
+        operation: impl Future<Output = Result<Vec<Done<R, N>>, Fault>> + 'w,
+    ) -> Result {
+        let results = self.engine.issue(context.address.instruction, operation).map_err(PartyError::Net)?;
+        results.map_or(Ok(()), |results| self.keep(context, results?))
+    }
+
+    /// The words that this party has of values of a kind.
+    pub(super) fn words(&self, kind: Kind) -> impl Iterator<Item = usize> + use<'w, R, S, N> {
+        let me = self.world.me;
+        (0..N).filter(move |i| S::has(me, kind, *i))
+    }
+
+    /// Writes results to their registers.
+    pub(super) fn keep(&mut self, context: &mut Context<'_, R>, results: Vec<Done<R, N>>) -> Result {
+        let threads = self.threads();
+        for result in results {
+            match result {
+                Done::Ring(dst, words) => {
+                    let kind = context.kind(dst);
+                    for (i, word) in words.into_iter().enumerate() {
+                        if S::has(self.world.me, kind, i) {
+                            self.keep_word(context, dst, i, word);
+                        }
+                    }
+                }
+                Done::Word(dst, i, word) => self.keep_word(context, dst, i, word),
+                Done::Bits(dst, value) => self.keep_bits(slot(context, dst), &value),
+                Done::Planes(dst, planes) => {
+                    let Slot { buffer, layout } = slot(context, dst);
+                    for (row, plane) in planes.iter().enumerate() {
+                        self.keep_bits(Slot { buffer, layout: &store::row(layout, row) }, plane);
+                    }
+                }
+                Done::Plain(dst, value) => context.memory.store(threads, dst, &value),
+                Done::Ints(dst, value) => context.memory.store(threads, dst, &value),
+                Done::Output(output, value) => give(context, output, &value)?,
+                Done::Shares(output, words) => give(context, output, &words.concat())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_bits(&mut self, dst: Slot<'_>, value: &Words<u64, N>) {
+        for i in self.words(Kind::Bit) {
+            store::save::<R, u64>(&self.world.threads, &mut self.store[i].bits, dst, &value[i]);
+        }
+    }
+
+    /// Writes a word to its register; a vector that fills the buffer becomes the buffer.
+    fn keep_word(&mut self, context: &Context<'_, R>, dst: Reg, i: usize, value: Vec<R>) {
+        let (slot, buffers) = (slot(context, dst), &mut self.store[i].ring);
+        if whole(context, dst) {
+            self.world.recycle(std::mem::replace(&mut buffers[slot.buffer], value));
+        } else {
+            store::save(&self.world.threads, buffers, slot, &value);
+            self.world.recycle(value);
+        }
+    }
+
+    /// The words of a register, where they are.
+    pub(super) fn held<'a>(&'a self, Slot { buffer, layout }: Slot<'a>) -> Held<'a, R, N> {
+        Held { data: array::from_fn(|i| self.store[i].ring[buffer].as_slice()), layout }
+    }
+
+    /// Takes the buffers of a register out, to be written while others are read.
+    pub(super) fn taken(&mut self, buffer: usize) -> Words<R, N> {
+        array::from_fn(|i| std::mem::take(&mut self.store[i].ring[buffer]))
+    }
+
+    pub(super) fn put_back(&mut self, buffer: usize, words: Words<R, N>) {
+        for (component, word) in self.store.iter_mut().zip(words) {
+            component.ring[buffer] = word;
+        }
+    }
+
+    /// Copies of a value's words.
+    pub(super) fn ring(&self, context: &Context<'_, R>, reg: Reg) -> Words<R, N> {
+        let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
+        array::from_fn(|i| {
+            if !S::has(self.world.me, kind, i) {
+                return Vec::new();
+            }
+            let mut copy = self.world.room(layout.len());
+            let dense = row_major(layout);
+            let from = View::new(&self.store[i].ring[buffer][..], layout);
+            views::copy(self.threads(), ViewMut::new(&mut copy, &dense), from);
+            copy
+        })
+    }
+
+    /// Copies of the words of shared bits.
+    pub(super) fn bits_of(&self, Slot { buffer, layout }: Slot<'_>) -> Words<u64, N> {
+        array::from_fn(|i| match S::has(self.world.me, Kind::Bit, i) {
+            true => {
+                let from = View::new(&self.store[i].bits[buffer][..], layout);
+                store::load::<R, u64>(self.threads(), from)
+            }
+            false => Vec::new(),
+        })
+    }
+
+    /// The planes of bits along the first axis of a register.
+    pub(super) fn places(&self, context: &Context<'_, R>, a: Reg) -> Vec<Words<u64, N>> {
+        let Slot { buffer, layout } = slot(context, a);
+        let rows = (0..layout.axes[0].len).map(|i| store::row(layout, i));
+        rows.map(|layout| self.bits_of(Slot { buffer, layout: &layout })).collect()
+    }
+
+    /// Applies `work` to every word of a ring register.
+    pub(super) fn ring_local(
+        &mut self,
+        context: &Context<'_, R>,
+        dst: Reg,
+        work: impl Fn(&Threads, &mut [Vec<R>]),
+    ) -> Result {
+        for i in self.words(context.kind(dst)) {
+            work(&self.world.threads, &mut self.store[i].ring);
+        }
+        Ok(())
+    }
+
+    /// The same to bits, with whether public values go to this word.
+    pub(super) fn bits_local(&mut self, work: impl Fn(&Threads, bool, &mut [Vec<u64>])) -> Result {
+        for i in self.words(Kind::Bit) {
+            let public = S::public(self.world.me, Kind::Bit, i);
+            work(&self.world.threads, public, &mut self.store[i].bits);
+        }
+        Ok(())
+    }
+
+    /// The owner's part of an input: piece by piece, so that the first has left before the last is read.
+    pub(super) fn own_input(
+        &mut self,
+        context: &mut Context<'_, R>,
+        op: S,
+        (dst, input): (Reg, u32),
+        entries: &[Entry<'w>; N],
+    ) -> Result {
+        let (at, threads) = (context.address.instruction, self.threads());
+        for (start, piece) in pieces(context.memory.layout(dst)) {
+            let mut x = take(context, input, start, piece.len())?;
+            let slot = Slot { layout: &piece, ..slot(context, dst) };
+            for (i, entry) in entries.iter().enumerate() {
+                if let Entry::Stream(mask) = entry {
+                    let mut word = self.world.room(piece.len());
+                    mask.fill(threads, start as u64, &mut word);
+                    op.each(&mut x, [], [&word], |x, [], [r]| x - r);
+                    store::save(threads, &mut self.store[i].ring, slot, &word);
+                    self.world.recycle(word);
+                }
+            }
+            for (i, entry) in entries.iter().enumerate() {
+                if let Entry::Rest(receivers) = entry {
+                    for to in receivers {
+                        self.engine.transmit(at, *to, bytemuck::cast_slice(&x)).map_err(PartyError::Net)?;
+                    }
+                    store::save(threads, &mut self.store[i].ring, slot, &x);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What others know of an input before anything arrives.
+    pub(super) fn known_input(&mut self, context: &Context<'_, R>, dst: Reg, entries: &[Entry<'w>; N]) {
+        let threads = self.threads();
+        for (start, piece) in pieces(context.memory.layout(dst)) {
+            let slot = Slot { layout: &piece, ..slot(context, dst) };
+            let mut values = self.world.room(piece.len());
+            for (i, entry) in entries.iter().enumerate() {
+                match entry {
+                    Entry::Stream(stream) => stream.fill(threads, start as u64, &mut values),
+                    Entry::Zero => values.fill(R::ZERO),
+                    Entry::None | Entry::Rest(_) | Entry::Received => continue,
+                }
+                store::save(threads, &mut self.store[i].ring, slot, &values);
+            }
+            self.world.recycle(values);
+        }
+    }
+
+    /// Receives the word of an input that the owner sends; a register that fills its buffer is received in place.
+    pub(super) fn receive_input(
+        &mut self,
+        context: &mut Context<'_, R>,
+        op: S,
+        (dst, i): (Reg, usize),
+        owner: Party,
+    ) -> Result {
+        let room = match whole(context, dst) {
+            true => std::mem::take(&mut self.store[i].ring[slot(context, dst).buffer]),
+            false => self.world.room(context.memory.layout(dst).len()),
+        };
+        self.issue(context, async move {
+            let (_, [word]) = op.round([], [(owner, Message::Elements(room))]).await;
+            let word = word.into_elements();
+            op.received(owner, &word);
+            Ok(vec![Done::Word(dst, i, word)])
+        })
+    }
+
+    /// This party's shares of an input, from an earlier run: one word after the other.
+    pub(super) fn given_shares(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32) -> Result {
+        let n = context.memory.layout(dst).len();
+        for (position, i) in self.words(Kind::Shared).enumerate() {
+            for (start, piece) in pieces(context.memory.layout(dst)) {
+                let x = take(context, input, position * n + start, piece.len())?;
+                let slot = Slot { layout: &piece, ..slot(context, dst) };
+                store::save(&self.world.threads, &mut self.store[i].ring, slot, &x);
+            }
+        }
+        Ok(())
+    }
+}
