@@ -29,7 +29,7 @@ fn sources(directory: &str) -> Vec<(String, String)> {
 
 /// The files of the product that contain one of these texts.
 fn naming(texts: &[&str]) -> Vec<String> {
-    let all = ["vm/src", "vm/bytecode/src", "vm/kernels/src", "compiler/src", "tools/src"];
+    let all = ["vm/src", "vm/bytecode/src", "vm/kernels/src", "compiler/src", "tools/src", "tools/host/src"];
     let files = all.into_iter().flat_map(sources);
     let named = files.filter(|(_, text)| texts.iter().any(|wanted| text.contains(wanted)));
     named.map(|(name, _)| name).collect()
@@ -63,6 +63,30 @@ fn a_protocol_takes_as_many_files_as_documented() {
     let own = |file: &&String| !file.contains("/rep4/");
     let files: Vec<_> = files.iter().filter(own).collect();
     assert_eq!(files.len(), documented("a protocol"), "{files:#?}");
+}
+
+/// Front-ends decide what is shown and when a process ends: nothing that they are built on does either.
+#[test]
+fn only_the_command_uses_the_terminal_and_ends_the_process() {
+    let words =
+        ["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!(", "stdout(", "stderr(", "exit(", "abort()"];
+    for directory in ["vm/src", "vm/bytecode/src", "vm/kernels/src", "compiler/src", "tools/host/src"] {
+        // modules of tests say what they find
+        for (name, text) in sources(directory).into_iter().filter(|(name, _)| !name.ends_with("/privacy.rs"))
+        {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let used: Vec<_> = code.filter(|line| words.iter().any(|word| calls(line, word))).collect();
+            assert!(used.is_empty(), "{name}: {used:#?}");
+        }
+    }
+}
+
+/// Whether a line has a call of this name, and not of one that ends like it.
+fn calls(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.')
+    })
 }
 
 #[test]

@@ -9,15 +9,15 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use tern_bytecode::{Program, Protocol};
+use tern_host::run::{Job, LineShare, Spent};
+use tern_host::{Events, Files, Outputs};
 use tern_tools::say;
 use tern_vm::data::{Array, write_npy};
 use tern_vm::net::TIMEOUT;
 
-use crate::events::{Audience, Events};
-use crate::host::{Files, Outputs};
 use crate::operations::{MATRIX, MODULES, OPERATIONS, Operation, SIDES, compiled};
 use crate::protocol_named;
-use crate::run::{Job, LineShare, Spent};
+use crate::run::local_command;
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -147,7 +147,7 @@ impl<'a> Measurement<'a> {
             network: None,
             timeout: TIMEOUT.max(Duration::from_secs(120)),
         };
-        let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
+        let shares = job.run(&local_command()?, &mut Events::unheard())?;
         let count = match self.operation.name {
             MATRIX => SIDES[0] * SIDES[2],
             _ => self.elements,

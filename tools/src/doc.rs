@@ -12,9 +12,10 @@ use tern_compiler::diagnostics::{Origin, SourceMap, Span};
 use tern_compiler::lower::SUBJECTS;
 use tern_compiler::lower::modules::LIBRARY;
 use tern_compiler::syntax::{ast, parse};
+use tern_host::source::read_source;
 use tern_tools::say;
 
-use crate::compile::{read_source, show};
+use crate::compile::show;
 
 /// `tern doc`: of the library, if no files are given.
 pub(crate) fn doc(files: &[PathBuf]) -> anyhow::Result<ExitCode> {

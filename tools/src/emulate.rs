@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tern_bytecode::Program;
+use tern_host::cores::cores;
+use tern_host::events::peak_memory;
+use tern_host::results::{self, Directory};
+use tern_host::{Emulation, Events, Loaded, read_inputs};
 use tern_tools::say;
 use tern_vm::machine::{Report, Watch};
 
 use crate::SourceArgs;
-use crate::compile::{Loaded, load};
-use crate::cores::cores;
-use crate::events::{Audience, Events, peak_memory, start};
-use crate::host::{FileHost, Files, Outputs, read_inputs};
-use crate::results::{self, Directory};
+use crate::args::{FileArgs, OutputArgs};
+use crate::compile::load;
+use crate::screen::{Audience, Screen, start};
 use crate::{emulated, ranges};
 
 /// What to run, on which data, and what to tell.
@@ -22,9 +24,9 @@ pub(crate) struct EmulateArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
-    files: Files,
+    files: FileArgs,
     #[command(flatten)]
-    outputs: Outputs,
+    outputs: OutputArgs,
     /// Fix all randomness.
     #[arg(long)]
     seed: Option<u64>,
@@ -44,60 +46,57 @@ pub(crate) struct EmulateArgs {
 
 pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
-    let program = &loaded.program;
-    let directory = Directory::claim(&args.outputs.out)?;
+    let (program, outputs) = (&loaded.program, args.outputs.outputs());
+    let directory = Directory::claim(&outputs.out)?;
     directory.try_out(results::size(program, None))?;
-    let mut events = Events::new(Audience::of(args.json), Some(&args.outputs.out));
-    events.emit(&start(program, args.seed), None);
-    let inputs = read_inputs(program, &args.files, None)?;
-    let mut host = FileHost::new(program, None, inputs, &args.outputs, &mut events);
-    let options = tern_vm::Options {
+    let screen = Screen::new(Audience::of(args.json));
+    let mut events = Events::new(screen.clone(), Some(&outputs.out));
+    directory.warning().into_iter().for_each(|warning| events.warn(warning));
+    screen.emit(&start(program, args.seed), None);
+    let inputs = read_inputs(program, &args.files.files(), None, &mut events)?;
+    let emulation = Emulation {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
         ranges: if args.ranges { Watch::Everything } else { Watch::Limits },
         profile: args.profile,
-        ..tern_vm::Options::default()
+        outputs: Some(&outputs),
+        ..Emulation::default()
     };
-    let report = tern_vm::emulate(program, &mut host, &options).map_err(describe)?;
-    host.events.finish();
-    finish(&mut host, &report, &loaded, args.ranges);
+    let report = emulation.run(program, inputs, &mut events)?.report;
+    screen.finish();
+    finish(&screen, &events, &report, &loaded, args.ranges);
     if args.profile {
         profile(program, &report);
     }
-    host.events.close()?;
+    screen.close(&mut events)?;
     let outside = report.ranges.as_ref().map_or(0, ranges::lines);
     emulated::remember(program, outside);
     Ok(if outside == 0 || !args.ranges { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A fault of a run in one line, with its place.
-pub(crate) fn describe(error: tern_vm::RunError) -> anyhow::Error {
-    anyhow::anyhow!("{error}")
-}
-
-fn finish(host: &mut FileHost<'_>, report: &Report, loaded: &Loaded, long: bool) {
+fn finish(screen: &Screen, events: &Events<'_>, report: &Report, loaded: &Loaded, long: bool) {
     if let Some(ranges) = &report.ranges {
         for line in &ranges.lines {
             let place = line.place.as_ref().map_or("-".to_string(), |(f, l)| format!("{f}:{l}"));
             let event = json!({"event": "largest", "place": place, "value": line.largest});
-            host.events.emit(&event, Some(&format!("largest at {place}: {}", line.largest)));
+            screen.emit(&event, Some(&format!("largest at {place}: {}", line.largest)));
         }
         for outside in &ranges.outside {
-            host.events.emit(&ranges::event(outside), None);
+            screen.emit(&ranges::event(outside), None);
         }
     }
     let seconds = report.elapsed.as_secs_f64();
     let done = json!({
         "event": "done", "seconds": seconds, "rounds": report.rounds, "bits": report.bits(),
-        "peak_memory": peak_memory(), "metrics": host.events.metrics(),
+        "peak_memory": peak_memory(), "metrics": events.metrics(),
     });
     let text = format!(
         "{seconds:.1} s; {} parties would take {} rounds and send {:.1} MB",
-        in_words(host.parties()),
+        in_words(loaded.program.header.protocol.model().parties),
         report.rounds,
         report.bits() as f64 / 8e6
     );
-    host.events.emit(&done, Some(&text));
+    screen.emit(&done, Some(&text));
     // Last, where it is read; on standard error, which stays when the results go elsewhere.
     if let Some(text) = report.ranges.as_ref().and_then(|found| ranges::paragraph(loaded, found, long)) {
         say::errln(format_args!("warning: {text}"));

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tern_host::Events;
 use tern_tools::say;
 use tern_vm::net;
 
-use crate::events::{Audience, Events};
 use crate::run::PartyArgs;
+use crate::screen::{Audience, Screen};
 
 /// For whom a key is made.
 #[derive(Args, Clone)]
@@ -39,9 +40,10 @@ pub(crate) fn keygen(args: &KeygenArgs) -> anyhow::Result<ExitCode> {
 /// `tern ping`.
 pub(crate) fn ping(args: &PartyArgs) -> anyhow::Result<ExitCode> {
     let seat = args.seat()?;
-    let mut events = Events::new(Audience::Person, None);
+    let screen = Screen::new(Audience::Person);
+    let mut events = Events::new(screen.clone(), None);
     let reached = net::ping(seat.setup(None), &mut |waiting| events.waiting(waiting))?;
-    events.finish();
+    screen.finish();
     let mut code = ExitCode::SUCCESS;
     for reach in &reached {
         match &reach.rtt {

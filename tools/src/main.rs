@@ -1,27 +1,21 @@
 //! The `tern` command: compile, cost, emulate and inspect programs of private training.
 #![deny(clippy::print_stdout, clippy::print_stderr)] // `say` writes, and nothing else
 
+mod args;
 mod bench;
 mod compile;
-mod cores;
 mod data;
 mod doc;
-mod embedded;
 mod emulate;
 mod emulated;
-mod events;
-mod guard;
-mod host;
 mod keys;
-mod memory;
 mod operations;
 mod plot;
 mod ranges;
 mod report;
 mod reproduce;
-mod results;
 mod run;
-mod shares;
+mod screen;
 mod stop;
 mod tests;
 
@@ -219,7 +213,7 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench { what } => bench::bench(&what),
         Command::Plot(args) => plot::plot(&args),
         Command::Reproduce(args) => reproduce::reproduce(&args),
-        Command::LocalParty => run::local_party(),
+        Command::LocalParty => Ok(run::local_party()),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),
         Command::Data { set } => data::run(&set),

@@ -4,10 +4,10 @@ use std::fmt;
 
 use anyhow::Context;
 use tern_bytecode::{Program, Protocol};
-use tern_compiler::Entry;
+use tern_host::Source;
 
-use crate::compile::{compile_text, show};
-use crate::{RoundingArg, SourceArgs};
+use crate::RoundingArg;
+use crate::compile::load_text;
 
 /// What every program with an operation begins with.
 pub(crate) const MODULES: &str = "use nn::relu\nuse math::{inv_sqrt, inv_sqrt_coarse, sigmoid}\n";
@@ -20,17 +20,16 @@ pub(crate) fn compiled(
     rounding: RoundingArg,
     protocol: Protocol,
 ) -> anyhow::Result<Program> {
-    let args = SourceArgs {
+    let source = Source {
         program: name.into(),
         args: Vec::new(),
         fixed: Some(frac.to_string()),
         ring: None,
-        rounding: Some(rounding),
+        rounding: Some(rounding.into()),
         protocol: Some(protocol),
     };
-    let compilation = compile_text(&args, text, &|_| None, Entry::Main, None)?;
-    show(&compilation.diagnostics, &compilation.sources);
-    compilation.program.context("it does not compile")
+    let loaded = load_text(&source, text)?.context("it does not compile")?;
+    Ok(loaded.program)
 }
 
 /// An operation.

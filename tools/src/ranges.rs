@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tern_bytecode::program::Header;
 use tern_compiler::lower::modules::LIBRARY;
+use tern_host::Loaded;
 use tern_vm::machine::{RangeReport, Violation, Wrong};
-
-use crate::compile::Loaded;
 
 /// Lines that are named one by one without `--ranges`.
 const SHOWN: usize = 8;

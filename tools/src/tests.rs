@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use tern_compiler::diagnostics::Diagnostic;
 use tern_compiler::{ASSERT, Entry, tests_of};
+use tern_host::source::read_source;
 use tern_tools::say;
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Trip};
 
 use crate::SourceArgs;
-use crate::compile::{compile, read_source, show};
+use crate::compile::{compile, show};
 
 /// Collects failed assertions.
 #[derive(Default)]

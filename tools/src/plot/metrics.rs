@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::events::number_of;
+use tern_host::events::number_of;
 
 /// The values of each metric in their order.
 pub(crate) type Metrics = BTreeMap<String, Vec<f64>>;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
+use tern_host::cores::cores_each;
+use tern_host::run::{Job, Spent};
+use tern_host::{Events, Files, Outputs};
 use tern_tools::say;
 use tern_vm::net::TIMEOUT;
 
 use super::kept::Kept;
 use super::training::{Training, program};
 use super::{BATCH, ReproduceArgs};
-use crate::cores::cores_each;
-use crate::events::{Audience, Events};
-use crate::host::{Files, Outputs};
-use crate::run::{Job, Spent};
+use crate::run::local_command;
 
 /// What one batch of training takes, without the input of data.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) ->
         network: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
     };
-    let shares = job.run(&mut Events::new(Audience::Nobody, None))?;
+    let shares = job.run(&local_command()?, &mut Events::unheard())?;
     let Spent { bits, rounds, seconds } = Spent::of(&shares, |line| line.executions >= batches);
     let each = batches as f64;
     Ok(PerBatch { seconds: seconds / each, bits: bits as f64 / each, rounds: rounds as f64 / each })

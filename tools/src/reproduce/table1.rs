@@ -1,25 +1,21 @@
 //! Table 1: single operations, what they cost and how exact they are.
 
-use std::fs::File;
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
 use tern_bytecode::Protocol;
+use tern_host::{Emulation, Events, inputs_of_arrays};
 use tern_tools::say;
-use tern_vm::data::{Array, Source, Values, read, write_npy};
-use tern_vm::machine::Seeds;
-use tern_vm::protocol::emulator::emulate_with;
+use tern_vm::data::{Array, Values};
+use tern_vm::machine::Watch;
 
 use super::ReproduceArgs;
 use super::kept::Kept;
 use super::table::{Table, number};
 use crate::RoundingArg;
 use crate::bench::Measurement;
-use crate::emulate::describe;
-use crate::events::{Audience, Events};
-use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::operations::{Check, MATRIX, MODULES, OPERATIONS, Operation, compiled};
 
 /// Elements of an operation, unless told otherwise.
@@ -132,28 +128,32 @@ fn errors(
     let frac = if check.whole { 0 } else { fixed };
     // a step that shares no factor with the count meets every x with another y
     let (x, y) = (check.x.numbers(count, 1, frac), check.y.numbers(count, 7919, frac));
-    let directory = tempfile::tempdir()?;
-    for (name, values) in [("x", &x), ("y", &y)] {
-        let array = match check.whole {
-            true => Array::new([count], values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
-            false => Array::new([count], values.clone()),
-        };
-        write_npy(File::create(directory.path().join(format!("{name}.npy")))?, &array)?;
-    }
-    let results = run(args, program, directory.path())?;
+    let array = |values: &[f64]| match check.whole {
+        true => Array::new([count], values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
+        false => Array::new([count], values.to_vec()),
+    };
+    let arrays = BTreeMap::from([("x".to_string(), array(&x)), ("y".to_string(), array(&y))]);
+    let results = run(args, program, &arrays)?;
     let errors = || results.iter().zip(x.iter().zip(&y)).map(|(z, (x, y))| (z - (check.exact)(*x, *y)).abs());
     Ok((errors().fold(0.0, f64::max), errors().sum::<f64>() / count as f64))
 }
 
 /// The output in the emulator.
-fn run(args: &ReproduceArgs, program: &Program, directory: &Path) -> anyhow::Result<Vec<f64>> {
-    let files = Files::of_directory(directory.to_path_buf());
-    let mut events = Events::new(Audience::Nobody, None);
-    let outputs = Outputs::to_directory(directory.to_path_buf());
-    let mut host = FileHost::new(program, None, read_inputs(program, &files, None)?, &outputs, &mut events);
-    let seeds = Seeds::alike(args.seed, program.header.protocol);
-    emulate_with(program, &mut host, &tern_vm::Options::default(), &seeds).map_err(describe)?;
-    let array = read(&Source::from(directory.join("z.npz").as_path()), "z")?;
+fn run(
+    args: &ReproduceArgs,
+    program: &Program,
+    arrays: &BTreeMap<String, Array>,
+) -> anyhow::Result<Vec<f64>> {
+    let inputs = inputs_of_arrays(program, arrays)?;
+    let emulation = Emulation {
+        seed: Some(args.seed),
+        alike: true,
+        threads: 1,
+        ranges: Watch::Nothing,
+        ..Emulation::default()
+    };
+    let mut results = emulation.run(program, inputs, &mut Events::unheard())?.results;
+    let (_, array) = results.remove("z").unwrap_or_default().pop().context("the program has no result")?;
     Ok(match array.into_values() {
         Values::F64(values) => values,
         Values::F32(values) => values.into_iter().map(f64::from).collect(),

@@ -4,19 +4,17 @@ use anyhow::Context;
 use std::path::PathBuf;
 use tern_bytecode::Program;
 use tern_bytecode::program::Rounding;
+use tern_host::cores::cores;
+use tern_host::results::Directory;
+use tern_host::{Emulation, Events, Files, Outputs, read_inputs};
 use tern_tools::say;
-use tern_vm::machine::Seeds;
-use tern_vm::protocol::emulator::emulate_with;
+use tern_vm::machine::Watch;
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
 use crate::compile::load;
-use crate::cores::cores;
-use crate::emulate::describe;
-use crate::events::{Audience, Events};
-use crate::host::{FileHost, Files, Outputs, read_inputs};
 use crate::plot::metrics::{Metrics, read};
-use crate::results::Directory;
+use crate::screen::{Audience, Screen};
 use crate::{RoundingArg, SourceArgs};
 
 /// Where a run that is not finished has its metrics.
@@ -114,15 +112,20 @@ impl Training {
         // What an earlier run has left stays until this one has come to its end.
         let running = kept.path(RUNNING);
         let _directory = Directory::claim(&running)?;
-        let mut events = Events::new(Audience::Person, Some(&running));
+        let screen = Screen::new(Audience::Person);
+        let mut events = Events::new(screen.clone(), Some(&running));
         let outputs = Outputs::to_directory(kept.path(""));
-        let inputs = read_inputs(program, files, None)?;
-        let mut host = FileHost::new(program, None, inputs, &outputs, &mut events);
-        let options =
-            tern_vm::Options { threads: args.threads.unwrap_or_else(cores), ..tern_vm::Options::default() };
-        let seeds = Seeds::alike(self.seed, program.header.protocol);
-        emulate_with(program, &mut host, &options, &seeds).map_err(describe)?;
-        events.close()?;
+        let inputs = read_inputs(program, files, None, &mut events)?;
+        let emulation = Emulation {
+            seed: Some(self.seed),
+            alike: true,
+            threads: args.threads.unwrap_or_else(cores),
+            ranges: Watch::Nothing,
+            outputs: Some(&outputs),
+            ..Emulation::default()
+        };
+        emulation.run(program, inputs, &mut events)?;
+        screen.close(&mut events)?;
         let (from, to) = (running.join("metrics.jsonl"), kept.path("metrics.jsonl"));
         std::fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))
     }

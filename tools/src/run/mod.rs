@@ -1,37 +1,26 @@
 //! `tern run`: a program on secret shares.
-//!
-//! | module | what it holds |
-//! |---|---|
-//! | `party` | one party's part of a run, wherever the others are |
-//! | `local` | a process for each party on this machine, and the one view of them |
-//! | `measured` | what a run has cost |
 
-mod local;
 mod measured;
-mod party;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use tern_host::cores::{cores, cores_each};
+use tern_host::guard::guard_memory;
+use tern_host::results::{self, Directory};
+use tern_host::run::{Job, Measured, Part, Seat, describe, listen, take_part};
+use tern_host::{Events, Loaded, memory, read_inputs};
 use tern_tools::say;
-use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, TIMEOUT, Timeouts};
+use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
 use crate::SourceArgs;
-use crate::compile::{Loaded, load};
-use crate::cores::{cores, cores_each};
-use crate::emulated;
-use crate::events::{Audience, Events, start};
-use crate::guard::guard_memory;
-use crate::host::{Files, Outputs};
-use crate::memory;
-use crate::results::{self, Directory};
-
-pub(crate) use local::{Job, local_party};
-use measured::Measured;
-pub(crate) use measured::{LineShare, Spent};
+use crate::args::{FileArgs, OutputArgs};
+use crate::compile::load;
+use crate::screen::{Audience, Screen, start};
+use crate::{emulated, stop};
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]
@@ -39,9 +28,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
-    files: Files,
+    files: FileArgs,
     #[command(flatten)]
-    outputs: Outputs,
+    outputs: OutputArgs,
     /// Fix all randomness, the same at all parties. For tests: nothing stays secret.
     #[arg(long)]
     seed: Option<u64>,
@@ -95,13 +84,6 @@ pub(crate) struct PartyArgs {
     timeout: Option<u64>,
 }
 
-/// A party's place in the world.
-pub(crate) struct Seat {
-    pub(crate) hosts: Hosts,
-    pub(crate) me: Party,
-    pub(crate) identity: Identity,
-}
-
 /// `tern run`.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
@@ -128,56 +110,83 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     one_party(args, &loaded, &seat)
 }
 
-/// The events of a run, which begin with what it is.
-fn events(args: &RunArgs, loaded: &Loaded) -> Events {
-    let mut events = Events::new(Audience::of(args.json), Some(&args.outputs.out));
-    events.emit(&start(&loaded.program, args.seed), None);
+/// What shows a run, which begins with what it is.
+fn screen(args: &RunArgs, loaded: &Loaded, directory: &Directory) -> Screen {
+    let screen = Screen::new(Audience::of(args.json));
+    screen.emit(&start(&loaded.program, args.seed), None);
+    directory.warning().into_iter().for_each(|warning| screen.warn(warning));
     if let Some(seed) = args.seed {
-        events.warn(&format!("all randomness comes from the seed {seed}: nothing of this run is secret"));
+        screen.warn(&format!("all randomness comes from the seed {seed}: nothing of this run is secret"));
     }
-    events
+    screen
+}
+
+/// The command of a process that is a party of a local run: this program once more.
+pub(crate) fn local_command() -> anyhow::Result<impl Fn() -> Command> {
+    let program = std::env::current_exe().context("where this program is")?;
+    Ok(move || {
+        let mut command = Command::new(&program);
+        command.arg("local-party");
+        command
+    })
+}
+
+/// The hidden command behind a party of a local run.
+pub(crate) fn local_party() -> ExitCode {
+    let input = std::io::BufReader::new(std::io::stdin());
+    match take_part(input, std::io::stdout(), || std::process::exit(1)) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 /// Local processes, one for each party.
 fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
-    let directory = Directory::claim(&args.outputs.out)?;
-    let parties = Party::all(loaded.program.header.protocol.model().parties);
-    let all = parties.map(|party| results::size(&loaded.program, Some(party)));
+    let outputs = args.outputs.outputs();
+    let directory = Directory::claim(&outputs.out)?;
+    let parties = loaded.program.header.protocol.model().parties;
+    let all = Party::all(parties).map(|party| results::size(&loaded.program, Some(party)));
     directory.try_out(all.fold(0, u64::saturating_add))?;
-    let mut events = events(args, loaded);
+    let screen = screen(args, loaded, &directory);
+    let mut events = Events::new(screen.clone(), Some(&outputs.out));
     let job = Job {
         program: &loaded.program,
-        files: &args.files,
-        outputs: &args.outputs,
+        files: &args.files.files(),
+        outputs: &outputs,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(|| cores_each(loaded.program.header.protocol.model().parties)),
+        threads: args.threads.unwrap_or_else(|| cores_each(parties)),
         network: args.network,
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
     };
-    let outcome = job.run(&mut events);
-    events.finish();
-    Measured::new(outcome?, events.metrics(), args.seed).tell(&mut events, loaded, args.network);
-    events.close()?;
+    let outcome = job.run(&local_command()?, &mut events);
+    screen.finish();
+    let measured = Measured::new(outcome?, events.metrics(), args.seed, args.network);
+    measured::tell(&measured, &screen, loaded);
+    screen.close(&mut events)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// One of the real parties.
 fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
+    let outputs = args.outputs.outputs();
     // Not told to the others if it is taken: it is this very party that may be running there.
-    let directory = Directory::claim(&args.outputs.out)?;
-    let part = party::Part {
+    let directory = Directory::claim(&outputs.out)?;
+    let mut part = Part {
         program: &loaded.program,
-        files: &args.files,
         setup: seat.setup(args.network),
-        endpoint: party::listen(&seat.hosts, seat.me)?,
+        endpoint: listen(&seat.hosts, seat.me)?,
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
-        outputs: &args.outputs,
+        outputs: Some(&outputs),
+        stop: Default::default(),
     };
-    let mut events = events(args, loaded);
+    let screen = screen(args, loaded, &directory);
+    let mut events = Events::new(screen.clone(), Some(&outputs.out));
     let room = memory::check(&loaded.program, 1)
         .and_then(|()| directory.try_out(results::size(&loaded.program, Some(seat.me))));
-    let inputs = match room.and_then(|()| part.inputs()) {
+    let inputs =
+        room.and_then(|()| read_inputs(&loaded.program, &args.files.files(), Some(seat.me), &mut events));
+    let inputs = match inputs {
         Ok(inputs) => inputs,
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
@@ -188,11 +197,13 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
             return Ok(ExitCode::FAILURE);
         }
     };
+    part.stop = stop::on_signals()?;
     let outcome = part.play(inputs, &mut events);
-    events.finish();
-    let share = outcome.map_err(|error| anyhow!("{}", party::describe(&error)))?;
-    Measured::new(vec![share], events.metrics(), args.seed).tell(&mut events, loaded, args.network);
-    events.close()?;
+    screen.finish();
+    let (share, _) = outcome.map_err(|error| anyhow!("{}", describe(&error)))?;
+    let measured = Measured::new(vec![share], events.metrics(), args.seed, args.network);
+    measured::tell(&measured, &screen, loaded);
+    screen.close(&mut events)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -200,35 +211,6 @@ impl PartyArgs {
     /// Reads the hosts file and the key.
     pub(crate) fn seat(&self) -> anyhow::Result<Seat> {
         guard_memory()?;
-        let mut hosts = Hosts::load(&self.hosts)?;
-        if let Some(seconds) = self.timeout {
-            let limit = Duration::from_secs(seconds);
-            hosts.timeouts = Timeouts { connect: limit, stall: limit };
-        }
-        let there = Party::all(hosts.count()).find(|party| party.index() == self.party);
-        let Some(me) = there else {
-            bail!("there is no party {}: 0 to {}", self.party, hosts.count() - 1);
-        };
-        let name = &hosts.host(me).name;
-        let key = self.key.clone().unwrap_or_else(|| self.hosts.with_file_name(format!("{name}.key.pem")));
-        let certificate = certificate_beside(&key)?;
-        let identity =
-            Identity::load(&key, &certificate).with_context(|| format!("the key of {}", hosts.who(me)))?;
-        Ok(Seat { hosts, me, identity })
-    }
-}
-
-/// `alice.cert.pem` for `alice.key.pem`.
-fn certificate_beside(key: &std::path::Path) -> anyhow::Result<PathBuf> {
-    let name = key.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some(stem) = name.strip_suffix(".key.pem") else {
-        bail!("--key {}: its name should end in .key.pem, as keygen makes it", key.display());
-    };
-    Ok(key.with_file_name(format!("{stem}.cert.pem")))
-}
-
-impl Seat {
-    pub(crate) fn setup(&self, network: Option<NetworkModel>) -> Setup<'_> {
-        Setup { hosts: &self.hosts, me: self.me, identity: &self.identity, network }
+        Seat::take(&self.hosts, self.party, self.key.as_deref(), self.timeout.map(Duration::from_secs))
     }
 }

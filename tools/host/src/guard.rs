@@ -3,8 +3,12 @@
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// From now on memory is overwritten when it is freed, and neither a core dump nor another process of the same user shows it.
-pub(crate) fn guard_memory() -> anyhow::Result<()> {
+/// From now on this process overwrites memory when it frees it, if its allocator is
+/// [`tern_vm::erase::Erasing`], and neither a core dump nor another process of the same user shows it.
+///
+/// # Errors
+/// If the system refuses.
+pub fn guard_memory() -> anyhow::Result<()> {
     tern_vm::erase::erase_from_now_on();
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).context("core dumps cannot be turned off")?;

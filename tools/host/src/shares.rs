@@ -12,12 +12,12 @@ use tern_vm::machine::{Elements, RunId};
 use tern_vm::net::Party;
 
 /// The name of a party's file.
-pub(crate) fn file_name(name: &str, party: Party) -> String {
+pub fn file_name(name: &str, party: Party) -> String {
     format!("{name}.{}.tern", mark(party))
 }
 
 /// The file of `party` that belongs to the same value as `file`, which is some party's.
-pub(crate) fn file_of(file: &str, party: Party) -> String {
+pub fn file_of(file: &str, party: Party) -> String {
     let path = Path::new(file);
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return file.to_string() };
     let own = Party::all(MAX_PARTIES).fold(name.to_string(), |name, other| {
@@ -31,12 +31,12 @@ fn mark(party: Party) -> String {
 }
 
 /// What a party is about to write for an output, still without tensors.
-pub(crate) fn empty(program: &Program, name: &str, me: Party, run: RunId) -> ShareFile {
+pub fn empty(program: &Program, name: &str, me: Party, run: RunId) -> ShareFile {
     ShareFile { head: head(program, name, me, run.to_string()), words: Vec::new() }
 }
 
 /// Adds a tensor.
-pub(crate) fn add(file: &mut ShareFile, declared: &Output, elements: Elements<'_>) {
+pub fn add(file: &mut ShareFile, declared: &Output, elements: Elements<'_>) {
     let Output { name, field, element, shape, frac, .. } = declared;
     file.head.tensors.push(tensor((name, field), *element, *frac, shape));
     file.words.push(elements.words.to_vec());
@@ -46,7 +46,7 @@ pub(crate) fn add(file: &mut ShareFile, declared: &Output, elements: Elements<'_
 ///
 /// # Errors
 /// A file that cannot be read, or is another party's, of another precision or of other tensors: all that differs is named.
-pub(crate) fn read(
+pub fn read(
     program: &Program,
     inputs: &[&Input],
     me: Party,
@@ -76,7 +76,7 @@ pub(crate) fn read(
 }
 
 /// The file of a data directory that holds a party's shares of an input.
-pub(crate) fn find(directory: &Path, name: &str, me: Party) -> Option<PathBuf> {
+pub fn find(directory: &Path, name: &str, me: Party) -> Option<PathBuf> {
     Some(directory.join(file_name(name, me))).filter(|path| path.is_file())
 }
 

@@ -11,20 +11,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tern_bytecode::Program;
 use tern_bytecode::program::Place;
-use tern_tools::say;
 use tern_vm::data::{Access, write_atomically};
 use tern_vm::net::Party;
 
 /// The file of a run's metrics.
-pub(crate) const METRICS: &str = "metrics.jsonl";
+pub const METRICS: &str = "metrics.jsonl";
 /// Room for the heads of files, when it is tried whether there is enough.
 const HEADS: u64 = 64 << 10;
 
 /// A directory that belongs to this run until the value is dropped.
-pub(crate) struct Directory {
+pub struct Directory {
     path: PathBuf,
     /// Directories that were made for this run, innermost first; those that stay empty are taken away again.
     made: Vec<PathBuf>,
+    /// Why other runs cannot be kept away, if they cannot.
+    unlocked: Option<String>,
     /// Keeps other runs away; none where the file system has no locks.
     _lock: Option<File>,
 }
@@ -34,14 +35,14 @@ impl Directory {
     ///
     /// # Errors
     /// If it cannot be made, or another run has it.
-    pub(crate) fn claim(path: &Path) -> anyhow::Result<Directory> {
+    pub fn claim(path: &Path) -> anyhow::Result<Directory> {
         let mut made: Vec<PathBuf> = Vec::new();
         let missing = path.ancestors().filter(|p| !p.as_os_str().is_empty());
         made.extend(missing.take_while(|p| !p.exists()).map(Path::to_path_buf));
         let cannot = || format!("cannot write to {}", path.display());
         fs::create_dir_all(path).with_context(cannot)?;
         // From here on, what was made is taken away if this fails.
-        let mut directory = Directory { path: path.to_path_buf(), made, _lock: None };
+        let mut directory = Directory { path: path.to_path_buf(), made, unlocked: None, _lock: None };
         let handle = File::open(path).with_context(cannot)?;
         if !handle.metadata().with_context(cannot)?.is_dir() {
             bail!("{} is not a directory", path.display());
@@ -55,19 +56,26 @@ impl Directory {
                     path.display()
                 )
             }
-            Err(TryLockError::Error(error)) => say::errln(format_args!(
-                "warning: {} cannot be locked ({error}): see to it that no other run writes there",
-                path.display()
-            )),
+            Err(TryLockError::Error(error)) => {
+                directory.unlocked = Some(format!(
+                    "{} cannot be locked ({error}): see to it that no other run writes there",
+                    path.display()
+                ));
+            }
         }
         Ok(directory)
+    }
+
+    /// What to be careful of, if the file system has no locks.
+    pub fn warning(&self) -> Option<&str> {
+        self.unlocked.as_deref()
     }
 
     /// Sees whether metrics and so many bytes of results can be written, without changing what is there.
     ///
     /// # Errors
     /// If they cannot.
-    pub(crate) fn try_out(&self, bytes: u64) -> anyhow::Result<()> {
+    pub fn try_out(&self, bytes: u64) -> anyhow::Result<()> {
         let metrics = self.path.join(METRICS);
         if metrics.exists() {
             let opened = File::options().append(true).open(&metrics);
@@ -113,7 +121,7 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 }
 
 /// Bytes of the tensors that a program puts out here: at a party its own, in the emulator all.
-pub(crate) fn size(program: &Program, me: Option<Party>) -> u64 {
+pub fn size(program: &Program, me: Option<Party>) -> u64 {
     let element = |to: Place| match (to, me) {
         (Place::Shares, Some(_)) => u64::from(program.header.ring) / 4,
         (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
@@ -126,10 +134,11 @@ pub(crate) fn size(program: &Program, me: Option<Party>) -> u64 {
 }
 
 /// Where a result was written.
-pub(crate) struct Written {
-    pub(crate) path: PathBuf,
+pub struct Written {
+    /// The file.
+    pub path: PathBuf,
     /// Why it is not where it should be.
-    pub(crate) instead: Option<io::Error>,
+    pub instead: Option<io::Error>,
 }
 
 /// Writes a file of a directory, or else one of the same name in a new directory for temporary files: what took hours to compute is
@@ -137,7 +146,7 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// That of the directory, if the other one fails too.
-pub(crate) fn write(
+pub fn write(
     directory: &Path,
     name: &str,
     content: impl Fn(&mut BufWriter<File>) -> io::Result<()>,

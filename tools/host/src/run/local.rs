@@ -1,4 +1,4 @@
-//! A run of local processes: this program once more for each party, over TLS on the loopback interface, with keys that are thrown away.
+//! A run of local processes: a program that calls [`take_part`] for each party, over TLS on the loopback interface, with keys that are thrown away.
 //!
 //! The leader, which the user started, compiles once and tells each party over its standard input what to do. A party makes its own key,
 //! opens a port, and says both on its standard output; with the addresses and fingerprints of all, the parties meet as any
@@ -6,22 +6,24 @@
 //! leader lives: a party whose input ends, ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tern_bytecode::Program;
 use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
 
 use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
-use crate::events::{Audience, Events};
+use crate::events::{Event, Events, JsonLines};
+use crate::files::Files;
 use crate::guard::guard_memory;
-use crate::host::{Files, Outputs};
+use crate::inputs::read_inputs;
 use crate::memory;
+use crate::outputs::Outputs;
+use crate::stop::Stop;
 
 /// When one party has failed, how long the others have to say why they fail too.
 const GRACE: Duration = Duration::from_secs(3);
@@ -55,24 +57,32 @@ struct Circle {
 }
 
 /// A run of local parties, as many as the program's protocol has.
-pub(crate) struct Job<'a> {
-    pub(crate) program: &'a Program,
-    pub(crate) files: &'a Files,
+pub struct Job<'a> {
+    /// What they run.
+    pub program: &'a Program,
+    /// The data of all of them.
+    pub files: &'a Files,
     /// Where outputs go.
-    pub(crate) outputs: &'a Outputs,
-    pub(crate) seed: Option<u64>,
+    pub outputs: &'a Outputs,
+    /// Where all randomness comes from; for tests: nothing stays secret.
+    pub seed: Option<u64>,
     /// Threads of each party.
-    pub(crate) threads: usize,
-    pub(crate) network: Option<NetworkModel>,
+    pub threads: usize,
+    /// A network to simulate.
+    pub network: Option<NetworkModel>,
     /// How long the parties wait for each other.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Job<'_> {
-    /// Runs the parties: what they have measured.
-    pub(crate) fn run(&self, events: &mut Events) -> anyhow::Result<Vec<Share>> {
+    /// Runs the parties: what they have measured. `party` makes the command of a process that calls [`take_part`] with its standard input
+    /// and output.
+    ///
+    /// # Errors
+    /// What has gone wrong, with the party that it went wrong at, a line each.
+    pub fn run(&self, party: &dyn Fn() -> Command, events: &mut Events<'_>) -> anyhow::Result<Vec<Share>> {
         memory::check(self.program, self.program.header.protocol.model().parties as u64)?;
-        let mut leader = Leader::start(self)?;
+        let mut leader = Leader::start(self, party)?;
         leader.introduce(self.timeout)?;
         leader.follow(events)
     }
@@ -81,7 +91,9 @@ impl Job<'_> {
 /// What happens to a party.
 enum News {
     /// It has written an event.
-    Event(Value),
+    Event(Event),
+    /// It has written something else.
+    Noise,
     /// Its standard output has ended.
     End,
 }
@@ -103,7 +115,7 @@ struct LocalParty {
 
 impl Leader {
     /// Starts the parties and gives each its own part of the work.
-    fn start(job: &Job<'_>) -> anyhow::Result<Leader> {
+    fn start(job: &Job<'_>, command: &dyn Fn() -> Command) -> anyhow::Result<Leader> {
         let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
         let mut leader = Leader { parties: Vec::new(), news, failures: Vec::new() };
@@ -118,7 +130,7 @@ impl Leader {
                 network: job.network,
             };
             let assignment = serde_json::to_string(&assignment).context("paths of local runs are UTF-8")?;
-            leader.parties.push(LocalParty::start(party, sender.clone())?);
+            leader.parties.push(LocalParty::start(party, command(), sender.clone())?);
             // A party that is gone already says so where its events are read.
             let _ = leader.parties[party.index()].tell(&assignment, &program);
         }
@@ -130,12 +142,11 @@ impl Leader {
         let mut met: Vec<Option<Introduction>> = vec![None; self.parties.len()];
         while met.iter().any(Option::is_none) {
             match self.news.recv() {
-                Ok((party, News::Event(event))) if event["event"] == "ready" => {
-                    met[party] = Some(serde_json::from_value(event).context("a local party's introduction")?);
+                Ok((party, News::Event(Event::Ready { address, fingerprint }))) => {
+                    met[party] = Some(Introduction { address, fingerprint });
                 }
-                Ok((party, News::Event(event))) => {
-                    bail!("party {party}: {}", event["message"].as_str().unwrap_or("no introduction"))
-                }
+                Ok((party, News::Event(Event::Failed { message, .. }))) => bail!("party {party}: {message}"),
+                Ok((party, News::Event(_) | News::Noise)) => bail!("party {party}: no introduction"),
                 Ok((party, News::End)) => bail!("party {party} {}", self.parties[party].how_it_ended()),
                 Err(_) => bail!("the local parties are gone"),
             }
@@ -149,7 +160,7 @@ impl Leader {
     }
 
     /// Follows the run to its end: what the parties have measured, or what went wrong.
-    fn follow(&mut self, events: &mut Events) -> anyhow::Result<Vec<Share>> {
+    fn follow(&mut self, events: &mut Events<'_>) -> anyhow::Result<Vec<Share>> {
         let mut deadline = None;
         while self.parties.iter().any(|party| !party.ended) {
             let news = match deadline {
@@ -160,6 +171,8 @@ impl Leader {
             };
             match news {
                 Some((party, News::Event(event))) => self.note(party, event, events)?,
+                // A party that writes something else is not one of this version; how it ends says the rest.
+                Some((_, News::Noise)) => {}
                 Some((party, News::End)) => self.note_end(party),
                 None => break,
             }
@@ -170,34 +183,41 @@ impl Leader {
         self.verdict()
     }
 
-    fn note(&mut self, party: usize, mut event: Value, events: &mut Events) -> anyhow::Result<()> {
-        match event["event"].as_str() {
+    fn note(&mut self, party: usize, event: Event, events: &mut Events<'_>) -> anyhow::Result<()> {
+        match event {
             // All parties compute as soon as one does.
-            Some("begun") => events.begin()?,
-            Some("share") => self.parties[party].share = serde_json::from_value(event["share"].clone()).ok(),
-            Some("failed") => {
-                let blame = serde_json::from_value(event["blame"].clone()).unwrap_or(Blame::Own);
-                let message = event["message"].as_str().unwrap_or("it failed").to_string();
-                self.failures.push((blame, party, message));
+            Event::Begun {} => events.begin()?,
+            Event::Share { share } => self.parties[party].share = Some(share),
+            Event::Failed { blame, message } => {
+                // The first that it says.
+                if !self.has_reported(party) {
+                    self.failures.push((blame, party, message));
+                }
             }
             // What is published is the same at all parties; what goes to one of them is not.
-            Some("metric" | "progress") if party != 0 => {}
-            Some("warning" | "loss") => {
-                let message = event["message"].as_str().unwrap_or_default();
-                event["message"] = format!("party {party}: {message}").into();
-                events.relay(&event);
-            }
-            _ => events.relay(&event),
+            Event::Metric { .. } | Event::Progress { .. } if party != 0 => {}
+            Event::Warning { message } => events.warn(format!("party {party}: {message}")),
+            Event::Loss { message } => events.lose(format!("party {party}: {message}")),
+            // Who waits for whom during the start is of no interest on one machine.
+            Event::Waiting { .. } | Event::Met {} | Event::Ready { .. } => {}
+            Event::Metric { .. }
+            | Event::Progress { .. }
+            | Event::Note { .. }
+            | Event::Output { .. }
+            | Event::Debug { .. } => events.emit(event),
         }
         Ok(())
     }
 
     fn note_end(&mut self, party: usize) {
         let how = self.parties[party].how_it_ended();
-        let reported = self.failures.iter().any(|(_, other, _)| *other == party);
-        if self.parties[party].share.is_none() && !reported {
+        if self.parties[party].share.is_none() && !self.has_reported(party) {
             self.failures.push((Blame::Own, party, how));
         }
+    }
+
+    fn has_reported(&self, party: usize) -> bool {
+        self.failures.iter().any(|(_, other, _)| *other == party)
     }
 
     /// The shares if all is well, else the failures that explain the others.
@@ -224,10 +244,8 @@ impl Leader {
 }
 
 impl LocalParty {
-    fn start(party: Party, news: Sender<(usize, News)>) -> anyhow::Result<LocalParty> {
-        let program = std::env::current_exe().context("where this program is")?;
-        let mut process = Command::new(program)
-            .arg("local-party")
+    fn start(party: Party, mut command: Command, news: Sender<(usize, News)>) -> anyhow::Result<LocalParty> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -237,8 +255,8 @@ impl LocalParty {
         };
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(json!({"event": "text", "text": line}));
-                if news.send((party.index(), News::Event(event))).is_err() {
+                let news_of = serde_json::from_str(&line).map_or(News::Noise, News::Event);
+                if news.send((party.index(), news_of)).is_err() {
                     return;
                 }
             }
@@ -275,72 +293,90 @@ impl Drop for LocalParty {
     }
 }
 
-/// The hidden command behind a party of a local run.
-pub(crate) fn local_party() -> anyhow::Result<ExitCode> {
-    let mut events = Events::new(Audience::Leader, None);
-    match take_part(&mut events) {
-        Ok(share) => {
-            events.emit(&json!({"event": "share", "share": share}), None);
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => {
-            failed(&mut events, &error);
-            Ok(ExitCode::FAILURE)
-        }
-    }
+/// Whether a party of a local run came to its end.
+pub type Success = bool;
+
+/// A party of a local run, from beginning to end: what a process does that [`Job::run`] has started. `input` is where its leader
+/// speaks, and `output` where it listens; `gone` is called when the leader has ended, and ends the process.
+pub fn take_part(
+    mut input: impl BufRead + Send + 'static,
+    output: impl Write,
+    gone: impl FnOnce() + Send + 'static,
+) -> Success {
+    let mut events = Events::new(JsonLines(output), None);
+    let outcome = prepare(&mut input, &mut events).and_then(|prepared| {
+        std::thread::spawn(move || leave_with_the_leader(input, gone));
+        prepared.play(&mut events)
+    });
+    let success = outcome.is_ok();
+    events.emit(match outcome {
+        Ok(share) => Event::Share { share },
+        Err(error) => Event::Failed { blame: blame(&error), message: describe(&error) },
+    });
+    success
 }
 
-fn failed(events: &mut Events, error: &anyhow::Error) {
-    let event = json!({"event": "failed", "blame": blame(error), "message": describe(error)});
-    events.emit(&event, None);
+/// A party that knows the others.
+struct Prepared {
+    assignment: Assignment,
+    program: Program,
+    identity: Identity,
+    endpoint: Endpoint,
+    hosts: Hosts,
 }
 
-fn take_part(events: &mut Events) -> anyhow::Result<Share> {
+fn prepare(input: &mut impl BufRead, events: &mut Events<'_>) -> anyhow::Result<Prepared> {
     guard_memory()?;
-    let assignment: Assignment = hear()?;
+    let assignment: Assignment = hear(input)?;
     let mut bytes = vec![0; assignment.program_bytes];
-    std::io::stdin().lock().read_exact(&mut bytes).context("the bytecode from the leader")?;
+    input.read_exact(&mut bytes).context("the bytecode from the leader")?;
     let program = tern_bytecode::decode(&bytes)?;
     tern_bytecode::validate(&program)?;
-    let me = assignment.party;
     let identity = Identity::generate("local", DAY)?;
     let endpoint = Endpoint::bind("127.0.0.1:0")?;
     let (address, fingerprint) = (endpoint.address()?.to_string(), identity.fingerprint().to_string());
-    events.emit(&json!({"event": "ready", "address": address, "fingerprint": fingerprint}), None);
-    let hosts = hear::<Circle>()?.hosts()?;
-    std::thread::spawn(leave_with_the_leader);
-    let part = Part {
-        program: &program,
-        files: &assignment.files,
-        setup: Setup { hosts: &hosts, me, identity: &identity, network: assignment.network },
-        endpoint: (me != Party::P0).then_some(endpoint),
-        seed: assignment.seed,
-        threads: assignment.threads,
-        outputs: &assignment.outputs,
-    };
-    match part.inputs() {
-        Ok(inputs) => part.play(inputs, events),
-        Err(error) => {
-            failed(events, &error);
-            // The leader knows already.
-            let _ = part.excuse(&error, events);
-            std::process::exit(1)
+    events.emit(Event::Ready { address, fingerprint });
+    let hosts = hear::<Circle>(input)?.hosts()?;
+    Ok(Prepared { assignment, program, identity, endpoint, hosts })
+}
+
+impl Prepared {
+    fn play(self, events: &mut Events<'_>) -> anyhow::Result<Share> {
+        let Assignment { party: me, files, outputs, seed, threads, network, .. } = self.assignment;
+        let part = Part {
+            program: &self.program,
+            setup: Setup { hosts: &self.hosts, me, identity: &self.identity, network },
+            endpoint: (me != Party::P0).then_some(self.endpoint),
+            seed,
+            threads,
+            outputs: Some(&outputs),
+            // It ends with its leader instead.
+            stop: Stop::default(),
+        };
+        match read_inputs(&self.program, &files, Some(me), events) {
+            Ok(inputs) => part.play(inputs, events).map(|(share, _)| share),
+            Err(error) => {
+                // The leader hears it at once, and the others before this process ends.
+                events.emit(Event::Failed { blame: blame(&error), message: describe(&error) });
+                let _ = part.excuse(&error, events);
+                Err(error)
+            }
         }
     }
 }
 
 /// The next line from the leader.
-fn hear<T: for<'a> Deserialize<'a>>() -> anyhow::Result<T> {
+fn hear<T: for<'a> Deserialize<'a>>(input: &mut impl BufRead) -> anyhow::Result<T> {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("the leader's word")?;
+    input.read_line(&mut line).context("the leader's word")?;
     serde_json::from_str(&line).context("this command is for `tern run` itself to start")
 }
 
-/// Ends this process when its standard input does.
-fn leave_with_the_leader() {
+/// Waits for the end of what the leader says.
+fn leave_with_the_leader(mut input: impl Read, gone: impl FnOnce()) {
     let mut scrap = [0; 64];
-    while matches!(std::io::stdin().read(&mut scrap), Ok(count) if count > 0) {}
-    std::process::exit(1);
+    while matches!(input.read(&mut scrap), Ok(count) if count > 0) {}
+    gone();
 }
 
 impl Circle {

@@ -9,27 +9,33 @@ use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
 
 use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
-use crate::host::{FileHost, Files, InputError, Inputs, Outputs, read_inputs};
+use crate::file_host::{FileHost, Results};
+use crate::inputs::{InputError, Inputs};
+use crate::outputs::Outputs;
 use crate::stop::Stop;
 
 /// What a party does, and where.
-pub(super) struct Part<'a> {
-    pub(super) program: &'a Program,
-    /// Its own data.
-    pub(super) files: &'a Files,
-    pub(super) setup: Setup<'a>,
+pub struct Part<'a> {
+    /// What it runs, the same at all of them.
+    pub program: &'a Program,
+    /// Who the parties are, and which this is.
+    pub setup: Setup<'a>,
     /// Where it is dialed; party 0 is not.
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) seed: Option<u64>,
-    pub(super) threads: usize,
-    /// Where its outputs go.
-    pub(super) outputs: &'a Outputs,
+    pub endpoint: Option<Endpoint>,
+    /// Where all randomness comes from; for tests: nothing stays secret.
+    pub seed: Option<u64>,
+    /// Threads of its kernels.
+    pub threads: usize,
+    /// Where its outputs go; without it they stay in memory.
+    pub outputs: Option<&'a Outputs>,
+    /// Asks it to end.
+    pub stop: Stop,
 }
 
 /// Whose fault it is that a run has failed, as far as this party knows.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Blame {
+pub enum Blame {
     /// It failed here.
     Own,
     /// Another party, as seen from here.
@@ -39,7 +45,10 @@ pub(super) enum Blame {
 }
 
 /// Opens the port of a party that is dialed.
-pub(super) fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
+///
+/// # Errors
+/// A port that cannot be used.
+pub fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
     match me {
         Party::P0 => Ok(None),
         _ => Endpoint::bind(&hosts.host(me).address).map(Some),
@@ -47,27 +56,27 @@ pub(super) fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetEr
 }
 
 impl Part<'_> {
-    /// Its own data.
-    pub(super) fn inputs(&self) -> anyhow::Result<Inputs> {
-        read_inputs(self.program, self.files, Some(self.setup.me))
-    }
-
-    /// Meets the others and runs the program; returns when everybody's outputs are on disk.
-    pub(super) fn play(self, inputs: Inputs, events: &mut Events) -> anyhow::Result<Share> {
+    /// Meets the others and runs the program on this party's own data; returns when everybody's outputs are where they belong: what
+    /// it has measured, and the outputs that stayed in memory.
+    ///
+    /// # Errors
+    /// Whatever keeps the parties apart or ends the run; [`describe`] says it in one line, [`blame`] whose fault it is.
+    pub fn play(self, inputs: Inputs, events: &mut Events<'_>) -> anyhow::Result<(Share, Results)> {
         let Part { program, setup, .. } = self;
         let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
         events.met();
-        // Parties of a local run end with their leader instead.
-        let stop = if events.are_for_leader() { Stop::default() } else { Stop::on_signals()? };
-        links.until(stop.flag());
+        links.until(self.stop.flag());
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
-        let mut host = FileHost::new(program, Some(setup.me), inputs, self.outputs, events).until(stop);
+        let mut host = FileHost::new(program, Some(setup.me), inputs, self.outputs, events).until(self.stop);
         let report = run_party(program, &mut links, &mut host, &options)?;
-        Ok(share(setup.me, program, &report, links.traffic()))
+        Ok((share(setup.me, program, &report, links.traffic()), host.into_results()))
     }
 
     /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
-    pub(super) fn excuse(self, error: &anyhow::Error, events: &mut Events) -> Result<(), NetError> {
+    ///
+    /// # Errors
+    /// If they cannot be told.
+    pub fn excuse(self, error: &anyhow::Error, events: &mut Events<'_>) -> Result<(), NetError> {
         let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
         let reason =
             names.map_or("it cannot begin".to_string(), |names| format!("it has no usable data for {names}"));
@@ -112,7 +121,7 @@ fn by_line(program: &Program, report: &Report) -> Vec<LineShare> {
 }
 
 /// An error in one line. That of a run already says what its cause says.
-pub(super) fn describe(error: &anyhow::Error) -> String {
+pub fn describe(error: &anyhow::Error) -> String {
     match error.downcast_ref::<RunError>() {
         Some(error) => error.to_string(),
         None => format!("{error:#}"),
@@ -120,7 +129,7 @@ pub(super) fn describe(error: &anyhow::Error) -> String {
 }
 
 /// Whose fault an error is.
-pub(super) fn blame(error: &anyhow::Error) -> Blame {
+pub fn blame(error: &anyhow::Error) -> Blame {
     let fault = error.downcast_ref::<RunError>().map(|error| &error.fault);
     let party = match fault {
         Some(Fault::Protocol(cause)) => cause.downcast_ref::<PartyError>(),

@@ -8,7 +8,7 @@ use tern_vm::machine::limits::{Needed, available};
 ///
 /// # Errors
 /// How much they need, and how much there is.
-pub(crate) fn check(program: &Program, parties: u64) -> anyhow::Result<()> {
+pub fn check(program: &Program, parties: u64) -> anyhow::Result<()> {
     let (needed, there) = (Needed::of(program), available());
     if needed.total().saturating_mul(parties) <= there.bytes {
         return Ok(());

@@ -1,0 +1,234 @@
+//! The data of a program's inputs: from files, or from tensors in memory. Everything that can be wrong with them is found before
+//! the program runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use tern_bytecode::Program;
+use tern_bytecode::program::{Element, Input, Place};
+use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
+use tern_vm::net::Party;
+
+use crate::embedded;
+use crate::events::{Event, Sink};
+use crate::files::{Files, find, parse};
+use crate::shares;
+
+/// The data of a program's inputs, of those that this party provides.
+pub type Inputs = Vec<Option<Provided>>;
+
+/// The data of an input.
+#[derive(Debug, Clone)]
+pub enum Provided {
+    /// Numbers in the clear.
+    Clear(Box<Encoded>),
+    /// From a file of shares.
+    Shares {
+        /// The set that the file belongs to.
+        set: String,
+        /// The words of this party's two summands.
+        words: Vec<u64>,
+    },
+}
+
+/// Inputs that cannot be provided.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct InputError {
+    /// Their names: what other parties may know.
+    pub names: Vec<String>,
+    /// What is wrong with each: for the owner of the data.
+    problems: Vec<String>,
+}
+
+/// Whether a party has a part in an input.
+pub(crate) fn provides(party: Party, input: &Input) -> bool {
+    match input.from {
+        Place::Party(from) => usize::from(from) == party.index(),
+        Place::Shares => true,
+    }
+}
+
+/// Reads and checks every input before anything runs; of one party its own ones, if it is given.
+///
+/// # Errors
+/// An [`InputError`], or file names that make no sense.
+pub fn read_inputs(
+    program: &Program,
+    files: &Files,
+    only: Option<Party>,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Inputs> {
+    let named = files.named(program, only)?;
+    let mut inputs: Inputs = program.inputs.iter().map(|_| None).collect();
+    let mut failed = InputError { names: Vec::new(), problems: Vec::new() };
+    for (name, fields) in by_name(program) {
+        let first = &program.inputs[fields[0]];
+        if only.is_some_and(|me| !provides(me, first)) {
+            continue;
+        }
+        let wanted = Wanted { program, name, fields: &fields };
+        let file = named.get(name).copied();
+        let provided = match (first.from, only) {
+            (Place::Shares, Some(me)) => wanted.shares(me, file, files.data.as_deref()),
+            (Place::Shares | Place::Party(_), _) => wanted.load(file, files.data.as_deref(), sink),
+        };
+        match provided {
+            Ok(provided) => fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data)),
+            Err(error) => {
+                failed.names.push(name.to_string());
+                failed.problems.push(format!("{error:#}"));
+            }
+        }
+    }
+    if failed.names.is_empty() { Ok(inputs) } else { Err(failed.into()) }
+}
+
+/// The same from tensors in memory, by the names of the declarations; a field of a model is called `NAME.FIELD`. What a program declares of the
+/// values (scale, one-hot, …) is done to them here as it is to those of a file.
+///
+/// # Errors
+/// A tensor that does not fit its declaration, or is missing, or belongs to none.
+pub fn inputs_of_arrays(program: &Program, arrays: &BTreeMap<String, Array>) -> anyhow::Result<Inputs> {
+    let name = |input: &Input| match input.field.as_str() {
+        "" => input.name.clone(),
+        field => format!("{}.{field}", input.name),
+    };
+    let known: Vec<String> = program.inputs.iter().map(name).collect();
+    if let Some(other) = arrays.keys().find(|given| !known.contains(given)) {
+        bail!("the program uses no input {other}, it uses {}", known.join(", "));
+    }
+    let provide = |(input, name): (&Input, &String)| {
+        let Some(array) = arrays.get(name) else { bail!("there are no data for {name}") };
+        let source = Source::file(format!("the tensor given for {name}"));
+        let prepared = data::prepare(&spec(input), array.clone(), &source).map_err(message)?;
+        encoded(program, prepared).map(Some)
+    };
+    program.inputs.iter().zip(&known).map(provide).collect()
+}
+
+/// The inputs that one declaration has made, by its name and in the order of the program: a model has one per field.
+pub(crate) fn by_name(program: &Program) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (i, input) in program.inputs.iter().enumerate() {
+        match groups.iter_mut().find(|(name, _)| *name == input.name) {
+            Some((_, fields)) => fields.push(i),
+            None => groups.push((&input.name, vec![i])),
+        }
+    }
+    groups
+}
+
+/// A declared input.
+struct Wanted<'a> {
+    program: &'a Program,
+    name: &'a str,
+    /// Its places among the program's inputs.
+    fields: &'a [usize],
+}
+
+impl Wanted<'_> {
+    /// Its data in the clear.
+    fn load(
+        &self,
+        file: Option<&str>,
+        data: Option<&Path>,
+        sink: &mut dyn Sink,
+    ) -> anyhow::Result<Vec<Provided>> {
+        let specs: Vec<InputSpec> = self.inputs().map(spec).collect();
+        let source = match file {
+            Some(file) => Some(parse(self.name, file)?),
+            None => data.map(|directory| find(directory, self.name)).transpose()?.flatten(),
+        };
+        let prepared = match (source, self.is_model()) {
+            (Some(source), true) => {
+                let (tensors, unused) = data::load_model(self.name, &specs, &source).map_err(message)?;
+                for tensor in unused {
+                    let message = format!("note: {} {tensor}", source.path.display());
+                    sink.event(&Event::Note { message });
+                }
+                tensors
+            }
+            (Some(source), false) => vec![data::load(&specs[0], &source).map_err(message)?],
+            (None, false) if data.is_none() && embedded::belong_to(self.program) => {
+                let message = format!("{}: the digits that come with programs/digits.mpc", specs[0].name);
+                sink.event(&Event::Note { message });
+                vec![embedded::load(&specs[0]).map_err(self::message)?]
+            }
+            (None, _) => bail!(self.no_file(&specs[0], data)),
+        };
+        prepared.into_iter().map(|prepared| encoded(self.program, prepared)).collect()
+    }
+
+    /// A party's shares of it.
+    fn shares(&self, me: Party, file: Option<&str>, data: Option<&Path>) -> anyhow::Result<Vec<Provided>> {
+        let name = self.name;
+        let found = file.map(PathBuf::from).or_else(|| shares::find(data?, name, me));
+        let Some(path) = found else {
+            let file = shares::file_name(name, me);
+            bail!(
+                "{name} has no shares\n   = help: --input {name}={file}, or --data and the directory of that file"
+            )
+        };
+        let inputs: Vec<&Input> = self.inputs().collect();
+        let (set, words) = shares::read(self.program, &inputs, me, &path)?;
+        Ok(words.into_iter().map(|words| Provided::Shares { set: set.clone(), words }).collect())
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.fields.iter().map(|i| &self.program.inputs[*i])
+    }
+
+    fn is_model(&self) -> bool {
+        self.inputs().any(|input| !input.field.is_empty())
+    }
+
+    fn no_file(&self, spec: &InputSpec, data: Option<&Path>) -> String {
+        let (name, from) =
+            (self.name, tern_bytecode::disasm::place(self.program.inputs[self.fields[0]].from));
+        let looked = data.map(|data| {
+            let fact = if data.exists() { "has no file of that name" } else { "does not exist" };
+            format!("{} {fact}, ", data.display())
+        });
+        let declared = if self.is_model() { "a model".to_string() } else { spec.type_text() };
+        format!(
+            "error[D001]: there is no file for {name}\n   {}{name} is declared {declared} from {from}\n   = help: --input {name}=FILE",
+            looked.unwrap_or_default(),
+        )
+    }
+}
+
+/// An input as the readers of files know it; a field of a model by the field's name.
+fn spec(input: &Input) -> InputSpec {
+    InputSpec {
+        name: if input.field.is_empty() { input.name.clone() } else { input.field.clone() },
+        shape: input.shape.iter().map(|s| *s as usize).collect(),
+        element: match input.element {
+            Element::Fix => data::Element::Fix,
+            Element::Int => data::Element::Int,
+            Element::Bool => data::Element::Bool,
+        },
+        party: match input.from {
+            Place::Party(i) => usize::from(i),
+            Place::Shares => 0,
+        },
+        options: data::Options {
+            one_hot: input.prepare.one_hot,
+            scale: input.prepare.scale.and_then(|(n, d)| Ratio::new(n.into(), d.into())),
+            standardise: input.prepare.standardise,
+            range: input.prepare.range,
+            first_rows: input.prepare.first_rows,
+        },
+    }
+}
+
+/// Fixed-point numbers of the program's precision.
+fn encoded(program: &Program, prepared: data::Prepared) -> anyhow::Result<Provided> {
+    let encoded = prepared.encode(program.header.frac, program.header.total).map_err(message)?;
+    Ok(Provided::Clear(encoded.into()))
+}
+
+fn message(error: data::DataError) -> anyhow::Error {
+    anyhow::anyhow!("{}", error.message())
+}

@@ -1,0 +1,18 @@
+//! A program on secret shares.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `party` | one party's part of a run, wherever the others are |
+//! | `local` | a process for each party on this machine, and the one view of them |
+//! | `seat` | a party's place in the world: who the others are, and its key |
+//! | `measured` | what a run has cost |
+
+mod local;
+mod measured;
+mod party;
+mod seat;
+
+pub use local::{Job, Success, take_part};
+pub use measured::{LineShare, Measured, Share, Spent};
+pub use party::{Blame, Part, blame, describe, listen};
+pub use seat::Seat;

@@ -1,0 +1,203 @@
+//! A run as it is seen: for people as lines and a progress bar, for machines as JSON lines on standard output.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tern_bytecode::Program;
+use tern_host::events::number_of;
+use tern_host::{Event, Events, Sink};
+use tern_tools::say;
+
+/// Between two moves of the progress bar.
+const FRAME: Duration = Duration::from_millis(100);
+/// Between two lines that say who is missing, where there is no terminal.
+const REMINDER: Duration = Duration::from_secs(10);
+
+/// Who follows a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person: text, and a progress bar on a terminal.
+    Person,
+    /// A program that reads JSON lines.
+    Machine,
+}
+
+impl Audience {
+    /// Who reads, depending on `--json`.
+    pub(crate) fn of(json: bool) -> Audience {
+        if json { Audience::Machine } else { Audience::Person }
+    }
+}
+
+/// What shows a run. Clones show on the same screen.
+#[derive(Clone)]
+pub(crate) struct Screen(Rc<RefCell<Shown>>);
+
+struct Shown {
+    audience: Audience,
+    bar: ProgressBar,
+    last: BTreeMap<String, f64>,
+    since: Option<Instant>,
+    /// Why standard output takes nothing any more.
+    mute: Option<String>,
+}
+
+impl Screen {
+    pub(crate) fn new(audience: Audience) -> Screen {
+        let visible = audience == Audience::Person && std::io::stderr().is_terminal();
+        let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed_precise} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Screen(Rc::new(RefCell::new(Shown { audience, bar, last: BTreeMap::new(), since: None, mute: None })))
+    }
+
+    /// Emits an event; `text` is what a person sees. A reader that follows the run gets it at once; if it has gone, the run goes on.
+    pub(crate) fn emit(&self, event: &Value, text: Option<&str>) {
+        self.0.borrow_mut().emit(event, text);
+    }
+
+    /// Says something that is not as it should be.
+    pub(crate) fn warn(&self, text: &str) {
+        self.0.borrow_mut().warn(text);
+    }
+
+    /// Takes the progress bar away.
+    pub(crate) fn finish(&self) {
+        self.0.borrow().bar.finish_and_clear();
+    }
+
+    /// Everything has been said.
+    ///
+    /// # Errors
+    /// If something could not be written where it should be.
+    pub(crate) fn close(&self, events: &mut Events<'_>) -> anyhow::Result<()> {
+        self.finish();
+        let closed = events.close();
+        match (closed, &self.0.borrow().mute) {
+            (closed, None) => closed,
+            (Ok(()), Some(mute)) => bail!("the run came to its end, but {mute}"),
+            (Err(error), Some(mute)) => bail!("{error}; {mute}"),
+        }
+    }
+}
+
+impl Sink for Screen {
+    fn event(&mut self, event: &Event) {
+        self.0.borrow_mut().show(event);
+    }
+}
+
+impl Shown {
+    fn emit(&mut self, event: &Value, text: Option<&str>) {
+        let written = match (self.audience, text) {
+            (Audience::Machine, _) => self.bar.suspend(|| say::event(&event.to_string())),
+            (Audience::Person, Some(text)) => self.bar.suspend(|| say::note(text)),
+            (Audience::Person, None) => return,
+        };
+        if let Err(error) = written
+            && self.mute.is_none()
+        {
+            let lost = format!("what it said could not be written to standard output: {error}");
+            self.bar.suspend(|| say::errln(format_args!("warning: {lost}")));
+            self.mute = Some(lost);
+        }
+    }
+
+    fn warn(&mut self, text: &str) {
+        if self.audience == Audience::Machine {
+            self.emit(&json!({"event": "warning", "message": text}), None);
+        }
+        self.bar.suspend(|| say::errln(format_args!("warning: {text}")));
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Metric { name, value, iteration } => self.metric(event, (name, value), iteration),
+            Event::Progress { done, of } => {
+                self.bar.set_length(*of);
+                self.bar.set_position(*done);
+            }
+            Event::Warning { message } | Event::Loss { message } => self.warn(message),
+            Event::Note { message } => self.bar.suspend(|| say::errln(format_args!("{message}"))),
+            Event::Output { name, file } => self.emit(&event.to_json(), Some(&format!("{name}: {file}"))),
+            Event::Debug { label, shape, values } => {
+                let shown: Vec<String> = values.iter().take(12).map(|v| format!("{v:.5}")).collect();
+                let more = if values.len() > 12 { ", …" } else { "" };
+                let text = format!("{label} {shape:?} = {}{more}", shown.join(", "));
+                self.emit(&event.to_json(), Some(&text));
+            }
+            Event::Waiting { .. } => self.waiting(event),
+            Event::Met {} => {
+                self.since = None;
+                self.bar.set_message("");
+            }
+            Event::Begun {} | Event::Ready { .. } | Event::Share { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    fn metric(&mut self, event: &Event, (name, value): (&str, &Value), iteration: &[u32]) {
+        if let Some(one) = number_of(value) {
+            self.last.insert(name.to_string(), one);
+            let all: Vec<String> = self.last.iter().map(|(n, v)| format!("{n} {v:.4}")).collect();
+            self.bar.set_message(say::printable_in_line(&all.join("  ")));
+        }
+        let iteration: Vec<String> = iteration.iter().map(u32::to_string).collect();
+        let place = if iteration.is_empty() { String::new() } else { format!("[{}] ", iteration.join(", ")) };
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let shown: Vec<String> =
+            values.iter().map(|v| number_of(v).map_or("?".to_string(), |v| format!("{v:.5}"))).collect();
+        let name = say::printable_in_line(name);
+        self.emit(&event.to_json(), Some(&format!("{place}{name} {}", shown.join(" "))));
+    }
+
+    /// Says who is missing, and for how much longer they are waited for.
+    fn waiting(&mut self, event: &Event) {
+        let Event::Waiting { missing, seconds, why, refused } = event else { return };
+        if !self.is_due(if self.bar.is_hidden() { REMINDER } else { FRAME }) {
+            return;
+        }
+        let left = *seconds as u64;
+        let mut text = format!("waiting for {}, {left} s left", missing.join(" and "));
+        if missing.is_empty() {
+            text = format!("waiting, {left} s left");
+        }
+        for trouble in why {
+            text.push_str(&format!("; {trouble}"));
+        }
+        if let Some(refused) = refused {
+            text.push_str(&format!("; turned away: {refused}"));
+        }
+        if self.audience == Audience::Machine {
+            let event = json!({"event": "waiting", "for": missing, "seconds": seconds, "why": why});
+            self.emit(&event, None);
+        } else if self.bar.is_hidden() {
+            say::errln(format_args!("{text}"));
+        } else {
+            self.bar.set_message(say::printable_in_line(&text));
+        }
+    }
+
+    /// Whether the last time was long enough ago; if so, it is now.
+    fn is_due(&mut self, often: Duration) -> bool {
+        let due = self.since.is_none_or(|since| since.elapsed() >= often);
+        if due {
+            self.since = Some(Instant::now());
+        }
+        due
+    }
+}
+
+/// The first event of a run.
+pub(crate) fn start(program: &Program, seed: Option<u64>) -> Value {
+    let header = &program.header;
+    json!({
+        "event": "start", "program": header.name, "ring": header.ring, "fixed": [header.frac, header.total],
+        "rounding": header.rounding.name(), "insecure_seed": seed,
+    })
+}
