@@ -40,6 +40,7 @@ const FUNCTIONS: &[Function] = &[
     of("math::exp(x)", |f, end| (-end, ln(end) - power(5 - f)), exp, Error::Relative),
     of("math::exp2(x)", |f, end| (-end, over(&ln(end), &ln_2()) - power(6 - f)), exp2, Error::Relative),
     of("math::sigmoid(x)", |_, end| (-end, end.clone()), sigmoid, Error::Absolute),
+    of("math::tanh(x)", |_, end| (-end, end.clone()), |x| 2 * sigmoid(&(2 * x)) - power(0), Error::Absolute),
     of(
         "math::reciprocal(x)",
         |f, end| (inverse(&(end - margin(f, end))), end.clone()),

@@ -3,7 +3,7 @@
 //! the function itself. What is allowed stands in the library's comments (`Derivative: within 32 units`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::f64::consts::LN_2;
+use std::f64::consts::{FRAC_PI_4, LN_2, PI};
 
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
@@ -74,7 +74,7 @@ impl Declared {
 }
 
 /// Functions of the library that stand behind one of the test's own.
-const BEHIND: [(&str, &str); 11] = [
+const BEHIND: [(&str, &str); 15] = [
     ("top(", "math::tournament("),
     ("paired(", "math::neighbours("),
     ("exponents(", "nn::exp_of_logits("),
@@ -84,6 +84,10 @@ const BEHIND: [(&str, &str); 11] = [
     ("by_sgd(", "optim::sgd("),
     ("by_step(", "optim::step("),
     ("by_adam(", "optim::adam("),
+    ("by_adamw(", "optim::adamw("),
+    ("pulled(", "optim::pull("),
+    ("clipped(", "optim::clip_norm("),
+    ("sorted(", "math::sort_with("),
     ("scaled(", "math::normalised("),
     ("square_scaled(", "math::normalised_square("),
 ];
@@ -241,6 +245,36 @@ const ELEMENTARY: &[Elementary] = &[
         slope: |x| f64::from(x > -1.0 && x < 0.5),
     },
     Elementary { call: "nn::relu(x)", range: |_| [-2.0, 2.0], slope: |x| f64::from(x > 0.0) },
+    Elementary {
+        call: "math::tanh(x)",
+        range: |f| [-power(f - 3.0), power(f - 3.0)],
+        slope: |x| 1.0 - x.tanh().powi(2),
+    },
+    Elementary {
+        call: "math::cos(x)",
+        range: |f| [-power(f - 3.0).min(1e6), power(f - 3.0).min(1e6)],
+        slope: |x| -x.sin(),
+    },
+    Elementary {
+        call: "math::sin(x)",
+        range: |f| [-power(f - 3.0).min(1e6), power(f - 3.0).min(1e6)],
+        slope: f64::cos,
+    },
+    Elementary {
+        call: "math::cosine_after(x, 1/8)",
+        range: |_| [-9.0, 9.0],
+        slope: |x| -(x - FRAC_PI_4).sin(),
+    },
+    Elementary {
+        call: "nn::silu(x)",
+        range: |_| [-20.0, 20.0],
+        slope: |x| {
+            let sigma = 1.0 / (1.0 + (-x).exp());
+            sigma + x * sigma * (1.0 - sigma)
+        },
+    },
+    Elementary { call: "nn::gelu(x)", range: |_| [-20.0, 20.0], slope: gelu_slope },
+    Elementary { call: "nn::gelu_tanh(x)", range: |_| [-7.0, 7.0], slope: gelu_tanh_slope },
     Elementary { call: "nn::cubic(x)", range: |_| [-2.0, 2.0], slope: |x| 0.5 + 15.0 / 16.0 * x },
     Elementary {
         call: "nn::binary_cross_entropy(x, 1/4 + 0 * x)",
@@ -253,6 +287,23 @@ const ELEMENTARY: &[Elementary] = &[
         slope: |x| 2.0 * x - 1.0,
     },
 ];
+
+/// Phi(x) + x phi(x), of the normal distribution.
+fn gelu_slope(x: f64) -> f64 {
+    let z = (x / 2f64.sqrt()).clamp(-7.0, 7.0);
+    let (mut term, mut sum) = (z, 0.0);
+    for n in 1..400 {
+        sum += term;
+        term *= 2.0 * z * z / f64::from(2 * n + 1);
+    }
+    0.5 + sum * (-z * z).exp() / PI.sqrt() + x * (-x * x / 2.0).exp() / (2.0 * PI).sqrt()
+}
+
+fn gelu_tanh_slope(x: f64) -> f64 {
+    let a = 2.0 * (2.0 / PI).sqrt();
+    let sigma = 1.0 / (1.0 + (-a * (x + 0.044715 * x.powi(3))).exp());
+    sigma + x * sigma * (1.0 - sigma) * a * (1.0 + 3.0 * 0.044715 * x * x)
+}
 
 /// The derivative of every element, times what is multiplied with it, in the emulator.
 fn check(case: &Elementary, f: u32, rounding: Rounding, random: &mut Random) {
@@ -331,7 +382,12 @@ model P { at: fix[6] = zeros() }\n\
 fn by_sgd(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::sgd(p, P(at=x * x), optim::start(p), 1/8)\n    q.at\n}\n\
 fn by_step(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::step(\"sgd\", p, P(at=x * x), optim::start(p), 1/8, 2)\n    q.at\n}\n\
 fn by_adam(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, s) = optim::adam(p, P(at=x * x), optim::start(p), 1/8, 0.9, 0.999, false, false, 1)\n    \
-let (r, _) = optim::adam(q, P(at=3 * x), s, 1/8, 0.9, 0.999, false, false, 1)\n    r.at\n}\n";
+let (r, _) = optim::adam(q, P(at=3 * x), s, 1/8, 0.9, 0.999, false, false, 1)\n    r.at\n}\n\
+fn by_adamw(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::adamw(p, P(at=x * x), optim::start(p), 1/8, 1/4, gain=1)\n    q.at\n}\n\
+fn pulled(x: fix[6]) -> fix[6] {\n    let g = optim::pull(P(at=x), 3/8)\n    g.at\n}\n\
+fn clipped(x: fix[6]) -> fix[6] {\n    let g = optim::clip_norm(P(at=x), 1)\n    g.at\n}\n\
+fn sorted(x: fix[..s, n]) -> fix[2, ..s, n] {\n    let (a, b) = math::sort_with(x, x * x)\n    \
+concat(expand(a, axis=0), expand(b, axis=0), axis=0)\n}\n";
 
 const DIFFERENCES: &[Differences] = &[
     by("math::product(x)", &[2, 3]),
@@ -420,6 +476,40 @@ const DIFFERENCES: &[Differences] = &[
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), true)", &[2, 3, 2, 1]),
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), false)", &[2, 3, 2, 1]),
     by("updated(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]))", &[2, 3, 2, 1]),
+    by("math::cumulative_sum(x)", &[2, 3]),
+    by("math::sort(x)", &[2, 5]),
+    by("math::top_k(x, 2)", &[2, 5]),
+    by("sorted(x)", &[2, 4]),
+    by(
+        "nn::convolve(x, [[[[1, -1/2], [3, 2]]], [[[0, 1/3], [-1, 1/7]]]], groups=2, dilation=2, pad=1)",
+        &[1, 2, 3, 4],
+    ),
+    by(
+        "nn::convolve(secret(reshape([i / 7 - 2 for i in 0..40], [1, 2, 5, 4])), x, stride=[2, 1], pad=[1, 0])",
+        &[3, 2, 3, 2],
+    ),
+    by("nn::convolve1d(x, [[[1, -1/2]], [[3, 2]]], groups=2, stride=2, pad=1)", &[2, 2, 5]),
+    by("nn::max_pool2d(x, 3, 2, 1)", &[1, 2, 4, 5]),
+    by("nn::average_pool2d(x, [2, 3], 1, [0, 1])", &[1, 2, 4, 5]),
+    by("nn::adaptive_average_pool(x, 3, 2)", &[1, 2, 4, 5]),
+    by("nn::offsets_first(windows(x, 2))", &[1, 2, 3, 4]),
+    by("nn::layer_norm(x, nn::LayerNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]))", &[2, 3]),
+    by("nn::embedding(secret([[2, 0], [1, 2]]), nn::Embedding(3, 2, weight=x))", &[3, 2]),
+    by("nn::attention(x, x[.., 0..2], 1 - x[.., 0..2])", &[2, 3, 2]),
+    by("nn::in_heads(x, 2)", &[2, 3, 4]),
+    by(
+        "nn::multihead_attention(x, x[.., 1..3], nn::MultiheadAttention(2, in_proj_weight=[[1, 0], [1/2, 1], [0, 1], [1, 1], [-1, 1/2], [1, 2]]), 2)[.., .., 0]",
+        &[1, 3, 2],
+    ),
+    by("nn::gru(x, [[1, 0], [1/2, 1], [0, 1]], [[1/2], [1], [-1]], [0, 1/2, 1], [1, 0, 1/4])", &[1, 2, 2]),
+    by(
+        "nn::lstm(x, [[1, 0], [1/2, 1], [0, 1], [1, 1/3]], [[1/2], [1], [-1], [1]], [0, 1/2, 1, 1], [1, 0, 1/4, 0])",
+        &[1, 2, 2],
+    ),
+    by("optim::half_square(x)", &[6]),
+    by("pulled(x)", &[6]),
+    by("clipped(x)", &[6]),
+    Differences { call: "by_adamw(x)", shape: &[6], x: half_to_one },
     by("optim::norm2(P(at=x))", &[6]),
     by("optim::running_mean(x, x * x, 0.9, 0.81)", &[6]),
     by("by_sgd(x)", &[6]),

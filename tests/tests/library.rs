@@ -16,12 +16,15 @@ enum Error {
     Absolute,
     /// The larger of this part of the result and 16 units of 2^-f.
     Part(f64),
+    /// 2^-(f-4), and as much of the argument.
+    Sized,
 }
 
 impl Error {
-    fn allowed(self, exact: f64, f: u32) -> f64 {
+    fn allowed(self, x: f64, exact: f64, f: u32) -> f64 {
         let unit = 2f64.powi(4 - f as i32);
         match self {
+            Error::Sized => unit * (1.0 + x.abs()),
             Error::Relative => unit * exact.abs().max(1.0),
             Error::Absolute => unit,
             Error::Part(part) => unit.max(part * exact.abs()),
@@ -61,7 +64,7 @@ fn check(call: &str, range: fn(i32) -> [f64; 2], exact: fn(f64) -> f64, error: E
         let [lo, hi] = range(f as i32);
         let x = samples(lo, hi, f);
         let source = format!(
-            "use math\ninput x: fix[{}] from party 0\nfn main() {{ output y = {call} to party 0 }}\n",
+            "use math\nuse nn\ninput x: fix[{}] from party 0\nfn main() {{ output y = {call} to party 0 }}\n",
             x.len()
         );
         for rounding in [Rounding::Probabilistic, Rounding::Nearest] {
@@ -71,7 +74,7 @@ fn check(call: &str, range: fn(i32) -> [f64; 2], exact: fn(f64) -> f64, error: E
             let found = &emulated(&program, &inputs, SEED)["y"];
             let worst = x.iter().zip(found).map(|(&x, &y)| {
                 let exact = exact(x);
-                ((y - exact).abs() / error.allowed(exact, f), x, y, exact)
+                ((y - exact).abs() / error.allowed(x, exact, f), x, y, exact)
             });
             let (ratio, x, y, exact) = worst.max_by(|a, b| a.0.total_cmp(&b.0)).expect("samples");
             println!("{call}, f = {f}, {rounding:?}: {ratio:.3} of what is allowed, at {x}");
@@ -111,7 +114,7 @@ fn quotients() {
         let inputs = Values::from([("x".to_string(), x), ("y".to_string(), y)]);
         let found = &emulated(&program, &inputs, SEED)["q"];
         for ((x, y), q) in inputs["x"].iter().zip(&inputs["y"]).zip(found) {
-            let allowed = Error::Relative.allowed(x / y, f);
+            let allowed = Error::Relative.allowed(*x, x / y, f);
             assert!((q - x / y).abs() <= allowed, "{x} / {y}, f = {f}: {q}, exactly {}", x / y);
         }
         println!("{} quotients, f = {f}", found.len());
@@ -149,6 +152,42 @@ fn sigmoids() {
         |f| [-power(f - 2), power(f - 2)],
         |x| 1.0 / (1.0 + (-x).exp()),
         Error::Absolute,
+    );
+}
+
+#[test]
+fn hyperbolic_and_circular_functions() {
+    check("math::tanh(x)", |f| [-power(f - 1) + 1.0, power(f - 1) - 1.0], f64::tanh, Error::Absolute);
+    check("math::cos(x)", |f| [-power(f - 1) + 1.0, power(f - 1) - 1.0], f64::cos, Error::Absolute);
+    check("math::sin(x)", |f| [-power(f - 1) + 1.0, power(f - 1) - 1.0], f64::sin, Error::Absolute);
+}
+
+/// The normal distribution function, by its series: erf(z) is 2 / sqrt(pi) e^(-z^2) times the sum of 2^n z^(2n+1) / (2n+1)!!.
+fn normal(x: f64) -> f64 {
+    let z = (x / 2f64.sqrt()).clamp(-7.0, 7.0);
+    let (mut term, mut sum) = (z, 0.0);
+    for n in 1..400 {
+        sum += term;
+        term *= 2.0 * z * z / f64::from(2 * n + 1);
+    }
+    0.5 + sum * (-z * z).exp() / std::f64::consts::PI.sqrt()
+}
+
+#[test]
+fn smooth_rectifiers() {
+    assert!((normal(1.0) - 0.841_344_746_068_542_9).abs() < 1e-15);
+    let all: fn(i32) -> [f64; 2] = |f| [-power(f - 2), power(f - 2)];
+    check("nn::gelu(x)", all, |x| x * normal(x), Error::Absolute);
+    check("nn::silu(x)", all, |x| x / (1.0 + (-x).exp()), Error::Sized);
+    check(
+        "nn::gelu_tanh(x)",
+        all,
+        |x| {
+            let inner = 8f64.min(x.abs()).copysign(x);
+            x / (1.0
+                + (-2.0 * (2.0 / std::f64::consts::PI).sqrt() * (inner + 0.044715 * inner.powi(3))).exp())
+        },
+        Error::Sized,
     );
 }
 
@@ -217,6 +256,56 @@ fn rows_of_logits() {
     check_rows("nn::cross_entropy(z, y)", cross_entropy, |f| 2.0 * power(4 - f as i32));
     check_rows("math::largest(z)", largest, |_| 0.0);
     check_rows("math::argmax(z)", argmax, |_| 0.0);
+    check_rows("math::argmin(-z)", argmax, |_| 0.0);
+    check_rows("math::sort(z)", sorted, |_| 0.0);
+    check_rows("math::top_k(z, 1)", largest, |_| 0.0);
+    check_rows(
+        "math::cumulative_sum(z / 4)",
+        |row| {
+            row.iter()
+                .scan(0.0, |sum, z| {
+                    *sum += z / 4.0;
+                    Some(*sum)
+                })
+                .collect()
+        },
+        |f| 21.0 * power(-(f as i32)),
+    );
+}
+
+fn sorted(row: &[f64]) -> Vec<f64> {
+    let mut row = row.to_vec();
+    row.sort_by(f64::total_cmp);
+    row
+}
+
+/// The payload goes with its key, and the places are those of the keys, at any length and with equal keys.
+#[test]
+fn orders_and_their_places() {
+    let mut random = Random::new(SEED);
+    println!("seed {SEED}");
+    for n in [1, 2, 5, 8, 33] {
+        let source = format!(
+            "use math\ninput x: fix[40, {n}] from party 0\ninput y: fix[40, {n}] from party 1\nfn main() {{\n    \
+             output places = math::argsort(x) to party 0\n    let (keys, payload) = math::sort_with(x, y)\n    \
+             output keys = keys to party 0\n    output payload = payload to party 0\n}}\n"
+        );
+        for f in [16, 32] {
+            let x: Vec<f64> = (0..40 * n).map(|_| random.between(-12, 12) as f64 / 4.0).collect();
+            let y: Vec<f64> = x.iter().map(|x| 1.0 - 2.0 * x).collect();
+            let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
+            let found =
+                emulated(&program, &Values::from([("x".to_string(), x.clone()), ("y".to_string(), y)]), SEED);
+            for row in 0..40 {
+                let part = |values: &[f64]| values[row * n..(row + 1) * n].to_vec();
+                let (keys, places) = (part(&found["keys"]), part(&found["places"]));
+                assert_eq!(keys, sorted(&part(&x)));
+                assert_eq!(part(&found["payload"]), keys.iter().map(|x| 1.0 - 2.0 * x).collect::<Vec<_>>());
+                assert_eq!(keys, places.iter().map(|i| x[row * n + *i as usize]).collect::<Vec<_>>());
+                assert_eq!(sorted(&places), (0..n).map(|i| i as f64).collect::<Vec<_>>());
+            }
+        }
+    }
 }
 
 /// Central differences of the weighted sum of a call's results by every element of `x`, in double precision, against `grad`.
@@ -334,6 +423,12 @@ fn layers_round_once() {
         ("nn::average_pool(v)", "1"),
         ("nn::max_pool(v)", "1"),
         ("nn::squared_error(x, 1 - x)", "1"),
+        (
+            "nn::convolve(v, reshape(w, [2, 1, 2, 2]), stride=[2, 1], pad=1, dilation=[1, 2], groups=2)",
+            "2, 4",
+        ),
+        ("nn::average_pool2d(v, 2, 1, 1)", "1"),
+        ("nn::max_pool2d(v, 3, 2, 1)", "1"),
     ];
     for (call, weight) in calls {
         for (f, rounding) in [(16, Rounding::Probabilistic), (32, Rounding::Nearest)] {
@@ -381,6 +476,24 @@ fn gradients_of_convolutions_and_pooling() {
         check_gradient(call, &[2, 2, 4, 6], &image(96));
     }
     check_gradient("nn::max_pool(x, 3)", &[1, 2, 6, 3], &image(36));
+    check_gradient("nn::max_pool2d(x, [3, 2], [2, 1], 1)", &[2, 2, 4, 6], &image(96));
+    check_gradient("nn::average_pool2d(x, 3, 2, 1)", &[2, 2, 4, 6], &image(96));
+    check_gradient("nn::adaptive_average_pool(x, 3, 4)", &[2, 2, 4, 6], &image(96));
+    for options in [
+        "",
+        ", stride=2, pad=1",
+        ", dilation=2, pad=2",
+        ", stride=[1, 2], pad=[0, 1]",
+        ", stride=3, dilation=[1, 2], pad=2",
+    ] {
+        let by_image =
+            format!("nn::convolve(x, [[[[1, -1/2], [2, 0]]], [[[0, 1], [-1, 1/5]]]], groups=2{options})");
+        check_gradient(&by_image, &[1, 2, 4, 5], &image(40));
+        let by_weight = format!(
+            "nn::convolve(secret(reshape([i / 7 - 2 for i in 0..40], [1, 2, 4, 5])), x, groups=2{options})"
+        );
+        check_gradient(&by_weight, &[4, 1, 2, 2], &image(16));
+    }
     check_gradient("nn::cubic(x)", &[6], &image(6));
     check_gradient("nn::mean_squared_error(x, 1 - x)", &[2, 3], &image(6));
 }

@@ -11,15 +11,17 @@ use crate::lower::arith::shape_of;
 use crate::lower::value::{Value, show_shape};
 
 builtins! {
-    /// The windows of `size` by `size` on the last two axes, `stride` apart: both grow by two axes. Zeros are laid around
-    /// first, `before` and `after` each axis. It is what convolutions and pooling are made of.
+    /// The windows of `size` on the last two axes, `stride` apart: both grow by two axes. Zeros are laid around first, `before` and
+    /// `after` each axis. The elements of a window are `dilation` apart. Each of these is one number for both axes, or a list of
+    /// two. It is what convolutions and pooling are made of.
     whole "windows"(
         x: Tensor("[..s, h, w]"),
-        size: ConstInt(""),
-        stride: ConstInt("") = "1",
-        before: ConstInt("") = "0",
-        after: ConstInt("") = "before"
-    ) -> "tensor[..s, y, x, size, size]" = |l, args, _| l.windows(args);
+        size: ConstInt("[..t]"),
+        stride: ConstInt("[..t]") = "1",
+        before: ConstInt("[..t]") = "0",
+        after: ConstInt("[..t]") = "before",
+        dilation: ConstInt("[..t]") = "1"
+    ) -> "tensor[..s, y, x, ..size]" = |l, args, _| l.windows(args);
 
     /// A product of two tensors, summed over named axes: a letter per axis, `"bcyxij,ocij->boyx"`. Letters of both operands
     /// that are missing behind the arrow are summed over.
@@ -29,11 +31,15 @@ builtins! {
 impl Lowerer<'_> {
     /// Windows of the last two axes, with so many zeros before and after each of them; as many after as before, if only that is said.
     fn windows(&mut self, args: &Args) -> Value {
-        let Some(size) = self.size(args, 1) else { return Value::Error };
-        let stride = if args.given(2) { self.size(args, 2) } else { Some(1) };
-        let before = if args.given(3) { self.size(args, 3) } else { Some(0) };
-        let after = if args.given(4) { self.size(args, 4) } else { before };
-        let (Some(stride), Some(before), Some(after)) = (stride, before, after) else { return Value::Error };
+        let Some(sizes) = self.pair(args, 1) else { return Value::Error };
+        let strides = if args.given(2) { self.pair(args, 2) } else { Some([1; 2]) };
+        let before = if args.given(3) { self.pair(args, 3) } else { Some([0; 2]) };
+        let after = if args.given(4) { self.pair(args, 4) } else { before };
+        let dilation = if args.given(5) { self.pair(args, 5) } else { Some([1; 2]) };
+        let (Some(strides), Some(before), Some(after), Some(dilation)) = (strides, before, after, dilation)
+        else {
+            return Value::Error;
+        };
         let x = args.value(0);
         let shape = shape_of(&x);
         let Value::Tensor(t) = x else {
@@ -44,24 +50,51 @@ impl Lowerer<'_> {
             let text = format!("windows lie along two axes, this has {}", show_shape(&shape));
             return self.error(Code::T015, args.span, text, "");
         };
-        let padded = [first, first + 1].map(|axis| shape[axis].saturating_add(before).saturating_add(after));
-        if let Some(why) = refused_windows(size, stride, [shape[first], shape[first + 1]], padded) {
+        let image = [shape[first], shape[first + 1]];
+        let padded = [0, 1].map(|i| image[i].saturating_add(before[i]).saturating_add(after[i]));
+        let spans = [0, 1].map(|i| sizes[i].saturating_sub(1).saturating_mul(dilation[i]).saturating_add(1));
+        if let Some(why) = refused_windows(sizes, [strides, dilation], spans, image, padded) {
             return self.error(Code::T015, args.span, why, "");
         }
-        let counts = padded.map(|length| (length - size) / stride + 1);
-        let grid = [&shape[..first], &counts, &[size, size]].concat();
+        let counts = [0, 1].map(|i| (padded[i] - spans[i]) / strides[i] + 1);
+        let grid = [&shape[..first], &counts, &spans].concat();
         if !self.bounded(&grid, args.span) || !self.bounded(&[&shape[..first], &padded].concat(), args.span) {
             return Value::Error;
         }
         let mut id = t.id;
-        if before + after > 0 {
-            let around = |zeros: usize| [vec![0; first], vec![zeros; 2]].concat();
+        if before != [0; 2] || after != [0; 2] {
+            let around = |zeros: [usize; 2]| [vec![0; first], zeros.to_vec()].concat();
             let interior = vec![0; shape.len()];
             id = self.builder.one(Op::Pad { low: around(before), high: around(after), interior }, &[id]);
         }
-        let op = Op::Windows { first, sizes: vec![size, size], strides: vec![stride, stride] };
-        let id = self.builder.one(op, &[id]);
+        let op = Op::Windows { first, sizes: spans.to_vec(), strides: strides.to_vec() };
+        id = self.builder.one(op, &[id]);
+        if spans != sizes {
+            let step = [vec![1; first + 2], dilation.to_vec()].concat();
+            let shape = [&shape[..first], &counts, &sizes].concat();
+            id = self.builder.one(Op::Slice { start: vec![0; first + 4], step, shape }, &[id]);
+        }
         self.tensor(id, t.elem, t.since)
+    }
+
+    /// One number for two axes, or one for each.
+    fn pair(&mut self, args: &Args, i: usize) -> Option<[usize; 2]> {
+        match args.value(i) {
+            Value::Const(k) if k.shape.is_empty() => self.size(args, i).map(|n| [n; 2]),
+            other => match self.sizes(args, i)?[..] {
+                [a, b] => Some([a, b]),
+                _ => {
+                    let found = other.describe();
+                    self.error(
+                        Code::T004,
+                        args.span(i),
+                        "one number is needed here, or one for each of two axes",
+                        found,
+                    );
+                    None
+                }
+            },
+        }
     }
 
     /// `einsum("bcyxij,ocij->boyx", x, w)` as one contraction.
@@ -130,18 +163,30 @@ fn distinct(letters: &[char]) -> bool {
     letters.iter().enumerate().all(|(i, c)| !letters[..i].contains(c))
 }
 
-/// Why there are no such windows on an image, if so.
-fn refused_windows(size: usize, stride: usize, image: [usize; 2], padded: [usize; 2]) -> Option<String> {
+/// Why there are no such windows on an image, if so. Their elements lie within `spans`.
+fn refused_windows(
+    sizes: [usize; 2],
+    [strides, dilation]: [[usize; 2]; 2],
+    spans: [usize; 2],
+    image: [usize; 2],
+    padded: [usize; 2],
+) -> Option<String> {
     let [height, width] = image;
-    if stride == 0 {
+    if strides.contains(&0) {
         return Some("windows 0 apart: the stride is at least 1".into());
     }
-    if size == 0 {
+    if dilation.contains(&0) {
+        return Some("elements 0 apart: the dilation is at least 1".into());
+    }
+    if sizes.contains(&0) {
         return Some("windows of no size: it is at least 1".into());
     }
     let zeros =
         if padded == image { String::new() } else { format!(", with zeros {} by {}", padded[0], padded[1]) };
-    padded.iter().any(|length| size > *length).then(|| {
-        format!("windows of {size} by {size} are larger than the image of {height} by {width}{zeros}")
+    (0..2).any(|i| spans[i] > padded[i]).then(|| {
+        format!(
+            "windows of {} by {} are larger than the image of {height} by {width}{zeros}",
+            spans[0], spans[1]
+        )
     })
 }

@@ -1,0 +1,34 @@
+"""The page docs/from-pytorch.md, block by block."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from checks import ROOT, command
+
+PAGE = ROOT / "docs" / "from-pytorch.md"
+
+
+@pytest.mark.skipif(command() is None, reason="no tern command")
+def test_every_block_of_the_page(tmp_path):
+    """The shell's blocks in a shell, Python's in one Python that stays, all in one folder."""
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert [kind for kind, _ in blocks].count("python") >= 5 and len(blocks) >= 9
+    names, here = {"REPOSITORY": str(ROOT)}, os.getcwd()
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "tern").symlink_to(pathlib.Path(command()).resolve())
+    environment = os.environ | {"REPOSITORY": str(ROOT), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    os.chdir(tmp_path)
+    try:
+        for kind, text in blocks:
+            if kind == "python":
+                exec(compile(text, "the page", "exec"), names)
+            else:
+                result = subprocess.run(["sh", "-ec", text], env=environment, capture_output=True, text=True)
+                assert result.returncode == 0, f"{text}{result.stdout}{result.stderr}"
+    finally:
+        os.chdir(here)
+    assert (tmp_path / "applied" / "result.npz").exists() and sys.modules["tern"]
