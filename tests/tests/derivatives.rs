@@ -3,7 +3,7 @@
 //! the function itself. What is allowed stands in the library's comments (`Derivative: within 32 units`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::f64::consts::{FRAC_PI_4, LN_2, PI};
+use std::f64::consts::{LN_2, PI};
 
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
@@ -259,11 +259,6 @@ const ELEMENTARY: &[Elementary] = &[
         call: "math::sin(x)",
         range: |f| [-power(f - 3.0).min(1e6), power(f - 3.0).min(1e6)],
         slope: f64::cos,
-    },
-    Elementary {
-        call: "math::cosine_after(x, 1/8)",
-        range: |_| [-9.0, 9.0],
-        slope: |x| -(x - FRAC_PI_4).sin(),
     },
     Elementary {
         call: "nn::silu(x)",
@@ -583,6 +578,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("math::ln_of(x, 4)", "bits have no derivative"),
     ("exponents(x)", "bits have no derivative"),
     ("math::stop_gradient(x)", "the loss does not depend on this"),
+    ("math::cosine_after(x, 1/8)", "the loss does not depend on this"),
     ("math::random_fraction(x)", "the loss does not depend on this"),
     ("x * fix(x > 0)", "of this comparison a number is made"),
     ("x * math::argmax(x)", "of this comparison a number is made"),

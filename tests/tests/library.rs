@@ -177,7 +177,7 @@ fn normal(x: f64) -> f64 {
 fn smooth_rectifiers() {
     assert!((normal(1.0) - 0.841_344_746_068_542_9).abs() < 1e-15);
     let all: fn(i32) -> [f64; 2] = |f| [-power(f - 2), power(f - 2)];
-    check("nn::gelu(x)", all, |x| x * normal(x), Error::Absolute);
+    check("nn::gelu(x)", all, |x| if x < -30.0 { 0.0 } else { x * normal(x) }, Error::Absolute);
     check("nn::silu(x)", all, |x| x / (1.0 + (-x).exp()), Error::Sized);
     check(
         "nn::gelu_tanh(x)",
@@ -259,18 +259,6 @@ fn rows_of_logits() {
     check_rows("math::argmin(-z)", argmax, |_| 0.0);
     check_rows("math::sort(z)", sorted, |_| 0.0);
     check_rows("math::top_k(z, 1)", largest, |_| 0.0);
-    check_rows(
-        "math::cumulative_sum(z / 4)",
-        |row| {
-            row.iter()
-                .scan(0.0, |sum, z| {
-                    *sum += z / 4.0;
-                    Some(*sum)
-                })
-                .collect()
-        },
-        |f| 21.0 * power(-(f as i32)),
-    );
 }
 
 fn sorted(row: &[f64]) -> Vec<f64> {
@@ -288,7 +276,8 @@ fn orders_and_their_places() {
         let source = format!(
             "use math\ninput x: fix[40, {n}] from party 0\ninput y: fix[40, {n}] from party 1\nfn main() {{\n    \
              output places = math::argsort(x) to party 0\n    let (keys, payload) = math::sort_with(x, y)\n    \
-             output keys = keys to party 0\n    output payload = payload to party 0\n}}\n"
+             output keys = keys to party 0\n    output payload = payload to party 0\n    \
+             output sums = math::cumulative_sum(x) to party 0\n}}\n"
         );
         for f in [16, 32] {
             let x: Vec<f64> = (0..40 * n).map(|_| random.between(-12, 12) as f64 / 4.0).collect();
@@ -300,6 +289,15 @@ fn orders_and_their_places() {
                 let part = |values: &[f64]| values[row * n..(row + 1) * n].to_vec();
                 let (keys, places) = (part(&found["keys"]), part(&found["places"]));
                 assert_eq!(keys, sorted(&part(&x)));
+                let mut sum = 0.0;
+                let sums: Vec<f64> = part(&x)
+                    .iter()
+                    .map(|x| {
+                        sum += x;
+                        sum
+                    })
+                    .collect();
+                assert_eq!(part(&found["sums"]), sums);
                 assert_eq!(part(&found["payload"]), keys.iter().map(|x| 1.0 - 2.0 * x).collect::<Vec<_>>());
                 assert_eq!(keys, places.iter().map(|i| x[row * n + *i as usize]).collect::<Vec<_>>());
                 assert_eq!(sorted(&places), (0..n).map(|i| i as f64).collect::<Vec<_>>());

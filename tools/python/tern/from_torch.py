@@ -8,7 +8,8 @@ import numpy
 import torch
 from torch import nn
 
-from ._torch.errors import Unsupported
+from ._torch import export
+from ._torch.errors import Unrecorded, Unsupported
 from ._torch.models import key, weights_of
 from ._torch.trace import Translation
 from ._torch.write import number, shape_text, wrapped
@@ -19,7 +20,7 @@ DEFAULT_EPOCHS = 10
 TEST_ROWS = 500       # test samples at a time
 
 
-def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, test_rows=0, epochs=DEFAULT_EPOCHS, scale=None, weights=True):
+def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, test_rows=0, epochs=DEFAULT_EPOCHS, scale=None, weights=True, recorder=None):
     """A program that computes what a module computes, and its weights.
 
     `example_input` is a tensor, or a tuple of them, whose first axis is the samples; their number is the batch's size. Without `loss` the program applies the
@@ -29,6 +30,9 @@ def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, t
 
     Returns the source, and a dictionary of arrays in double precision for the program's input `initial` (or `weights`, without a loss): write it with
     `numpy.savez(path, **weights)`. With `weights=False` the program begins with the library's own initial values, and the dictionary is empty.
+
+    `recorder` is "fx" (torch.fx, which keeps modules of your own as functions of their own) or "export" (torch.export, which also sees through conditions of sizes and
+    settings); without it, torch.fx, and torch.export where torch.fx cannot.
 
     What has no counterpart raises `Unsupported`, which names the module's path and what could be used.
     """
@@ -41,7 +45,7 @@ def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, t
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} is not finite")
-    program = Translation(module, inputs)
+    program = recorded(module, inputs, recorder)
     if loss is None:
         source = applied(program, module, rows or batches.pop(), scale, weights)
     else:
@@ -49,6 +53,22 @@ def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, t
         settings["N"] = rows or settings["BATCH"]
         source = trained(program, module, Loss(loss), method(optimizer, module), settings, scale, weights)
     return source, weights_of(module) if weights else {}
+
+
+def recorded(module, inputs, recorder):
+    """The module, by the recorder that is asked for, or by the first that can."""
+    if recorder not in (None, "fx", "export"):
+        raise ValueError(f"recorder={recorder!r}: it is \"fx\" or \"export\"")
+    if recorder == "export" and not export.AVAILABLE:
+        raise ValueError(f"PyTorch {torch.__version__} has no torch.export: recorder=\"fx\"")
+    if recorder:
+        return Translation(module, inputs, recorder)
+    try:
+        return Translation(module, inputs, "fx")
+    except Unrecorded:
+        if not export.AVAILABLE:
+            raise
+        return Translation(module, inputs, "export")
 
 
 def to_state_dict(arrays, module):
@@ -165,7 +185,7 @@ def initial(program, name, weights):
         return "", ""
     if weights:
         return f"input {name}: {program.model} from party 2", name
-    return "", f"{program.model}()"
+    return "", program.model if program.model.endswith(")") else f"{program.model}()"
 
 
 def data_inputs(program, prefix, count, scale):

@@ -98,13 +98,13 @@ def file_of(tensor):
     return tensor.detach().numpy()
 
 
-def check(make, inputs, target, loss, optimizer, f, steps=STEPS):
+def check(make, inputs, target, loss, optimizer, f, steps=STEPS, recorder=None):
     """The errors of the result (the largest, as a part of the largest number), of gradients, and of weights after so many steps (of the worst tensor)."""
     torch.manual_seed(3)
     module, inputs, target = double(make(), inputs, target, f)
     module.train()
     optimizer = optimizer(module.parameters())
-    source, weights = tern.from_torch(module, tuple(inputs), loss=loss, optimizer=optimizer, epochs=steps)
+    source, weights = tern.from_torch(module, tuple(inputs), loss=loss, optimizer=optimizer, epochs=steps, recorder=recorder)
     names = [line.split()[1].rstrip(":") for line in source.splitlines() if line.startswith("input train_")][:-1]
     files = {name: file_of(x) for name, x in zip(names, inputs)} | {"train_y": file_of(target), "initial": weights}
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}

@@ -11,6 +11,7 @@ from table import written
 from torch import nn
 
 import tern
+from tern._torch import export
 
 pytestmark = pytest.mark.skipif(command() is None, reason="no tern command")
 
@@ -27,6 +28,38 @@ def test_as_in_pytorch(name, f):
     FOUND.setdefault(name, {})[f] = errors
     too_large = {what: error for what, error in errors.items() if not error <= BOUNDS[f][what]}
     assert not too_large, f"{name}, f = {f}: {too_large}\n{source}"
+
+
+@pytest.mark.skipif(not export.AVAILABLE, reason="this PyTorch has no torch.export")
+@pytest.mark.parametrize("f", [16, 32])
+@pytest.mark.parametrize("name", [*CASES, *MODELS])
+def test_as_in_pytorch_by_torch_export(name, f):
+    errors, source = check(*(CASES | MODELS)[name], f, recorder="export")
+    too_large = {what: error for what, error in errors.items() if not error <= BOUNDS[f][what]}
+    assert not too_large, f"{name}, f = {f}: {too_large}\n{source}"
+
+
+class Conditional(nn.Module):
+    """What torch.fx cannot record: a condition of sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x):
+        if x.shape[1] == 8:
+            x = torch.relu(x)
+        return self.fc(x)
+
+
+def test_conditions_of_sizes():
+    x = numbers(8)
+    if export.AVAILABLE:
+        error, source = applied(Conditional, (x,), 32)
+        assert error <= BOUNDS[32]["forward"], source
+    else:
+        with pytest.raises(tern.Unsupported, match="depends on the values"):
+            tern.from_torch(Conditional(), x)
 
 
 def test_the_table_in_docs():
@@ -100,6 +133,12 @@ def test_a_state_dictionary_comes_back():
     other.load_state_dict(tern.to_state_dict(weights, other))
     for one, two in zip(net.state_dict().values(), other.state_dict().values()):
         assert torch.equal(one, two) or one.dtype == torch.int64
+
+
+@pytest.mark.parametrize("make, x", [(lambda: nn.Linear(8, 3), numbers(8)), (lambda: nn.Conv2d(2, 3, 3), numbers(2, 5, 5))])
+def test_a_layer_alone(make, x):
+    error, source = applied(make, (x,), 32)
+    assert error <= BOUNDS[32]["forward"], source
 
 
 def test_the_module_stays_as_it_is():

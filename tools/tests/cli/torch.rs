@@ -24,13 +24,18 @@ fn main() {
 
 /// A Python that has PyTorch.
 fn python() -> Option<&'static str> {
+    python_with("torch, numpy", "PyTorch")
+}
+
+/// A Python that has these modules.
+fn python_with(modules: &str, named: &str) -> Option<&'static str> {
     let has = |python: &&str| {
-        let probe = Command::new(python).args(["-c", "import torch, numpy"]).output();
+        let probe = Command::new(python).args(["-c", &format!("import {modules}")]).output();
         probe.is_ok_and(|output| output.status.success())
     };
     let found = ["python3", "/usr/bin/python3"].into_iter().find(|python| has(python));
     if found.is_none() {
-        println!("skipped: no Python here has PyTorch");
+        println!("skipped: no Python here has {named}");
     }
     found
 }
@@ -89,4 +94,18 @@ fn weights_trained_in_pytorch_are_as_accurate_here() {
         assert!((here - there).abs() < 1.5 / 297.0, "{command}: here {here}, in PyTorch {there}");
         assert!(here > 0.85, "{here}");
     }
+}
+
+/// The tests of `tools/python`: programs of `from_torch` against PyTorch, and the page about it.
+#[test]
+fn programs_from_modules_compute_what_pytorch_computes() {
+    let Some(python) = python_with("torch, numpy, pytest", "PyTorch and pytest") else { return };
+    let mut command = Command::new(python);
+    command
+        .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .arg(repository("tools/python/tests"));
+    let output = command.env("TERN", env!("CARGO_BIN_EXE_tern")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{}", text.lines().last().unwrap_or_default());
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -31,15 +31,7 @@ builtins! {
 impl Lowerer<'_> {
     /// Windows of the last two axes, with so many zeros before and after each of them; as many after as before, if only that is said.
     fn windows(&mut self, args: &Args) -> Value {
-        let Some(sizes) = self.pair(args, 1) else { return Value::Error };
-        let strides = if args.given(2) { self.pair(args, 2) } else { Some([1; 2]) };
-        let before = if args.given(3) { self.pair(args, 3) } else { Some([0; 2]) };
-        let after = if args.given(4) { self.pair(args, 4) } else { before };
-        let dilation = if args.given(5) { self.pair(args, 5) } else { Some([1; 2]) };
-        let (Some(strides), Some(before), Some(after), Some(dilation)) = (strides, before, after, dilation)
-        else {
-            return Value::Error;
-        };
+        let Some(grid) = self.window_grid(args) else { return Value::Error };
         let x = args.value(0);
         let shape = shape_of(&x);
         let Value::Tensor(t) = x else {
@@ -50,31 +42,44 @@ impl Lowerer<'_> {
             let text = format!("windows lie along two axes, this has {}", show_shape(&shape));
             return self.error(Code::T015, args.span, text, "");
         };
-        let image = [shape[first], shape[first + 1]];
-        let padded = [0, 1].map(|i| image[i].saturating_add(before[i]).saturating_add(after[i]));
-        let spans = [0, 1].map(|i| sizes[i].saturating_sub(1).saturating_mul(dilation[i]).saturating_add(1));
-        if let Some(why) = refused_windows(sizes, [strides, dilation], spans, image, padded) {
+        let (outer, image) = (&shape[..first], [shape[first], shape[first + 1]]);
+        let padded = grid.padded(image);
+        if let Some(why) = grid.refused(image, padded) {
             return self.error(Code::T015, args.span, why, "");
         }
-        let counts = [0, 1].map(|i| (padded[i] - spans[i]) / strides[i] + 1);
-        let grid = [&shape[..first], &counts, &spans].concat();
-        if !self.bounded(&grid, args.span) || !self.bounded(&[&shape[..first], &padded].concat(), args.span) {
+        let counts = [0, 1].map(|i| (padded[i] - grid.span(i)) / grid.strides[i] + 1);
+        let spans = [0, 1].map(|i| grid.span(i));
+        if !self.bounded(&[outer, &counts, &spans].concat(), args.span)
+            || !self.bounded(&[outer, &padded].concat(), args.span)
+        {
             return Value::Error;
         }
         let mut id = t.id;
-        if before != [0; 2] || after != [0; 2] {
+        if padded != image {
             let around = |zeros: [usize; 2]| [vec![0; first], zeros.to_vec()].concat();
             let interior = vec![0; shape.len()];
-            id = self.builder.one(Op::Pad { low: around(before), high: around(after), interior }, &[id]);
+            id = self
+                .builder
+                .one(Op::Pad { low: around(grid.before), high: around(grid.after), interior }, &[id]);
         }
-        let op = Op::Windows { first, sizes: spans.to_vec(), strides: strides.to_vec() };
+        let op = Op::Windows { first, sizes: spans.to_vec(), strides: grid.strides.to_vec() };
         id = self.builder.one(op, &[id]);
-        if spans != sizes {
-            let step = [vec![1; first + 2], dilation.to_vec()].concat();
-            let shape = [&shape[..first], &counts, &sizes].concat();
+        if spans != grid.sizes {
+            let step = [vec![1; first + 2], grid.dilation.to_vec()].concat();
+            let shape = [outer, &counts, &grid.sizes].concat();
             id = self.builder.one(Op::Slice { start: vec![0; first + 4], step, shape }, &[id]);
         }
         self.tensor(id, t.elem, t.since)
+    }
+
+    /// What is said of the windows besides the image.
+    fn window_grid(&mut self, args: &Args) -> Option<Grid> {
+        let sizes = self.pair(args, 1)?;
+        let strides = if args.given(2) { self.pair(args, 2)? } else { [1; 2] };
+        let before = if args.given(3) { self.pair(args, 3)? } else { [0; 2] };
+        let after = if args.given(4) { self.pair(args, 4)? } else { before };
+        let dilation = if args.given(5) { self.pair(args, 5)? } else { [1; 2] };
+        Some(Grid { sizes, strides, before, after, dilation })
     }
 
     /// One number for two axes, or one for each.
@@ -163,30 +168,51 @@ fn distinct(letters: &[char]) -> bool {
     letters.iter().enumerate().all(|(i, c)| !letters[..i].contains(c))
 }
 
-/// Why there are no such windows on an image, if so. Their elements lie within `spans`.
-fn refused_windows(
+/// How windows lie on the two axes of an image.
+struct Grid {
+    /// Elements of a window.
     sizes: [usize; 2],
-    [strides, dilation]: [[usize; 2]; 2],
-    spans: [usize; 2],
-    image: [usize; 2],
-    padded: [usize; 2],
-) -> Option<String> {
-    let [height, width] = image;
-    if strides.contains(&0) {
-        return Some("windows 0 apart: the stride is at least 1".into());
+    /// How far apart windows are.
+    strides: [usize; 2],
+    /// Zeros in front of the image.
+    before: [usize; 2],
+    /// Zeros behind it.
+    after: [usize; 2],
+    /// How far apart the elements of a window are.
+    dilation: [usize; 2],
+}
+
+impl Grid {
+    /// The image with its zeros.
+    fn padded(&self, image: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|i| image[i].saturating_add(self.before[i]).saturating_add(self.after[i]))
     }
-    if dilation.contains(&0) {
-        return Some("elements 0 apart: the dilation is at least 1".into());
+
+    /// From the first to the last element of a window, along an axis.
+    fn span(&self, i: usize) -> usize {
+        self.sizes[i].saturating_sub(1).saturating_mul(self.dilation[i]).saturating_add(1)
     }
-    if sizes.contains(&0) {
-        return Some("windows of no size: it is at least 1".into());
+
+    /// Why there are no such windows on an image, if so.
+    fn refused(&self, image: [usize; 2], padded: [usize; 2]) -> Option<String> {
+        let [height, width] = image;
+        let zero = [
+            (self.strides, "windows 0 apart: the stride is at least 1"),
+            (self.dilation, "elements 0 apart: the dilation is at least 1"),
+            (self.sizes, "windows of no size: it is at least 1"),
+        ];
+        if let Some((_, why)) = zero.into_iter().find(|(numbers, _)| numbers.contains(&0)) {
+            return Some(why.into());
+        }
+        let zeros = if padded == image {
+            String::new()
+        } else {
+            format!(", with zeros {} by {}", padded[0], padded[1])
+        };
+        let spans = [self.span(0), self.span(1)];
+        (0..2).any(|i| spans[i] > padded[i]).then(|| {
+            let [rows, columns] = spans;
+            format!("windows of {rows} by {columns} are larger than the image of {height} by {width}{zeros}")
+        })
     }
-    let zeros =
-        if padded == image { String::new() } else { format!(", with zeros {} by {}", padded[0], padded[1]) };
-    (0..2).any(|i| spans[i] > padded[i]).then(|| {
-        format!(
-            "windows of {} by {} are larger than the image of {height} by {width}{zeros}",
-            spans[0], spans[1]
-        )
-    })
 }

@@ -9,3 +9,7 @@ class Unsupported(Exception):
         self.path, self.why, self.instead = path, why, instead
         place = path or "the module itself"
         super().__init__(f"{place}: {why}" + (f"\n    instead: {instead}" if instead else ""))
+
+
+class Unrecorded(Unsupported):
+    """A module whose computation torch.fx cannot record."""

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from .errors import Unsupported
-from .layers import only, pooled
+from .layers import in_rows, only, pair, pooled
 from .write import Expr, Size, binary, call, text_of
 
 
@@ -125,6 +125,24 @@ def average_pool(fn, x, kernel_size, stride=None, padding=0, ceil_mode=False, co
     return pooled(fn, x, "average_pool", kernel_size, stride, padding)
 
 
+def max_pool1d(fn, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    only(fn.path, "max_pool1d", ceil_mode=(ceil_mode, [False]), return_indices=(return_indices, [False]), dilation=(pair(dilation, 1), [1]))
+    return pooled1d(fn, x, "max_pool", kernel_size, stride, padding)
+
+
+def average_pool1d(fn, x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    only(fn.path, "avg_pool1d", ceil_mode=(ceil_mode, [False]))
+    if pair(padding, 1):
+        only(fn.path, "avg_pool1d", count_include_pad=(count_include_pad, [True]))
+    return pooled1d(fn, x, "average_pool", kernel_size, stride, padding)
+
+
+def pooled1d(fn, x, kind, kernel, stride, padding):
+    kernel, padding = pair(kernel, 1), pair(padding, 1)
+    stride = kernel if stride in (None, []) else pair(stride, 1)
+    return in_rows(fn, x, lambda wide: pooled(fn, wide, kind, (1, kernel), (1, stride), (0, padding)))
+
+
 def adaptive(kind):
     return lambda fn, x, output_size: fn.adaptive(x, kind, fn.shape[-2:])
 
@@ -228,6 +246,7 @@ FUNCTIONS = {
     torch.mean: reduced("mean"), torch.sum: reduced("sum"), torch.max: largest, torch.amax: amax,
     torch.maximum: two("max"), torch.minimum: two("min"),
     F.max_pool2d: max_pool, torch.max_pool2d: max_pool, F.avg_pool2d: average_pool,
+    F.max_pool1d: max_pool1d, torch.max_pool1d: max_pool1d, F.avg_pool1d: average_pool1d,
     F.adaptive_avg_pool2d: adaptive("average"), F.adaptive_max_pool2d: adaptive("max"),
     torch.flatten: flatten, torch.reshape: reshaped, torch.permute: permuted, torch.transpose: transposed,
     torch.unsqueeze: unsqueezed, torch.squeeze: reshaped,

@@ -196,8 +196,12 @@ def max_pool(fn, module, p, x):
 
 def max_pool1d(fn, module, p, x):
     only(fn.path, "MaxPool1d", ceil_mode=(module.ceil_mode, [False]), return_indices=(module.return_indices, [False]), dilation=(pair(module.dilation, 1), [1]))
+    return pooled1d(fn, x, "max_pool", module)
+
+
+def pooled1d(fn, x, kind, module):
     k, stride, pad = (pair(v, 1) for v in (module.kernel_size, module.stride, module.padding))
-    return in_rows(fn, x, lambda wide: pooled(fn, wide, "max_pool", (1, k), (1, stride), (0, pad)))
+    return in_rows(fn, x, lambda wide: pooled(fn, wide, kind, (1, k), (1, stride), (0, pad)))
 
 
 def average_pool(fn, module, p, x):
@@ -209,10 +213,9 @@ def average_pool(fn, module, p, x):
 
 def average_pool1d(fn, module, p, x):
     only(fn.path, "AvgPool1d", ceil_mode=(module.ceil_mode, [False]))
-    k, stride, pad = (pair(v, 1) for v in (module.kernel_size, module.stride, module.padding))
-    if pad:
+    if pair(module.padding, 1):
         only(fn.path, "AvgPool1d", count_include_pad=(module.count_include_pad, [True]))
-    return in_rows(fn, x, lambda wide: pooled(fn, wide, "average_pool", (1, k), (1, stride), (0, pad)))
+    return pooled1d(fn, x, "average_pool", module)
 
 
 def adaptive_average_pool(fn, module, p, x):

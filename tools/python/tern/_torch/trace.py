@@ -8,8 +8,8 @@ import sys
 import torch
 from torch import fx, nn
 
-from . import functions, layers
-from .errors import Unsupported
+from . import export, functions, layers
+from .errors import Unrecorded, Unsupported
 from .models import CONTAINERS, Models, key
 from .transformer import replaced
 from .write import ATOM, Expr, Size, binary, call, identifier, is_long, shape_text, snake, wrapped
@@ -63,12 +63,21 @@ class Values(fx.Interpreter):
         return self.values[node]
 
 
+def alone(module):
+    """A layer as a graph of its own: one call."""
+    graph = fx.Graph()
+    graph.output(graph.call_module("layer", (graph.placeholder("x"),)))
+    return fx.GraphModule({"layer": module}, graph)
+
+
 def traced(module, own, path):
     """What a module computes in training."""
+    if type(module) in layers.LAYERS:
+        return alone(module)
     try:
         graph = Tracer(own).trace(module)
     except (fx.proxy.TraceError, TypeError) as error:
-        raise Unsupported(path, f"what is computed depends on the values: {error}", "conditions of sizes and settings only; torch.where for others") from error
+        raise Unrecorded(path, f"what is computed depends on the values: {error}", "conditions of sizes and settings only; torch.where for others") from error
     recorded = fx.GraphModule(module, graph)
     recorded.graph.eliminate_dead_code()
     return recorded
@@ -112,20 +121,19 @@ def size_of(one, two, batches):
 
 
 class Translation:
-    """A module as models and functions. `batches` are the numbers of samples of the two runs."""
+    """A module as models and functions. `batches` are the numbers of samples of the two runs; the recorder is "fx" or "export"."""
 
-    def __init__(self, module, inputs):
-        module = replaced(copy.deepcopy(module))
+    def __init__(self, module, inputs, recorder):
+        module, self.recorder = copy.deepcopy(module), recorder
+        module = replaced(module) if recorder == "fx" else module
         self.batches = (len(inputs[0]), 2 * len(inputs[0]))
         self.module, self.models = module, Models(layers.LAYERS)
         self.used, self.functions, self.names = {}, [], {}
         twice = tuple(torch.cat([x, x]) for x in inputs)
         module.eval()
-        self.own = own_modules(module, inputs)
+        self.own = own_modules(module, inputs) if recorder == "fx" else set()
         name = "Net" if isinstance(module, CONTAINERS) or type(module) in layers.LAYERS else type(module).__name__
         self.model = self.models.of(module, "", name) or ""
-        if self.model.split("(")[0] in self.models.uses:
-            self.model = self.models.declare("Net", [f"layer: {self.model}"])
         self.root = self.function(module, "", self.model, (inputs, twice), "forward")
 
     def use(self, module, name):
@@ -160,7 +168,7 @@ class Function:
         own = {p[len(path) + 1 if path else 0:] for p in program.own if p.startswith(f"{path}." if path else "")}
         was = module.training
         module.train()
-        recorded = traced(module, own, path)
+        recorded = traced(module, own, path) if program.recorder == "fx" else export.exported(module, inputs[0], path)
         self.graph = recorded.graph
         module.train(was)
         module.eval()
@@ -172,6 +180,8 @@ class Function:
             self.translate(node)
 
     # ---- what layers and functions use
+
+    key = staticmethod(key)
 
     def use(self, module, name):
         return self.program.use(module, name)
@@ -349,6 +359,8 @@ class Function:
             return self.attribute(node)
         if node.op == "call_module":
             return self.layer(node, args, kwargs)
+        if node.op == "call_function" and export.name_of(node.target):
+            return export.operator(self, node, args, kwargs)
         self.path = f"{self.at or 'forward'} ({node.target if isinstance(node.target, str) else node.target.__name__})"
         table = functions.METHODS if node.op == "call_method" else functions.FUNCTIONS
         function = table.get(node.target)
@@ -359,10 +371,10 @@ class Function:
 
     def depends(self, node):
         """Refuses a number of samples where a number is computed with: it would be the example's for ever."""
-        shaped = {"view", "reshape", "expand", "flatten", torch.reshape, operator.getitem, torch.flatten}
+        shaped = {"view", "reshape", "expand", "flatten", "unflatten", "zeros", torch.reshape, operator.getitem, torch.flatten}
         for source in node.all_input_nodes:
             one, two = (run[source] for run in self.runs)
-            if isinstance(one, (int, float)) and one != two and node.target not in shaped and isinstance(self.runs[0][node], torch.Tensor):
+            if isinstance(one, (int, float)) and one != two and not {node.target, export.name_of(node.target)} & shaped and isinstance(self.runs[0][node], torch.Tensor):
                 raise Unsupported(self.at, f"{node.name} computes with the number of samples", "mean instead of a sum divided by it")
 
     def attribute(self, node):
@@ -372,9 +384,10 @@ class Function:
         return Expr(f"p.{key(node.target)}", self.shape_of(node))
 
     def layer(self, node, args, kwargs):
-        part = self.module.get_submodule(node.target)
-        self.path = f"{self.at}.{node.target}".strip(".")
-        p = f"p.{key(node.target)}"
+        single = type(self.module) in layers.LAYERS
+        part = self.module if single else self.module.get_submodule(node.target)
+        self.path = self.at if single else f"{self.at}.{node.target}".strip(".")
+        p = "p" if single else f"p.{key(node.target)}"
         if node.target in self.own:
             return self.called(node, part, p, args)
         layer = layers.LAYERS.get(type(part))
@@ -404,6 +417,8 @@ class Function:
 
     def finish(self, node):
         result = node.args[0]
+        if self.program.recorder == "export" and len(result) == 1:
+            result = result[0]
         if isinstance(result, (tuple, list, dict)):
             raise Unsupported(self.at, "several results", "one tensor as the result of forward")
         self.result = self.env[result]
