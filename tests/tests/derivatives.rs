@@ -493,7 +493,7 @@ const DIFFERENCES: &[Differences] = &[
     by("nn::attention(x, x[.., 0..2], 1 - x[.., 0..2])", &[2, 3, 2]),
     by("nn::in_heads(x, 2)", &[2, 3, 4]),
     by(
-        "nn::multihead_attention(x, x[.., 1..3], nn::MultiheadAttention(2, in_proj_weight=[[1, 0], [1/2, 1], [0, 1], [1, 1], [-1, 1/2], [1, 2]]), 2)[.., .., 0]",
+        "nn::multihead_attention(x, x[.., 1..3], nn::MultiheadAttention(2, in_proj_weight=[[1, 0], [1/2, 1], [0, 1], [1, 1], [-1, 1/2], [1, 2]], out_proj=nn::Dense(2, 2, weight=[[1, 1/2], [-1, 2]])), 2)",
         &[1, 3, 2],
     ),
     by("nn::gru(x, [[1, 0], [1/2, 1], [0, 1]], [[1/2], [1], [-1]], [0, 1/2, 1], [1, 0, 1/4])", &[1, 2, 2]),

@@ -180,8 +180,9 @@ class LeNet(nn.Module):
 
 
 def alexnet():
-    """For images of 32 by 32, as in CIFAR-10, in full: five convolutions, overlapping pooling, three dense layers; 3.9 million parameters."""
-    return nn.Sequential(
+    """For images of 32 by 32, as in CIFAR-10, in full: five convolutions, overlapping pooling, three dense layers; 3.9 million parameters. The weights begin as He's, so that
+    gradients reach the first layers: the last convolutions are of images of one pixel, which one of nine weights sees."""
+    net = nn.Sequential(
         nn.Conv2d(3, 96, 11, stride=4, padding=9), nn.ReLU(), nn.MaxPool2d(3, stride=2),
         nn.Conv2d(96, 256, 5, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1),
         nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(),
@@ -189,6 +190,11 @@ def alexnet():
         nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
         nn.Flatten(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10),
     )
+    for layer in net:
+        if hasattr(layer, "weight"):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+            layer.weight.data *= 3 if layer.weight.shape[2:] == (3, 3) else 1
+    return net
 
 
 X, Y = numbers(8), classes(3)
