@@ -296,7 +296,7 @@ def descent(rate):
 
 MODELS = {
     "LeNet": (LeNet, (numbers(1, 28, 28, samples=32),), classes(10, 32), CROSS, descent(0.01)),
-    "AlexNet for CIFAR-10": (alexnet, (numbers(3, 32, 32, samples=32),), classes(10, 32), CROSS, descent(0.01)),
+    "AlexNet for CIFAR-10": (alexnet, (numbers(3, 32, 32, samples=32),), classes(10, 32), CROSS, descent(0.001)),
     "residual network": (Residual, (numbers(3, 8, 8, samples=10),), classes(5, 10), CROSS, descent(0.003)),
     "transformer block": (Transformer, (seeded(lambda: torch.randint(0, 13, (32, 6))),), classes(4, 32), CROSS, descent(0.1)),
     "GRU network": (lambda: Last(nn.GRU(8, 12, batch_first=True), False), (numbers(8, 8, samples=32),), classes(3, 32), CROSS, descent(0.1)),
