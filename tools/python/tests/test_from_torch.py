@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import torch
 from checks import ROOT, applied, check, command
-from networks import CASES, CROSS, MODELS, SAMPLES, LeNet, Residual, Transformer, numbers
+from networks import CASES, CROSS, MODELS, RECTIFIED, SAMPLES, LeNet, Residual, Transformer, numbers
 from table import written
 from torch import nn
 
@@ -30,6 +30,14 @@ def test_as_in_pytorch(name, f):
     assert not too_large, f"{name}, f = {f}: {too_large}\n{source}"
 
 
+def test_a_residual_network_with_rectifiers():
+    """At f = 32; at f = 16 in the result."""
+    errors, source = check(*RECTIFIED, 32)
+    assert all(errors[what] <= BOUNDS[32][what] for what in errors), f"{errors}\n{source}"
+    errors, source = check(*RECTIFIED, 16)
+    assert errors["forward"] <= BOUNDS[16]["forward"], f"{errors}\n{source}"
+
+
 @pytest.mark.skipif(not export.AVAILABLE, reason="this PyTorch has no torch.export")
 @pytest.mark.parametrize("name", [*CASES, *MODELS])
 def test_as_in_pytorch_by_torch_export(name):
@@ -49,6 +57,33 @@ class Conditional(nn.Module):
         if x.shape[1] == 8:
             x = torch.relu(x)
         return self.fc(x)
+
+
+class Scaled(nn.Module):
+    """With arguments that are mostly left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x, y=None, scale=0.5):
+        return self.fc(x) * scale if y is None else self.fc(x) * scale + y
+
+
+class Uses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part, self.other = Scaled(), Scaled()
+
+    def forward(self, x, mask=None):
+        x = self.part(x)
+        return self.other(y=x, x=torch.relu(x)) if mask is None else x * mask
+
+
+def test_arguments_with_defaults_and_by_name():
+    error, source = applied(Uses, (numbers(8),), 32)
+    assert error <= BOUNDS[32]["forward"], source
+    assert "scaled(p.part, x)" in source and "p.other" in source
 
 
 def test_conditions_of_sizes():

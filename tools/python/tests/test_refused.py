@@ -63,6 +63,31 @@ def test_a_function(function, words):
     assert words in str(refused(Calls(function)))
 
 
+def test_an_input_that_is_missing():
+    class Two(nn.Module):
+        def forward(self, x, y):
+            return x + y
+
+    assert "an example of every input" in refused(Two()).instead
+
+
+def test_a_part_called_with_a_number():
+    class Part(nn.Module):
+        def forward(self, x, factor=1.0):
+            return x * factor
+
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = Part()
+
+        def forward(self, x):
+            return self.part(x, factor=2.0)
+
+    error = refused(Whole())
+    assert error.path == "part" and "__init__" in error.instead
+
+
 def test_a_convolution_with_reflections():
     error = refused(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect")), torch.zeros(2, 1, 5, 5))
     assert error.path == "0" and "padding_mode='zeros'" in error.instead

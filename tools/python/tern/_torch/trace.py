@@ -2,6 +2,7 @@
 the number of samples, and every call becomes an expression."""
 import copy
 import dis
+import inspect
 import operator
 import sys
 
@@ -70,17 +71,42 @@ def alone(module):
     return fx.GraphModule({"layer": module}, graph)
 
 
-def traced(module, own, path):
-    """What a module computes in training."""
+def limited(module, count, path):
+    """The class of a module with a forward of so many parameters: what else it has are its defaults, which are no inputs."""
+    kind = type(module)
+    params = list(inspect.signature(kind.forward).parameters.values())[1:]
+    if any(param.kind is param.VAR_POSITIONAL for param in params[:count]):
+        return kind
+    missing = [param.name for param in params[count:] if param.default is param.empty and param.kind is param.POSITIONAL_OR_KEYWORD]
+    if missing or len(params) < count:
+        raise Unsupported(path, f"forward takes {len(params)} inputs, and there are {count}", "an example of every input, as a tuple")
+    if len(params) == count:
+        return kind
+    names = ", ".join(param.name for param in params[:count])
+    forward = eval(f"lambda self, {names}: forward(self, {names})", {"forward": kind.forward})
+    return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
+
+
+def traced(module, own, path, count):
+    """What a module computes in training, of so many inputs."""
     if type(module) in layers.LAYERS:
         return alone(module)
+    kind = type(module)
+    module.__class__ = limited(module, count, path)
+    try:
+        return recorded(module, own, path)
+    finally:
+        module.__class__ = kind
+
+
+def recorded(module, own, path):
     try:
         graph = Tracer(own).trace(module)
     except (fx.proxy.TraceError, TypeError) as error:
         raise Unrecorded(path, f"what is computed depends on the values: {error}", "conditions of sizes and settings only; torch.where for others") from error
-    recorded = fx.GraphModule(module, graph)
-    recorded.graph.eliminate_dead_code()
-    return recorded
+    result = fx.GraphModule(module, graph)
+    result.graph.eliminate_dead_code()
+    return result
 
 
 def run(recorded, inputs):
@@ -131,6 +157,8 @@ class Translation:
         self.used, self.functions, self.names = {}, [], {}
         twice = tuple(torch.cat([x, x]) for x in inputs)
         module.eval()
+        if type(module) not in layers.LAYERS:
+            limited(module, len(inputs), "")
         self.own = own_modules(module, inputs) if recorder == "fx" else set()
         name = "Net" if isinstance(module, CONTAINERS) or type(module) in layers.LAYERS else type(module).__name__
         self.model = self.models.of(module, "", name) or ""
@@ -168,7 +196,7 @@ class Function:
         own = {p[len(path) + 1 if path else 0:] for p in program.own if p.startswith(f"{path}." if path else "")}
         was = module.training
         module.train()
-        recorded = traced(module, own, path) if program.recorder == "fx" else export.exported(module, inputs[0], path)
+        recorded = traced(module, own, path, len(inputs[0])) if program.recorder == "fx" else export.exported(module, inputs[0], path)
         self.graph = recorded.graph
         module.train(was)
         module.eval()
@@ -389,15 +417,20 @@ class Function:
         self.path = self.at if single else f"{self.at}.{node.target}".strip(".")
         p = "p" if single else f"p.{key(node.target)}"
         if node.target in self.own:
-            return self.called(node, part, p, args)
+            return self.called(node, part, p)
         layer = layers.LAYERS.get(type(part))
         if layer is None:
             raise layers.unsupported(part, self.path)
         return layer.apply(self, part, p, *args, **kwargs)
 
-    def called(self, node, part, p, args):
+    def called(self, node, part, p):
         """A call of the function of a module of its own."""
-        examples = [tuple(fx.node.map_arg(node.args, lambda n, run=run: run[n])) for run in self.runs]
+        bound = inspect.signature(type(part).forward).bind(part, *node.args, **node.kwargs)
+        given = bound.args[1:]
+        args = fx.node.map_arg(given, lambda n: self.env[n])
+        if bound.kwargs or not all(isinstance(arg, Expr) for arg in args):
+            raise Unsupported(self.path, "called with keywords that leave something out, or with what is no tensor", "tensors, the first ones; all else in __init__")
+        examples = [tuple(fx.node.map_arg(given, lambda n, run=run: run[n])) for run in self.runs]
         model = self.program.models.of(part, self.path, type(part).__name__)
         function = self.program.function(part, self.path, model, examples, snake(type(part).__name__))
         held = [Expr(p)] if model else []
