@@ -8,18 +8,23 @@ use tern_tests::run::compiled;
 
 /// Elements of x and y.
 const N: usize = 24;
-/// Rows and columns of z.
+/// Rows of z.
 const ROWS: usize = 6;
+/// Images, channels, height and width of what is pooled.
+const IMAGES: [usize; 4] = [2, 3, 4, 2];
 
 /// Every operator and function that compares, of numbers of one element type.
 fn program(element: &str, cols: usize) -> String {
     let clip = if element == "fix" { "output clipped = clip(x, -1/2, 1/4) to party 2" } else { "" };
+    let of_networks = if element == "fix" { OF_NETWORKS } else { "" };
     format!(
         "use math::{{argmax, clip, largest, tournament, tree}}\n\
-         use nn::correct\n\
+         use nn::{{confusion, correct, max_pool}}\n\
          input x: {element}[{N}] from party 0\n\
          input y: {element}[{N}] from party 1\n\
          input z: {element}[{ROWS}, {cols}] from party 2\n\
+         input y_hot: {element}[{ROWS}, {cols}] from party 0\n\
+         input images: {element}{IMAGES:?} from party 1\n\
          fn main() {{\n\
              output less = int(x < y) to party 0\n\
              output less_equal = int(x <= y) to party 1\n\
@@ -34,6 +39,7 @@ fn program(element: &str, cols: usize) -> String {
              output abs = abs(x) to party 1\n\
              output chosen = where(x < y, -x, y) to party 2\n\
              {clip}\n\
+             {of_networks}\n\
              let (top, won) = tournament(z)\n\
              output top = top to party 0\n\
              output won = int(won) to party 1\n\
@@ -43,6 +49,13 @@ fn program(element: &str, cols: usize) -> String {
          }}\n"
     )
 }
+
+/// What takes `fix` alone.
+const OF_NETWORKS: &str = "
+    output right = correct(z, y_hot) to party 0
+    output confused = confusion(z, y_hot) to party 1
+    output pooled = max_pool(images) to party 2
+";
 
 /// Numbers of the contract: its ends and their neighbours, small ones, and any.
 fn number(random: &mut Random, total: u32) -> i128 {
@@ -59,7 +72,8 @@ fn number(random: &mut Random, total: u32) -> i128 {
     if random.below(2) == 0 { size } else { -size }
 }
 
-/// x, y with many equal pairs, and z with ties in every other row.
+/// x, y with many equal pairs, z and images with ties in every other row, and labels that are a few units, so that sums of them
+/// are in any contract.
 fn inputs(random: &mut Random, total: u32, cols: usize) -> Integers {
     let x: Vec<i128> = (0..N).map(|_| number(random, total)).collect();
     let other = |(i, x): (usize, &i128)| if i % 5 == 0 { *x } else { number(random, total) };
@@ -70,7 +84,16 @@ fn inputs(random: &mut Random, total: u32, cols: usize) -> Integers {
         let tied = row % 2 == 0;
         z.extend((0..cols).map(|_| if tied { few[random.below(3)] } else { number(random, total) }));
     }
-    Integers::from([("x".into(), x), ("y".into(), y), ("z".into(), z)])
+    let y_hot = (0..ROWS * cols).map(|_| random.below(4) as i128).collect();
+    let width = IMAGES[3];
+    let rows = IMAGES.iter().product::<usize>() / width;
+    let images = (0..rows).flat_map(|row| {
+        let few = number(random, total);
+        (0..width).map(|_| if row % 2 == 0 { few } else { number(random, total) }).collect::<Vec<_>>()
+    });
+    let images = images.collect();
+    let given = [("x", x), ("y", y), ("z", z), ("y_hot", y_hot), ("images", images)];
+    given.map(|(name, numbers)| (name.to_string(), numbers)).into()
 }
 
 /// What clear arithmetic says.
@@ -78,7 +101,6 @@ fn expected(given: &Integers, frac: u32, fix: bool, cols: usize) -> Integers {
     let (x, y, z) = (&given["x"], &given["y"], &given["z"]);
     let pairs = |f: &dyn Fn(i128, i128) -> i128| x.iter().zip(y).map(|(x, y)| f(*x, *y)).collect();
     let rows = || z.chunks(cols);
-    let place = |row: &[i128]| (0..row.len()).rev().max_by_key(|i| row[*i]).expect("columns");
     let mut right = Integers::from([
         ("less".into(), pairs(&|x, y| i128::from(x < y))),
         ("less_equal".into(), pairs(&|x, y| i128::from(x <= y))),
@@ -101,8 +123,34 @@ fn expected(given: &Integers, frac: u32, fix: bool, cols: usize) -> Integers {
     if fix {
         let half = 1i128 << (frac - 1);
         right.insert("clipped".into(), x.iter().map(|x| (*x).clamp(-half, half / 2)).collect());
+        right.extend(expected_of_networks(given, cols));
     }
     right
+}
+
+/// Of the functions that take `fix` alone.
+fn expected_of_networks(given: &Integers, cols: usize) -> Integers {
+    let labels = || {
+        let places = given["z"].chunks(cols).map(place);
+        places.zip(given["y_hot"].chunks(cols))
+    };
+    let confused = |at: usize| {
+        labels().filter(|(place, _)| *place == at % cols).map(|(_, y)| y[at / cols]).sum::<i128>()
+    };
+    let tiles = given["images"].chunks(2 * IMAGES[3]).flat_map(|two| {
+        let (above, below) = two.split_at(IMAGES[3]);
+        above.chunks(2).zip(below.chunks(2)).map(|(a, b)| a[0].max(a[1]).max(b[0]).max(b[1]))
+    });
+    Integers::from([
+        ("right".into(), labels().map(|(place, y)| y[place]).collect()),
+        ("confused".into(), (0..cols * cols).map(confused).collect()),
+        ("pooled".into(), tiles.collect()),
+    ])
+}
+
+/// The first of the largest.
+fn place(row: &[i128]) -> usize {
+    (0..row.len()).rev().max_by_key(|i| row[*i]).expect("columns")
 }
 
 /// Compares at one precision, in the emulator or among three parties.

@@ -15,6 +15,7 @@ mod ranges;
 mod report;
 mod reproduce;
 mod run;
+mod scarce;
 mod screen;
 mod stop;
 mod tests;
@@ -27,11 +28,12 @@ use tern_bytecode::Protocol;
 use tern_bytecode::program::Rounding;
 use tern_tools::say;
 use tern_vm::erase::Erasing;
+use tern_vm::scarce::Telling;
 
 /// Buffers of messages come and go every round: an allocator that does not give their pages back to the system each time
-/// makes small operations up to a third faster. A party overwrites what it frees.
+/// makes small operations up to a third faster. A party overwrites what it frees. Memory that is refused ends in a message.
 #[global_allocator]
-static ALLOCATOR: Erasing<mimalloc::MiMalloc> = Erasing(mimalloc::MiMalloc);
+static ALLOCATOR: Erasing<Telling<mimalloc::MiMalloc>> = Erasing(Telling(mimalloc::MiMalloc));
 
 #[derive(Parser)]
 #[command(
@@ -185,6 +187,7 @@ impl From<RoundingArg> for Rounding {
 }
 
 fn main() -> ExitCode {
+    scarce::say_when_refused();
     let cli = Cli::parse();
     let result = stop::survive_file_limits().and_then(|()| command(cli.command));
     match result {

@@ -6,7 +6,7 @@ pub mod net;
 pub mod protocol;
 mod rounds;
 
-pub use tern_kernels::{bits, erase, par, prg, ring};
+pub use tern_kernels::{bits, erase, par, prg, ring, scarce};
 
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;

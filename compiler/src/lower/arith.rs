@@ -789,7 +789,8 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// By a public mask: b + mask · (a - b).
+    /// By a public mask: mask · a + (1 - mask) · b. Everybody knows the mask, so nothing travels; a - b, which would save a product, is
+    /// beyond the contract for numbers at its two ends.
     fn public_choice(&mut self, c: Value, a: Value, b: Value, span: Span) -> Value {
         let mask = match c {
             Value::Const(k) => Value::Const(k.into_elem(Elem::Int)),
@@ -797,9 +798,18 @@ impl<'a> Lowerer<'a> {
             other => other,
         };
         let pair = |op| Pair { op, span, left: span, right: span };
-        let difference = self.sum(&pair(BinaryOp::Sub), a, b.clone());
-        let part = self.product(difference, mask, span);
-        self.sum(&pair(BinaryOp::Add), part, b)
+        let zero = |value: &Value| matches!(value, Value::Const(k) if k.is_zero());
+        if zero(&b) {
+            return self.product(a, mask, span);
+        }
+        let one = Value::Const(Konst::splat(Elem::Int, shape_of(&mask), BigRational::one()));
+        let others = self.sum(&pair(BinaryOp::Sub), one, mask.clone());
+        let other = self.product(b, others, span);
+        if zero(&a) {
+            return other;
+        }
+        let part = self.product(a, mask, span);
+        self.sum(&pair(BinaryOp::Add), part, other)
     }
 
     /// By a secret bit: b + bit · (a - b); a difference of constants needs only the bit as a number.

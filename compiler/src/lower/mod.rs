@@ -21,6 +21,7 @@ mod limits;
 pub mod modules;
 mod names;
 mod record;
+mod rule;
 mod stmt;
 mod transaction;
 mod value;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use tern_bytecode::Program;
-use tern_bytecode::program::{Element, Place};
+use tern_bytecode::program::{Element, Output, Place};
 use tern_vm::data::shares::ShareFile;
 use tern_vm::data::{self, Array, Encoded};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, RunId, Trip};
@@ -39,6 +39,8 @@ pub struct FileHost<'a, 'e> {
     outputs: BTreeMap<String, Kept>,
     /// The run, once it has begun.
     run: Option<RunId>,
+    /// Whether its results have been written.
+    is_over: bool,
     /// Where they go.
     to: Option<&'a Outputs>,
     stop: Stop,
@@ -56,40 +58,60 @@ impl<'a, 'e> FileHost<'a, 'e> {
         events: &'a mut Events<'e>,
     ) -> FileHost<'a, 'e> {
         let (outputs, stop) = (BTreeMap::new(), Stop::default());
-        FileHost { program, me, inputs, outputs, run: None, to, stop, events }
+        FileHost { program, me, inputs, outputs, run: None, is_over: false, to, stop, events }
     }
 
     /// Ends the run soon after it is asked to.
-    pub fn until(self, stop: Stop) -> FileHost<'a, 'e> {
-        FileHost { stop, ..self }
+    pub fn until(mut self, stop: Stop) -> FileHost<'a, 'e> {
+        self.stop = stop;
+        self
     }
 
     /// Outputs in the clear that are still in memory.
-    pub fn into_results(self) -> Results {
+    pub fn into_results(mut self) -> Results {
         let clear = |(name, kept)| match kept {
             Kept::Clear(arrays) => Some((name, arrays)),
             Kept::Shares(_) => None,
         };
-        self.outputs.into_iter().filter_map(clear).collect()
+        std::mem::take(&mut self.outputs).into_iter().filter_map(clear).collect()
+    }
+
+    /// What the program puts out here.
+    fn declared(&self) -> impl Iterator<Item = &Output> {
+        let me = self.me;
+        let here = move |output: &&Output| match (output.to, me) {
+            (Place::Party(to), Some(me)) => usize::from(to) == me.index(),
+            (Place::Shares, _) | (_, None) => true,
+        };
+        self.program.outputs.iter().filter(here)
     }
 
     /// Outputs that this party would have, in branches that were not taken.
     fn left_out(&self) -> BTreeSet<String> {
-        let here = |to: Place| match (to, self.me) {
-            (Place::Party(to), Some(me)) => usize::from(to) == me.index(),
-            (Place::Shares, _) | (_, None) => true,
-        };
-        let declared = self.program.outputs.iter().filter(|output| here(output.to));
-        declared.map(|output| output.name.clone()).filter(|name| !self.outputs.contains_key(name)).collect()
+        let names = self.declared().map(|output| output.name.clone());
+        names.filter(|name| !self.outputs.contains_key(name)).collect()
+    }
+
+    /// Results of an earlier run that stand where this run, which has failed, would have put its own.
+    fn stale(&self) -> BTreeSet<String> {
+        let Some(Outputs { out, format }) = self.to else { return BTreeSet::new() };
+        let file = |output: &Output| self.file(&output.name, output.to == Place::Shares, format);
+        let paths = self.declared().map(file).map(|file| out.join(file));
+        paths.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
+    }
+
+    /// The name of an output's file.
+    fn file(&self, name: &str, is_shares: bool, format: &Format) -> String {
+        match self.me {
+            Some(me) if is_shares => shares::file_name(name, me),
+            _ => format!("{name}.{}", format.suffix()),
+        }
     }
 
     /// Writes an output as a file of its name, and says where it is.
     fn write(&mut self, to: &Outputs, name: &str, kept: &Kept) -> std::io::Result<()> {
         let Outputs { out, format } = to;
-        let file = match (kept, self.me) {
-            (Kept::Shares(_), Some(me)) => shares::file_name(name, me),
-            (Kept::Shares(_) | Kept::Clear(_), _) => format!("{name}.{}", format.suffix()),
-        };
+        let file = self.file(name, matches!(kept, Kept::Shares(_)), format);
         let written = results::write(out, &file, |file| match kept {
             Kept::Shares(shares) => shares.write(file),
             Kept::Clear(arrays) => {
@@ -109,6 +131,17 @@ impl<'a, 'e> FileHost<'a, 'e> {
                 .lose(format!("{} could not be written ({cause}), {name} is in {path}", place.display()));
         }
         Ok(())
+    }
+}
+
+impl Drop for FileHost<'_, '_> {
+    /// Metrics are those of the run that has begun; results beside them are not.
+    fn drop(&mut self) {
+        if self.run.is_some() && !self.is_over {
+            for file in self.stale() {
+                self.events.warn(format!("{file} is of an earlier run, not of this one"));
+            }
+        }
     }
 }
 
@@ -179,6 +212,7 @@ impl Host for FileHost<'_, '_> {
     /// Writes all outputs: those that cannot be written do not keep the others from it.
     fn finish(&mut self) -> Result<(), HostError> {
         self.stop.ignore();
+        self.is_over = true;
         for name in self.left_out() {
             self.events.warn(format!("there is no {name}: the program did not come to its output"));
         }

@@ -2,7 +2,8 @@
 
 use anyhow::bail;
 use tern_bytecode::Program;
-use tern_vm::machine::limits::{Needed, available};
+use tern_bytecode::memory::Needed;
+use tern_vm::machine::limits::{Limit, available};
 
 /// Refuses to run parties of a program on this machine if it has not the memory for all of them.
 ///
@@ -13,19 +14,26 @@ pub fn check(program: &Program, parties: u64) -> anyhow::Result<()> {
     if needed.total().saturating_mul(parties) <= there.bytes {
         return Ok(());
     }
-    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let sized = |bytes: u64| match bytes {
+        0..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
     let who = match parties {
         1 => "a party of this program needs".to_string(),
         _ => format!(
             "{parties} local parties need {} of memory, each of them",
-            gigabytes(needed.total().saturating_mul(parties))
+            sized(needed.total().saturating_mul(parties))
         ),
     };
-    let whose = if there.is_group { "the control group of this process" } else { "this machine" };
+    let whose = match there.says {
+        Limit::Machine => "this machine",
+        Limit::Group => "the control group of this process",
+        Limit::Process => "the limit of this process (ulimit -v)",
+    };
     bail!(
-        "{who} {} for tensors and {} for messages on their way; {whose} has {}",
-        gigabytes(needed.tensors),
-        gigabytes(needed.messages),
-        gigabytes(there.bytes)
+        "{who} {} of memory for tensors and {} for what is on its way; {whose} has {}",
+        sized(needed.buffers),
+        sized(needed.in_flight),
+        sized(there.bytes)
     )
 }

@@ -20,7 +20,7 @@ use crate::SourceArgs;
 use crate::args::{FileArgs, OutputArgs};
 use crate::compile::load;
 use crate::screen::{Audience, Screen, start};
-use crate::{emulated, stop};
+use crate::{emulated, scarce, stop};
 
 /// What to run, as whom, on which data.
 #[derive(Args, Clone)]
@@ -133,6 +133,7 @@ pub(crate) fn local_command() -> anyhow::Result<impl Fn() -> Command> {
 
 /// The hidden command behind a party of a local run.
 pub(crate) fn local_party() -> ExitCode {
+    scarce::tell_the_leader_when_refused();
     let input = std::io::BufReader::new(std::io::stdin());
     match take_part(input, std::io::stdout(), || std::process::exit(1)) {
         true => ExitCode::SUCCESS,

@@ -225,7 +225,7 @@ fn memory_of_all_local_parties() {
                 for i in 0..2 {\n        z = z + sum(x)\n    }\n    metric(\"sum\", reveal(sum(z)))\n}\n";
     shell.write("p.mpc", text);
     let err = shell.refused(&format!("run p.mpc --input x=x.csv --arg N={numbers}"));
-    assert!(err.contains("3 local parties need") && err.contains("for messages on their way"), "{err}");
+    assert!(err.contains("3 local parties need") && err.contains("for what is on its way"), "{err}");
     assert!(!shell.path("tern-out").exists());
     shell.succeeds("run p.mpc --input x=x.csv");
 }

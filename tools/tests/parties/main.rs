@@ -6,5 +6,6 @@ mod ends;
 mod four;
 mod good;
 mod programs;
+mod scarce;
 mod shares;
 mod support;

@@ -6,8 +6,9 @@ use crate::program::Program;
 
 /// The first bytes of every program.
 pub const MAGIC: [u8; 4] = *b"TERN";
-/// The version of the format; programs of another are refused.
-pub const VERSION: u16 = 1;
+/// The version of the format; programs of another are refused. Whatever changes how programs are written takes a new one: `tests/container.rs`
+/// notices.
+pub const VERSION: u16 = 2;
 const HASH: usize = 32;
 const BODY: usize = MAGIC.len() + 2 + HASH;
 
@@ -18,7 +19,9 @@ pub enum DecodeError {
     #[error("this is not tern bytecode: it does not begin with TERN")]
     Magic,
     /// The file is of another version.
-    #[error("this bytecode has version {found}, this program reads version {VERSION}")]
+    #[error(
+        "this bytecode has version {found}, this program reads version {VERSION}: compile the source again"
+    )]
     Version {
         /// The version that the file states.
         found: u16,

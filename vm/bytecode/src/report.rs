@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cost::{self, Links, Traffic};
 use crate::disasm;
 use crate::instr::{Instr, Reg};
+use crate::memory::Needed;
 use crate::program::{Line, Place, Program};
 
 /// What a program costs.
@@ -33,8 +34,8 @@ pub struct CostReport {
     pub by_line: Vec<LineCost>,
     /// Every value that somebody learns.
     pub published: Vec<Published>,
-    /// Bytes that a party keeps.
-    pub memory: MemoryCost,
+    /// Bytes that a party takes.
+    pub memory: Needed,
 }
 
 /// What a source line costs.
@@ -69,15 +70,6 @@ pub struct Published {
     pub times: u64,
 }
 
-/// Bytes that a party keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct MemoryCost {
-    /// In buffers.
-    pub buffers: u64,
-    /// In messages of the largest round.
-    pub messages: u64,
-}
-
 /// The cost of a valid program.
 pub fn report(program: &Program) -> CostReport {
     let mut walk = Walk { program, blocks: vec![Block::default()], flights: Vec::new(), arms: Vec::new() };
@@ -87,7 +79,6 @@ pub fn report(program: &Program) -> CostReport {
     let total = walk.blocks.pop().unwrap_or_default();
     let links = total.links.map(|row| row.map(|bytes| bytes.saturating_mul(8)));
     let model = program.header.protocol.model();
-    let buffers = program.buffers.iter().map(|b| model.bytes(b.kind, b.len, program.header.ring));
     CostReport {
         program: program.header.name.clone(),
         rounds: total.rounds,
@@ -97,7 +88,7 @@ pub fn report(program: &Program) -> CostReport {
         at_most: total.at_most,
         by_line: total.lines.iter().map(|(line, spent)| line_cost(program, *line, spent)).collect(),
         published: total.published.iter().map(|p| published(program, p)).collect(),
-        memory: MemoryCost { buffers: buffers.fold(0, u64::saturating_add), messages: total.messages },
+        memory: Needed::of(program),
     }
 }
 
@@ -133,9 +124,10 @@ impl CostReport {
         }
         writeln!(
             out,
-            "  memory: {} bytes in tensors, {} in the messages of a round",
+            "  memory of a party, besides its data: {} bytes in tensors, {} on their way, {} for the process",
             group(self.memory.buffers),
-            group(self.memory.messages)
+            group(self.memory.in_flight),
+            group(self.memory.process)
         )?;
         writeln!(out, "\n{:>20} {:>12} {:>10}  line", "bits", "rounds", "times")?;
         for l in &self.by_line {
@@ -233,7 +225,6 @@ struct Block {
     rounds: u64,
     links: Links,
     serial: u64,
-    messages: u64,
     at_most: bool,
     lines: BTreeMap<Line, Spent>,
     /// Instructions that publish, with how often.
@@ -249,7 +240,6 @@ impl Block {
     fn add(&mut self, other: Block, times: u64) {
         self.rounds = self.rounds.saturating_add(other.rounds.saturating_mul(times));
         self.serial = self.serial.saturating_add(other.serial.saturating_mul(times));
-        self.messages = self.messages.max(other.messages);
         self.at_most |= other.at_most;
         cost::add(&mut self.links, &other.links, times);
         for (line, spent) in other.lines {
@@ -267,7 +257,6 @@ impl Block {
         self.at_most |= other.at_most || differ;
         self.rounds = self.rounds.max(other.rounds);
         self.serial = self.serial.max(other.serial);
-        self.messages = self.messages.max(other.messages);
         for (mine, theirs) in self.links.iter_mut().flatten().zip(other.links.iter().flatten()) {
             *mine = (*mine).max(*theirs);
         }
@@ -367,15 +356,10 @@ impl Walk<'_> {
             }
         }
         self.flights.retain(|flight| !flight.is_empty());
-        let party = |p: usize| {
-            (0..links.len()).fold(0u64, |sum, q| sum.saturating_add(links[p][q]).saturating_add(links[q][p]))
-        };
-        let messages = (0..links.len()).map(party).max().unwrap_or(0);
         let busiest = links.iter().flatten().copied().max().unwrap_or(0);
         let block = self.block();
         block.rounds = block.rounds.saturating_add(1);
         block.serial = block.serial.saturating_add(busiest);
-        block.messages = block.messages.max(messages);
         block.line(line).rounds += 1;
     }
 }

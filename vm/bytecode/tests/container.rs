@@ -147,7 +147,26 @@ fn other_versions_are_refused() {
     assert_eq!(decode(&bytes), Err(DecodeError::Version { found: 7 }));
     assert_eq!(
         decode(&bytes).unwrap_err().to_string(),
-        "this bytecode has version 7, this program reads version 1"
+        "this bytecode has version 7, this program reads version 2: compile the source again"
+    );
+}
+
+/// What a version's programs look like: one with an instruction of every kind, and the digest of its bytes.
+#[test]
+fn a_changed_format_has_a_new_version() {
+    let mut program = empty();
+    program.inputs.push(common::input(&[2, 3]));
+    program.outputs.push(common::output(&[2, 3]));
+    program.buffers.push(Buffer { kind: Kind::Bit, len: 6 });
+    program.views.push(View { buffer: 0, offset: 0, dims: common::dense(&[2, 3]) });
+    for which in 0..128 {
+        common::push(&mut program, common::instruction(which, &mut (1..)));
+    }
+    let digest: String = container::hash(&program)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        (container::VERSION, digest.as_str()),
+        (2, "fe02d706f139ff87"),
+        "programs are written in another way: raise VERSION, and put the new pair here"
     );
 }
 

@@ -7,6 +7,7 @@
 //! | [`prg`] | pseudo-random streams, addressed by what they are for |
 //! | [`par`] | the threads that a kernel may use |
 //! | [`erase`] | an allocator that overwrites what is freed |
+//! | [`scarce`] | an allocator that says when there is no more memory |
 //!
 //! Nothing here knows of protocols, programs or links.
 
@@ -15,3 +16,4 @@ pub mod erase;
 pub mod par;
 pub mod prg;
 pub mod ring;
+pub mod scarce;

@@ -50,6 +50,10 @@ const PICKLE: Foreign = foreign(
     "a Python pickle",
     "in the Python that has written it:  numpy.save(\"{stem}.npy\", numpy.asarray(pickle.load(open(\"{file}\", \"rb\"))))",
 );
+const JOBLIB: Foreign = foreign(
+    "a file of joblib",
+    "in Python:  numpy.save(\"{stem}.npy\", numpy.asarray(joblib.load(\"{file}\")))",
+);
 const TORCH: Foreign = foreign(
     "PyTorch's own format (torch.save)",
     "in Python:  numpy.savez(\"{stem}.npz\", **{k: v.numpy() for k, v in torch.load(\"{file}\").items()})",
@@ -176,6 +180,8 @@ fn of_binary(head: &[u8]) -> Option<Foreign> {
     match head {
         // The long number that every file of the old torch.save begins with.
         [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, ..] => Some(TORCH),
+        // The class of joblib that reads the numbers behind the pickle.
+        [0x80, 2..=5, ..] if head.windows(6).any(|part| part == b"joblib") => Some(JOBLIB),
         [0x80, 2..=5, ..] => Some(PICKLE),
         // The version of the representation, then the producer or the graph, whose length is next.
         [8, 1..=32, 0x12 | 0x3a | 0x42, ..] => Some(ONNX),

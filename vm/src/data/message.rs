@@ -199,7 +199,7 @@ impl Doubt {
     fn subject(self) -> &'static str {
         match self {
             Doubt::Counts { .. } | Doubt::Mixed | Doubt::Missing | Doubt::OneMore => "the first line",
-            Doubt::Unnamed | Doubt::OneFewer => "the first column",
+            Doubt::Unnamed | Doubt::OneFewer { .. } => "the first column",
             Doubt::Comma | Doubt::PointAndComma => "a comma in the numbers",
         }
     }
@@ -219,8 +219,11 @@ impl Doubt {
             Doubt::Unnamed => {
                 "headings of which the first is missing, as above an index of pandas or R, or above a column without a name"
             }
-            Doubt::OneFewer => {
+            Doubt::OneFewer { commas: true } => {
                 "one heading fewer than there are cells below: the first column is an index, or commas stand before fractions"
+            }
+            Doubt::OneFewer { commas: false } => {
+                "one heading fewer than there are cells below: the first column is an index, or a heading is missing"
             }
             Doubt::Comma => "a number with a fraction, or thousands",
             Doubt::PointAndComma => {
@@ -307,8 +310,11 @@ impl Hints<'_> {
             Doubt::Unnamed => {
                 vec![format!("leave it out:  {}", index(true)), format!("keep it:  {}", index(false))]
             }
-            Doubt::OneFewer => {
+            Doubt::OneFewer { commas: true } => {
                 vec![format!("an index:  {}", index(true)), format!("fractions:  {}", decimal())]
+            }
+            Doubt::OneFewer { commas: false } => {
+                vec![format!("an index:  {}", index(true)), "data: give every column its heading".into()]
             }
             Doubt::Comma => {
                 vec![format!("fractions:  {}", decimal()), "thousands: write them without commas".into()]

@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use tern_bytecode::Protocol;
 use tern_bytecode::model::Model;
 
+use crate::scarce;
+
 /// How every file begins.
 pub const MAGIC: [u8; 8] = *b"TERNSHAR";
 /// The version of the format; files of another are refused.
@@ -276,7 +278,7 @@ impl<I: Read> Hashing<I> {
     fn words(&mut self, count: u128) -> Result<Vec<u64>, ShareError> {
         let bytes = u64::try_from(count.saturating_mul(8)).unwrap_or(u64::MAX);
         let mut words: Vec<u64> = Vec::new();
-        let room = usize::try_from(count).ok().and_then(|count| words.try_reserve_exact(count).ok());
+        let room = usize::try_from(count).ok().and_then(|count| scarce::reserve(&mut words, count).ok());
         room.ok_or(ShareError::Memory { bytes })?;
         words.resize(count as usize, u64::zeroed());
         for piece in words.chunks_mut(PIECE) {

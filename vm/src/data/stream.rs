@@ -5,6 +5,7 @@
 
 use super::array::{Array, Dtype, Values, elements};
 use super::error::Problem;
+use crate::scarce;
 use half::{bf16, f16};
 use std::io::{self, Read};
 
@@ -175,7 +176,7 @@ impl<'a> Stream<'a> {
         let mut values = Vec::new();
         let backed = usize::try_from(promised.min(self.limit)).unwrap_or(0) / N;
         // Where memory is short this fails as the growing below would, but in a way that can be said.
-        values.try_reserve_exact(backed).map_err(|_| Problem::Absurd { shape: layout.shape.clone() })?;
+        scarce::reserve(&mut values, backed).map_err(|_| Problem::Absurd { shape: layout.shape.clone() })?;
         let mut buffer = vec![0; CHUNK.min(count * N)];
         while values.len() < count {
             let wanted = buffer.len().min((count - values.len()) * N);

@@ -1,10 +1,10 @@
-//! How much memory there is, and how much a party needs.
+//! How much memory there is.
 
 use std::fs;
 use std::path::Path;
 
-use tern_bytecode::cost::{self, Links};
-use tern_bytecode::{Instr, Program, Reg};
+use rustix::param::page_size;
+use rustix::process::{Resource, getrlimit};
 
 /// Where control groups are.
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -14,100 +14,42 @@ const GROUPS: &str = "/sys/fs/cgroup";
 pub struct Available {
     /// Bytes; all there are if the system does not say.
     pub bytes: u64,
-    /// Whether its control group has less than the machine.
-    pub is_group: bool,
+    /// Who says so.
+    pub says: Limit,
 }
 
-/// Memory that a party needs for a program, besides its data.
+/// Who says how much memory a process can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needed {
-    /// Bytes of the program's buffers, shares and public values.
-    pub tensors: u64,
-    /// Bytes of what is on its way at most: messages that are sent and received in one round, and the copies of their operands that
-    /// operations in flight hold.
-    pub messages: u64,
-}
-
-impl Needed {
-    /// Of a party of the program's protocol.
-    pub fn of(program: &Program) -> Needed {
-        let (model, ring) = (program.header.protocol.model(), program.header.ring);
-        let sizes = program.buffers.iter().map(|buffer| model.bytes(buffer.kind, buffer.len, ring));
-        Needed { tensors: sizes.fold(0, u64::saturating_add), messages: in_flight(program) }
-    }
-
-    /// All of it.
-    pub fn total(&self) -> u64 {
-        self.tensors.saturating_add(self.messages)
-    }
-}
-
-/// An operation in flight.
-struct Flight {
-    /// What it sends in the rounds to come.
-    rounds: std::vec::IntoIter<Links>,
-    /// Bytes of its operands and results.
-    held: u64,
-}
-
-/// The most that is on its way at once, at the party that has most: as in [`Needed::messages`].
-fn in_flight(program: &Program) -> u64 {
-    let mut flights: Vec<Flight> = Vec::new();
-    let mut most = 0;
-    for instr in &program.code {
-        if matches!(instr, Instr::Send {}) {
-            let mut links = Links::default();
-            flights.iter_mut().filter_map(|f| f.rounds.next()).for_each(|l| cost::add(&mut links, &l, 1));
-            let held = flights.iter().fold(0u64, |sum, flight| sum.saturating_add(flight.held));
-            most = most.max(held.saturating_add(busiest(&links)));
-            flights.retain(|flight| flight.rounds.len() > 0);
-            continue;
-        }
-        let rounds = cost::traffic(program, instr).into_iter();
-        if rounds.len() > 0 {
-            flights.push(Flight { rounds, held: held(program, instr) });
-        } else {
-            let held = flights.iter().fold(copied(program, instr), |sum, f| sum.saturating_add(f.held));
-            most = most.max(held);
-        }
-    }
-    most
-}
-
-/// Bytes of the operand that an instruction without messages copies: of a view without limits on one element, more than all buffers.
-fn copied(program: &Program, instr: &Instr) -> u64 {
-    let (Instr::Contract { a: reg, .. } | Instr::Output { a: reg, .. }) = *instr else { return 0 };
-    bytes(program, reg)
-}
-
-/// Bytes that the party with the most traffic sends and receives.
-fn busiest(links: &Links) -> u64 {
-    let all = 0..links.len();
-    let of = |me: usize| {
-        all.clone().fold(0u64, |n, i| n.saturating_add(links[me][i]).saturating_add(links[i][me]))
-    };
-    all.clone().map(of).max().unwrap_or(0)
-}
-
-fn held(program: &Program, instr: &Instr) -> u64 {
-    instr.registers().fold(0, |sum, (reg, _)| bytes(program, reg).saturating_add(sum))
-}
-
-/// Bytes of a dense copy of a register.
-fn bytes(program: &Program, reg: Reg) -> u64 {
-    let view = &program.views[reg.0 as usize];
-    let kind = program.buffers[view.buffer as usize].kind;
-    program.header.protocol.model().bytes(kind, view.len(), program.header.ring)
+pub enum Limit {
+    /// The machine has no more.
+    Machine,
+    /// The control group of the process.
+    Group,
+    /// The limit of its address space or of its data.
+    Process,
 }
 
 /// What the system says.
 pub fn available() -> Available {
     let machine = of_machine(&fs::read_to_string("/proc/meminfo").unwrap_or_default()).unwrap_or(u64::MAX);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    match of_groups(&groups, Path::new(GROUPS)) {
-        Some(bytes) if bytes < machine => Available { bytes, is_group: true },
-        _ => Available { bytes: machine, is_group: false },
+    let group = of_groups(&groups, Path::new(GROUPS)).unwrap_or(u64::MAX);
+    let process = of_process(&fs::read_to_string("/proc/self/statm").unwrap_or_default());
+    let all = [(machine, Limit::Machine), (group, Limit::Group), (process, Limit::Process)];
+    let (bytes, says) = all.into_iter().min_by_key(|(bytes, _)| *bytes).unwrap_or((machine, Limit::Machine));
+    Available { bytes, says }
+}
+
+/// What the limits of this process (`ulimit -v`, `ulimit -d`) leave it; `statm` is what `/proc/self/statm` says.
+fn of_process(statm: &str) -> u64 {
+    let limit = |resource| getrlimit(resource).current.unwrap_or(u64::MAX);
+    let limit = limit(Resource::As).min(limit(Resource::Data));
+    if limit == u64::MAX {
+        return limit;
     }
+    // What is resident, since the allocator has reserved more, which it will give.
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    limit.saturating_sub(pages.saturating_mul(page_size() as u64))
 }
 
 fn of_machine(meminfo: &str) -> Option<u64> {

@@ -14,6 +14,7 @@ use super::error::Fault;
 use crate::par::Threads;
 pub use crate::ring::cell::{Cell, Part, Store};
 use crate::ring::{Axis, Layout, Ring, views};
+use crate::scarce;
 
 /// The values of registers.
 #[derive(Debug)]
@@ -260,7 +261,7 @@ fn bytes<R: Ring>(buffer: &Buffer) -> u64 {
 fn zeros<T: bytemuck::Zeroable + Copy>(len: u64) -> Result<Vec<T>, Fault> {
     let mut cells = Vec::new();
     let refused = |_| Fault::Allocation { needed: len.saturating_mul(size_of::<T>() as u64) };
-    cells.try_reserve_exact(len as usize).map_err(refused)?;
+    scarce::reserve(&mut cells, len as usize).map_err(refused)?;
     cells.resize(len as usize, T::zeroed());
     Ok(cells)
 }

@@ -6,9 +6,9 @@
 
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::{NetError, Who};
 use super::party::{Party, Peers};
@@ -18,6 +18,29 @@ use super::transport::Transport;
 
 /// Between two looks of the pulse.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long [`Distress`] waits for whoever is at work on the links.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells the other parties why this one ends, from a thread that does not own its [`Links`].
+#[derive(Clone)]
+pub struct Distress {
+    rounds: Arc<Mutex<Rounds>>,
+}
+
+impl Distress {
+    /// The reason reaches the others unless a thread is in a call of the links and stays there: then they see a connection that is closed.
+    pub fn tell(&self, reason: &str) {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            match self.rounds.try_lock() {
+                Ok(mut rounds) => return rounds.abort(reason),
+                Err(TryLockError::Poisoned(rounds)) => return rounds.into_inner().abort(reason),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK / 10),
+            }
+        }
+    }
+}
 
 /// The links of one party to its neighbours.
 pub struct Links {
@@ -46,6 +69,11 @@ impl Links {
             self.pulse = Some(pulse);
         }
         Ok(())
+    }
+
+    /// For whoever may have to end this process in the middle of a computation.
+    pub fn distress(&self) -> Distress {
+        Distress { rounds: self.rounds.clone() }
     }
 
     /// Gives up waiting soon after `stop` has become true.

@@ -1,14 +1,17 @@
 //! One party's run, whatever the protocol: it compares what all must have in common, agrees on keys, runs, and tells the others if it fails.
 
+use std::sync::Arc;
+
+use tern_bytecode::memory::Needed;
 use tern_bytecode::program::Protocol;
 use tern_bytecode::{Program, model};
 
 use super::terms::{self, Terms};
 use super::{common, rep3, rep4};
-use crate::machine::limits::Needed;
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
 use crate::net::{Links, NetError, Party, Who, keys};
 use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+use crate::scarce;
 
 pub(super) use crate::machine::Host;
 
@@ -107,6 +110,8 @@ pub fn run_party(
     host: &mut dyn Host,
     options: &Options,
 ) -> Result<Report, RunError> {
+    let distress = links.distress();
+    let _told = scarce::Told::new(Arc::new(move || distress.tell("the system refuses it more memory")));
     let result = prepared(program, links, host, options);
     if let Err(error) = &result {
         links.abort(&error.for_others());
@@ -150,7 +155,17 @@ fn prepared(
     if needed > options.memory_limit {
         return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
     }
-    match (protocol, program.header.ring) {
+    run_shares(program, links, host, setting)
+}
+
+/// Runs a valid program on shares, with the keys of its protocol.
+fn run_shares(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    setting: Setting<'_>,
+) -> Result<Report, RunError> {
+    match (program.header.protocol, program.header.ring) {
         (Protocol::Rep3, 64) => rep3::run_in::<Z64>(program, links, host, setting),
         (Protocol::Rep3, 128) => rep3::run_in::<Z128>(program, links, host, setting),
         (Protocol::Rep3, 192) => rep3::run_in::<Z192>(program, links, host, setting),

@@ -11,6 +11,7 @@ use crate::machine::Fault;
 use crate::machine::memory::row_major;
 use crate::par::Threads;
 use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
+use crate::scarce;
 
 /// One summand of every register.
 pub(super) struct Component<R> {
@@ -50,7 +51,7 @@ pub(super) fn new<R: Ring>(
 fn zeros<T: Pod>(len: u64) -> Result<Vec<T>, Fault> {
     let mut cells = Vec::new();
     let refused = |_| Fault::Allocation { needed: len.saturating_mul(size_of::<T>() as u64) };
-    cells.try_reserve_exact(len as usize).map_err(refused)?;
+    scarce::reserve(&mut cells, len as usize).map_err(refused)?;
     cells.resize(len as usize, T::zeroed());
     Ok(cells)
 }

@@ -43,7 +43,7 @@ pub(crate) struct World<R> {
 }
 
 /// Bytes that the pool keeps: what a layer of a convolutional network has in flight.
-const POOL: usize = 96 << 20;
+const POOL: usize = tern_bytecode::memory::POOL as usize;
 
 /// Vectors that wait for their next use, those used last at the end.
 struct Pool<R> {

@@ -201,8 +201,14 @@ impl Lowerer<'_> {
 
     /// The first argument is not what the function is for.
     fn not_for(&mut self, args: &Args, needed: &str) -> Value {
-        let found = args.value(0).describe();
-        self.error(Code::T003, args.span(0), format!("{} of {found}", args.name()), needed)
+        let value = args.value(0);
+        let text = format!("{} of {}", args.name(), value.describe());
+        let mut error = Diagnostic::error(Code::T003, text).at(args.span(0), needed);
+        if matches!(value, Value::Const(_) | Value::Tensor(_)) && !value.secret() {
+            error = error.help("secret(…)  around the constant or public number makes it one");
+        }
+        self.report(error);
+        Value::Error
     }
 
     fn assume(&mut self, args: &Args) -> Value {

@@ -27,7 +27,10 @@ pub enum Doubt {
     /// The first column has no heading.
     Unnamed,
     /// The headings are one fewer than the cells below.
-    OneFewer,
+    OneFewer {
+        /// Commas stand between the cells, so that they may stand before fractions instead.
+        commas: bool,
+    },
     /// A comma may stand before a fraction or between thousands.
     Comma,
     /// Some numbers have a point, others a comma.
@@ -134,7 +137,7 @@ impl Layout {
                 let named = quoted || row.first == Some(Cell::Text);
                 let blanks = matches!(separator, Some(Separator::Blanks | Separator::Tab));
                 if !named && !blanks {
-                    return Err(Doubt::OneFewer);
+                    return Err(Doubt::OneFewer { commas: matches!(separator, Some(Separator::Comma)) });
                 }
                 true
             }

@@ -1,0 +1,31 @@
+//! What the command says when the system refuses it memory in the middle of something. Other parties are told by the virtual machine.
+
+use serde_json::json;
+use tern_tools::say;
+use tern_vm::machine::limits::{Limit, available};
+use tern_vm::scarce::{Handler, when_refused};
+
+/// From now on memory that is refused is an error of the command.
+pub(crate) fn say_when_refused() {
+    let say = |bytes| say::errln(format_args!("error: {}", message(bytes)));
+    when_refused(Handler { say, end: || std::process::exit(1) });
+}
+
+/// The same for a party of a local run, whose leader speaks for all.
+pub(crate) fn tell_the_leader_when_refused() {
+    let say = |bytes| {
+        let event = json!({"event": "failed", "blame": "own", "message": message(bytes)});
+        // If the leader has gone, so does this process.
+        let _ = say::event(&event.to_string());
+    };
+    when_refused(Handler { say, end: || std::process::exit(1) });
+}
+
+fn message(bytes: usize) -> String {
+    let why = match available().says {
+        Limit::Machine => "",
+        Limit::Group => "; the control group of this process has a limit",
+        Limit::Process => "; this process has a limit (ulimit -v)",
+    };
+    format!("the system refuses {:.1} MB more of memory{why}", bytes as f64 / 1e6)
+}
