@@ -57,6 +57,35 @@ fn arguments_are_checked() {
     expect_file!["messages/arguments.txt"].assert_eq(&text);
 }
 
+/// What a program may not ask of a dealer.
+#[test]
+fn a_dealer_has_no_data_and_learns_nothing() {
+    let inputs = "input x: fix[3] from party 0\n";
+    let programs = [
+        ("owner", "input y: fix[3] from party 2\nfn main() {\n    output z = y to party 0\n}\n".to_string()),
+        ("receiver", format!("{inputs}fn main() {{\n    output z = x to party 2\n}}\n")),
+        ("branch", format!(
+            "{inputs}fn main() {{\n    var y = x\n    if reveal(sum(x)) > 1 {{\n        y = x * x\n    }}\n    output z = y to party 1\n}}\n"
+        )),
+        ("end", format!(
+            "{inputs}fn main() {{\n    var y = x\n    for i in 0..9 {{\n        y = y * x\n        if reveal(sum(y)) < 1 {{\n            break\n        }}\n    }}\n    output z = y to party 1\n}}\n"
+        )),
+    ];
+    let mut text = String::new();
+    for (name, program) in programs {
+        let mut sources = SourceMap::new();
+        let file = sources.add(format!("{name}.mpc"), program.as_str(), Origin::User);
+        let settings = Settings { protocol: Protocol::Dealer, ..SETTINGS };
+        let args = BTreeMap::new();
+        let request =
+            Request { name, file, entry: Entry::Main, settings, args, resolve: &|_| None, print_after: None };
+        let compilation = compile(request, sources);
+        assert!(compilation.program.is_none(), "{name} compiles");
+        text += &render_all(&compilation.diagnostics, &compilation.sources, Look::PLAIN);
+    }
+    expect_file!["messages/dealer.txt"].assert_eq(&text);
+}
+
 /// What is proposed instead of a secret index compiles as it stands.
 #[test]
 fn the_selection_instead_of_a_secret_index_compiles() {

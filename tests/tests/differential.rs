@@ -27,6 +27,11 @@ fn four_parties_and_emulator_agree() {
     agree(Protocol::Rep4);
 }
 
+#[test]
+fn two_parties_with_a_dealer_and_emulator_agree() {
+    agree(Protocol::Dealer);
+}
+
 fn agree(protocol: Protocol) {
     let (mut agreed, mut discarded, mut loops, mut gradients) = (0, 0, 0, 0);
     for seed in 0.. {
@@ -66,7 +71,7 @@ fn program(seed: u64, protocol: Protocol) -> Option<(ir::Program, Setting)> {
     let mut program =
         if seed.is_multiple_of(3) { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
     program.settings.protocol = protocol;
-    let parties = protocol.model().parties;
+    let parties = protocol.model().owners;
     // Each party has something, and gets something.
     for (i, input) in program.inputs.iter_mut().enumerate() {
         input.from = Place::Party((i % parties) as u8);

@@ -121,7 +121,7 @@ codes! {
     N010 = "break outside a loop",
     /// A constant is computed from earlier values.
     N011 = "a constant defined by itself",
-    /// Three parties compute: 0, 1 and 2.
+    /// Three parties compute: 0, 1 and 2; with `--protocol rep4` four, with `--protocol dealer` 0 and 1.
     N012 = "a party that does not exist",
     /// Inputs take `scale = 1/256`, `one_hot`, `standardise` and `range = 0..1`: what their owner does in the clear before sharing.
     /// `first_rows` takes a file that has more rows than declared, and uses the first ones.
@@ -200,6 +200,9 @@ codes! {
     S005 = "a public value is needed, this is secret",
     /// What is reported, rounded down and the like is public. `reveal(…)` publishes it on purpose.
     S006 = "a secret where only public values can be",
+    /// With `--protocol dealer` the dealer runs the program too, and does not learn what is revealed: then that must not decide what runs. Run both ways and
+    /// select with `where`, or run to the end of the loop.
+    S007 = "a revealed condition, which the dealer does not know",
 
     // ---- A: program arguments
     /// Arguments are declared by `const NAME = arg(default, other choices…)` and given by `--arg NAME=value`.

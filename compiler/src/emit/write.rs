@@ -1,4 +1,4 @@
-//! The last step: registers and buffers are numbered, every view once.
+//! The last step: registers and buffers are numbered, every view once; so are masks, each for one instruction.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,13 @@ pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
     let mut program = code.program;
     let stored = std::mem::take(&mut program.views);
     let mut registers = Registers { stored, memory: &memory.place, index: HashMap::new(), views: Vec::new() };
-    let mut position = HashMap::new();
+    let (mut position, mut masks) = (HashMap::new(), 0);
     for step in &linear.steps {
-        let instr = step.instr.map_registers(|reg| registers.place(reg));
+        let mut instr = step.instr.map_registers(|reg| registers.place(reg));
+        if let Instr::Open { mask, .. } = &mut instr {
+            *mask = masks;
+            masks += 1;
+        }
         if !matches!(instr, Instr::Copy { dst, a } if dst == a) {
             if let Some(op) = step.op {
                 position.insert(op, program.code.len() as u32);

@@ -2,6 +2,7 @@
 
 use tern_bytecode::Kind;
 use tern_bytecode::instr::Axes;
+use tern_bytecode::model::Forms;
 
 use super::op::Op;
 use super::types::{Const, ConstData, Type};
@@ -42,6 +43,7 @@ fn rules(program: &Program, op: &Op, args: &[ValueId], regions: &[Block]) -> Inf
         Op::For { .. } | Op::If | Op::Custom { .. } => return control(program, op, &types, regions),
         _ => ensure!(regions.is_empty(), "an instruction without regions has {}", regions.len()),
     }
+    let opened = program.opens();
     match (op, types.as_slice()) {
         (Op::Const(c), []) => constant(c),
         (Op::Input(i), []) => {
@@ -64,16 +66,33 @@ fn rules(program: &Program, op: &Op, args: &[ValueId], regions: &[Block]) -> Inf
         }
         (Op::Output(i), [x]) => {
             ensure!((*i as usize) < program.outputs.len(), "no output {i}");
-            ensure!(x.kind == Kind::Shared, "an output of {x}");
+            ensure!(told(x.kind, opened), "an output of {x}");
             Ok(vec![])
         }
         (Op::Debug(_), [_]) => Ok(vec![]),
         (_, []) => Err(TypeError(format!("{op:?} needs operands"))),
         (_, operands) => public(op, operands)
-            .or_else(|| ring(op, operands, program.explicit_forms))
-            .or_else(|| bits(op, operands))
+            .or_else(|| ring(op, operands, program.explicit_forms, opened))
+            .or_else(|| bits(op, operands, opened))
             .or_else(|| moves(op, operands))
             .unwrap_or_else(|| Err(TypeError(format!("{op:?} does not take {} operands", operands.len())))),
+    }
+}
+
+/// Whether values of a kind can be told to somebody.
+fn told(kind: Kind, opened: bool) -> bool {
+    kind == Kind::Shared || opened && kind == Kind::Additive
+}
+
+/// The kind in which truncations and words leave values.
+fn computed(opened: bool) -> Kind {
+    if opened { Kind::Additive } else { Kind::Shared }
+}
+
+impl Program {
+    /// Whether forms are explicit, and those of a protocol that opens values under masks.
+    pub fn opens(&self) -> bool {
+        self.explicit_forms && self.settings.protocol.model().forms == Forms::Opened
     }
 }
 
@@ -141,7 +160,7 @@ fn join(a: Kind, b: Kind) -> Option<Kind> {
     .filter(|k| matches!(k, Kind::Plain | Kind::Shared | Kind::Additive))
 }
 
-fn ring(op: &Op, types: &[&Type], explicit: bool) -> Option<Inferred> {
+fn ring(op: &Op, types: &[&Type], explicit: bool, opened: bool) -> Option<Inferred> {
     match (op, types) {
         (Op::Add | Op::Sub, [a, b])
             if a.shape == b.shape && a.frac == b.frac && join(a.kind, b.kind).is_some() =>
@@ -161,9 +180,11 @@ fn ring(op: &Op, types: &[&Type], explicit: bool) -> Option<Inferred> {
             let left = a.shape.iter().enumerate().filter(|(i, _)| axes >> i & 1 == 0).map(|(_, s)| *s);
             one(a.with_shape(left.collect::<Vec<_>>()))
         }
-        (Op::Trunc { bits }, [a]) if a.is_ring() && *bits <= a.frac => {
-            // The result of a truncation is replicated, whatever form the operand has.
-            let kind = if a.kind == Kind::Plain { Kind::Plain } else { Kind::Shared };
+        (Op::Trunc { bits }, [a])
+            if a.is_ring() && *bits <= a.frac && !(opened && a.kind == Kind::Additive) =>
+        {
+            // The result of a truncation is replicated, whatever form the operand has; or additive, of an opened one.
+            let kind = if a.kind == Kind::Plain { Kind::Plain } else { computed(opened) };
             one(Type::new(kind, a.frac - bits, a.shape.clone()))
         }
         (Op::Raise { bits }, [a]) if a.is_ring() => {
@@ -174,7 +195,7 @@ fn ring(op: &Op, types: &[&Type], explicit: bool) -> Option<Inferred> {
         (Op::Promote, [a]) if a.kind == Kind::Plain => one(Type::shared(a.frac, a.shape.clone())),
         (Op::Widen, [a]) if a.kind == Kind::Shared => one(Type::new(Kind::Additive, a.frac, a.shape.clone())),
         (Op::Reshare, [a]) if a.kind == Kind::Additive => one(Type::shared(a.frac, a.shape.clone())),
-        (Op::Reveal, [a]) if a.kind == Kind::Shared => one(Type::plain(a.frac, a.shape.clone())),
+        (Op::Reveal, [a]) if told(a.kind, opened) => one(Type::plain(a.frac, a.shape.clone())),
         (
             Op::Add
             | Op::Sub
@@ -218,14 +239,16 @@ fn contract(a: &Type, b: &Type, axes: Axes, explicit: bool) -> Inferred {
     Ok(vec![Type::new(kind, a.frac + b.frac, shape)])
 }
 
-fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
+fn bits(op: &Op, types: &[&Type], opened: bool) -> Option<Inferred> {
     let bit = |t: &Type| t.kind == Kind::Bit;
     match (op, types) {
         (Op::Sign { .. }, [a]) if a.kind == Kind::Shared => one(Type::bit(a.shape.clone())),
         (Op::Bits { low, high }, [a]) if a.kind == Kind::Shared && low < high => {
             one(Type::bit([&[(high - low) as usize], a.shape.as_slice()].concat()))
         }
-        (Op::Word { .. }, [a]) if bit(a) && !a.shape.is_empty() => one(Type::shared(0, &a.shape[1..])),
+        (Op::Word { .. }, [a]) if bit(a) && !a.shape.is_empty() => {
+            one(Type::new(computed(opened), 0, &a.shape[1..]))
+        }
         (Op::And | Op::Xor, [a, b]) if bit(a) && a == b => one((*a).clone()),
         (Op::Not, [a]) if bit(a) => one((*a).clone()),
         (Op::AndPublic, [a, b]) if bit(a) && b.kind == Kind::Int && a.shape == b.shape => one((*a).clone()),
@@ -233,7 +256,7 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
         (Op::RevealBits, [a]) if bit(a) => one(Type::int(a.shape.clone())),
         (Op::Select { keep, additive }, [c, x]) if bit(c) && x.kind == Kind::Shared && c.shape == x.shape => {
             let half = keep.then(|| Type::new(Kind::Half, 0, x.shape.clone()));
-            Some(Ok(std::iter::once(selected(x, *additive)).chain(half).collect()))
+            Some(Ok(std::iter::once(selected(x, *additive || opened)).chain(half).collect()))
         }
         (Op::SelectAgain { additive }, [h, c, x])
             if h.kind == Kind::Half
@@ -242,7 +265,7 @@ fn bits(op: &Op, types: &[&Type]) -> Option<Inferred> {
                 && h.shape == x.shape
                 && c.shape == x.shape =>
         {
-            one(selected(x, *additive))
+            one(selected(x, *additive || opened))
         }
         (
             Op::Sign { .. }

@@ -430,8 +430,15 @@ impl<'a> Lowerer<'a> {
             ast::Place::Shares(_) => Some(Place::Shares),
             ast::Place::Party { number, .. } => {
                 let n = self.constant_int(number)?;
-                let parties = self.options.settings.protocol.model().parties;
+                let model = self.options.settings.protocol.model();
+                let parties = model.owners;
                 match u8::try_from(n) {
+                    Ok(n) if model.dealer == Some(usize::from(n)) => {
+                        let there = "parties 0 and 1 have the data: name one of them, or compile for another protocol";
+                        let what = format!("party {n} only deals: it has no inputs and no outputs");
+                        self.error(Code::N012, number.span, what, there.to_string());
+                        None
+                    }
                     Ok(n) if usize::from(n) < parties => Some(Place::Party(n)),
                     _ => {
                         let last = parties - 1;

@@ -3,6 +3,7 @@
 
 use tern_bytecode::cost;
 use tern_bytecode::instr::{Instr, Reg, Route};
+use tern_bytecode::model::Forms;
 use tern_bytecode::program::{self as bytecode, Buffer, Dim, Header, View};
 
 use crate::ir::{Block, Inst, Kind, Op, Program, Settings, Type, ValueId};
@@ -80,7 +81,10 @@ fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
         Op::And => Instr::And { dst, a, b, route },
         Op::Word { compact: false } => Instr::Word { dst, a, route },
         Op::Word { compact: true } => Instr::Compose { dst, a, route },
-        Op::Reshare => Instr::Reshare { dst, a, route },
+        Op::Reshare => match settings.protocol.model().forms {
+            Forms::Replicated => Instr::Reshare { dst, a, route },
+            Forms::Opened => Instr::Open { dst, a, mask: 0 },
+        },
         Op::Reveal => Instr::Reveal { dst, a, route },
         Op::RevealBits => Instr::RevealBits { dst, a, route },
         // the operand that counts is the value, of the result's shape

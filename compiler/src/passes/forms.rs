@@ -14,16 +14,25 @@
 //! reshared; so a value that is stretched or used several times is reshared before, a sum over axes after. A selection has a
 //! price of its own for ending replicated. The prices are the protocol's ([`tern_bytecode::model::Prices`]), in ring elements.
 //!
+//! **Opened values.** Under a protocol that opens values under masks ([`Forms::Opened`]) what is said of replicated values holds of opened ones, and resharing is opening: a value is
+//! opened once, in the iteration in which it is made, whatever uses it, and what comes of it by public linear maps is opened already. So what is
+//! decided here is which values are masked. Truncations take opened values too; they and words leave additive ones, as selections do. What is put out or revealed may be either.
+//! A dealer does not know revealed values, so what they multiply or pick rows from is additive.
+//!
 //! **What stays in shares is shared anew.** An output to shares is reshared, unless resharing has just made it: linear operations leave
-//! old masks, and an old file of one party and a new one of another would tell the value (decision 0010).
+//! old masks, and an old file of one party and a new one of another would tell the value (decision 0010). Values that are opened come from masks of
+//! this run anyway.
 
+use tern_bytecode::model::Forms;
+
+use super::hidden;
 use crate::ir::infer::infer;
 use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, ValueId};
 
 /// Decides on forms and writes them out.
 pub fn run(program: &mut Program) {
     let mut body = std::mem::take(&mut program.body);
-    let mut plan = Plan::new(program.values.len());
+    let mut plan = Plan::new(program, &body);
     plan.demands(program, &body);
     plan.produce(program, &body);
     plan.prices(program, &body);
@@ -47,6 +56,8 @@ struct Plan {
     home: Vec<u32>,
     /// The one additive value that it was computed from by linear operations, which may be the value itself.
     root: Vec<ValueId>,
+    /// Whether a dealer does not know it: it comes of what was revealed.
+    hidden: Vec<bool>,
 }
 
 /// What an operation does with the form of its operands.
@@ -64,6 +75,8 @@ enum Role {
     Joint,
     /// It takes either form and gives a replicated value.
     Truncation,
+    /// It takes either form and gives nothing that has one.
+    Telling,
 }
 
 fn role(program: &Program, inst: &Inst) -> Role {
@@ -73,6 +86,8 @@ fn role(program: &Program, inst: &Inst) -> Role {
             if secret == 2 { Role::Product } else { Role::Linear }
         }
         Op::Select { .. } | Op::SelectAgain { .. } => Role::Selection,
+        Op::Trunc { .. } | Op::Word { .. } if opens(program) => Role::Product,
+        Op::Output(_) | Op::Reveal if opens(program) => Role::Telling,
         Op::Trunc { .. } => Role::Truncation,
         Op::Concat { .. } | Op::Scatter => Role::Joint,
         Op::Add
@@ -130,9 +145,16 @@ fn role(program: &Program, inst: &Inst) -> Role {
     }
 }
 
+fn opens(program: &Program) -> bool {
+    program.settings.protocol.model().forms == Forms::Opened
+}
+
 impl Plan {
-    fn new(values: usize) -> Plan {
+    fn new(program: &Program, body: &Block) -> Plan {
+        let values = program.values.len();
+        let hidden = if opens(program) { hidden::values(program, body) } else { vec![false; values] };
         Plan {
+            hidden,
             demanded: vec![false; values],
             additive: vec![false; values],
             price: vec![0; values],
@@ -152,8 +174,9 @@ impl Plan {
         let own = *blocks;
         for inst in &block.insts {
             let strict = matches!(role(program, inst), Role::Strict | Role::Product | Role::Selection);
+            let telling = role(program, inst) == Role::Telling;
             for arg in &inst.args {
-                self.demanded[at(*arg)] |= strict || self.home[at(*arg)] != own;
+                self.demanded[at(*arg)] |= strict || !telling && self.home[at(*arg)] != own;
             }
             for region in &inst.regions {
                 *blocks += 1;
@@ -172,9 +195,11 @@ impl Plan {
     fn produce(&mut self, program: &Program, block: &Block) {
         for inst in &block.insts {
             let additive = match role(program, inst) {
-                Role::Strict | Role::Truncation => false,
-                Role::Product | Role::Selection => true,
-                Role::Linear | Role::Joint => inst.args.iter().any(|a| self.stays(*a)),
+                Role::Strict | Role::Truncation | Role::Telling => false,
+                Role::Product | Role::Selection => inst.args.iter().any(|a| program.ty(*a).is_secret()),
+                Role::Linear | Role::Joint => {
+                    self.is_moved_by_hidden(program, inst) || inst.args.iter().any(|a| self.stays(*a))
+                }
             };
             if let Some(result) = inst.results.first() {
                 self.additive[at(*result)] = additive;
@@ -186,6 +211,17 @@ impl Plan {
                 self.produce(program, region);
             }
         }
+    }
+
+    /// Whether what becomes of masks depends on values that a dealer does not know: then the result is additive.
+    fn is_moved_by_hidden(&self, program: &Program, inst: &Inst) -> bool {
+        let moves = matches!(inst.op, Op::Mul | Op::Contract(_) | Op::Gather | Op::Scatter);
+        let (hidden, secret): (Vec<ValueId>, Vec<ValueId>) =
+            inst.args.iter().partition(|arg| !program.ty(**arg).is_secret());
+        let is_ring = |arg: &ValueId| program.ty(*arg).is_ring();
+        // rows of public numbers among secret ones have no mask
+        let decides = |arg: &ValueId| self.hidden[at(*arg)] && (!is_ring(arg) || inst.op != Op::Scatter);
+        moves && hidden.iter().any(decides) && secret.iter().any(is_ring)
     }
 
     /// The root of all operands that are additive, if it is one and the same.
@@ -245,7 +281,7 @@ impl Plan {
                     _ => 0,
                 }
             }
-            Role::Strict | Role::Product | Role::Selection => 0,
+            Role::Strict | Role::Product | Role::Selection | Role::Telling => 0,
         }
     }
 }
@@ -282,10 +318,16 @@ impl Writer<'_> {
 
     fn inst(&mut self, mut inst: Inst) {
         let replicated = inst.results.first().is_some_and(|r| self.plan.demanded[at(*r)]);
+        let opened = opens(self.program);
+        if self.plan.is_moved_by_hidden(self.program, &inst) {
+            self.widen_all(&mut inst);
+        }
         match &mut inst.op {
-            Op::Select { additive, .. } | Op::SelectAgain { additive } => *additive = !replicated,
+            Op::Select { additive, .. } | Op::SelectAgain { additive } => {
+                *additive = opened || !replicated;
+            }
             Op::Add | Op::Sub | Op::Concat { .. } | Op::Scatter => self.same_kind(&mut inst),
-            Op::Output(output) if self.program.outputs[*output as usize].to == Place::Shares => {
+            Op::Output(output) if !opened && self.program.outputs[*output as usize].to == Place::Shares => {
                 inst.args[0] = self.anew(inst.args[0], inst.origin);
             }
             _ => {}
@@ -340,6 +382,15 @@ impl Writer<'_> {
         }
     }
 
+    /// Brings all secret ring operands to additive form.
+    fn widen_all(&mut self, inst: &mut Inst) {
+        for arg in &mut inst.args {
+            if self.program.ty(*arg).kind == Kind::Shared {
+                *arg = self.convert(Op::Widen, *arg, Kind::Additive, inst.origin);
+            }
+        }
+    }
+
     /// A replicated value under masks of this run.
     fn anew(&mut self, value: ValueId, origin: Origin) -> ValueId {
         if self.out.iter().any(|inst| inst.op == Op::Reshare && inst.results.contains(&value)) {
@@ -354,6 +405,7 @@ impl Writer<'_> {
         ty.kind = kind;
         let result = self.program.value(ty);
         self.plan.demanded.push(false);
+        self.plan.hidden.push(false);
         self.out.push(Inst { op, args: vec![arg], results: vec![result], regions: Vec::new(), origin });
         result
     }

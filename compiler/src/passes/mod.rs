@@ -18,6 +18,7 @@ pub mod fold;
 pub mod forms;
 pub mod fuse_truncations;
 pub mod graph;
+pub mod hidden;
 pub mod interval;
 pub mod late_truncation;
 pub mod narrow;
@@ -98,7 +99,10 @@ pub const PIPELINE: &[Pass] = &[
     },
     Pass {
         name: "forms",
-        run: |program, _| forms::run(program),
+        run: |program, messages| {
+            messages.extend(hidden::check(program));
+            forms::run(program);
+        },
         ensures: "products are additive, replicated values are made of them by reshare or trunc",
     },
     Pass {

@@ -28,6 +28,22 @@ pub struct Gate {
     pub propagate: bool,
 }
 
+/// What the gates of a level work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operands {
+    /// Leaves of which the propagate is an operand.
+    pub high: Vec<usize>,
+    /// Leaves of which the generate is one, and whether the propagate is too.
+    pub low: Vec<(usize, bool)>,
+}
+
+impl Operands {
+    /// Bits per element.
+    pub fn planes(&self) -> u64 {
+        (self.high.len() + self.low.len() + self.low.iter().filter(|(_, propagate)| *propagate).count()) as u64
+    }
+}
+
 /// The network that computes bits `low..high` of a + b, and the carry into position `low` when `low == high`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adder {
@@ -89,6 +105,22 @@ impl Adder {
     /// AND gates of a level.
     pub fn ands(level: &[Gate]) -> u64 {
         level.iter().map(|g| 1 + u64::from(g.propagate)).sum()
+    }
+
+    /// The distinct leaves of a level's gates, where the operands of the gates are opened one by one: those that stand high, whose propagate is
+    /// opened, and those that stand low, whose generate is, with whether their propagate is too.
+    pub fn operands(level: &[Gate]) -> Operands {
+        let mut high: Vec<usize> = level.iter().map(|gate| gate.high).collect();
+        high.sort_unstable();
+        high.dedup();
+        let mut low: Vec<(usize, bool)> = level.iter().map(|gate| (gate.low, gate.propagate)).collect();
+        low.sort_unstable();
+        low.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            earlier.1 |= same && later.1;
+            same
+        });
+        Operands { high, low }
     }
 
     /// Rounds from the corner's message to the result. Without leaves (bit 0 alone) there is only the corner's message.

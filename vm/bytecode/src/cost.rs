@@ -27,6 +27,11 @@ pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
     model::traffic(program, instr)
 }
 
+/// What the dealer sends for one execution of `instr`, if the program's protocol has one.
+pub fn dealt(program: &Program, instr: &Instr) -> Links {
+    model::dealt(program, instr)
+}
+
 /// Rounds from the issue of `instr` to its result; 0 for local instructions.
 pub fn rounds(program: &Program, instr: &Instr) -> u32 {
     traffic(program, instr).len() as u32

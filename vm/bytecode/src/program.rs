@@ -9,7 +9,8 @@ use crate::instr::Instr;
 pub enum Kind {
     /// Ring elements that everybody knows.
     Plain,
-    /// Shares of ring elements, replicated: each summand is known to all parties but one.
+    /// Shares of ring elements that products and comparisons take: replicated, each summand known to all parties but one; with a dealer, opened
+    /// under a mask of which the two parties have shares.
     Shared,
     /// Shares of ring elements as a local product leaves them.
     Additive,
@@ -75,17 +76,20 @@ pub enum Protocol {
     Rep3,
     /// Four parties, replicated secret sharing, one malicious corruption, with abort.
     Rep4,
+    /// Two parties, additive secret sharing, and a dealer that only sends; one semi-honest corruption.
+    Dealer,
 }
 
 impl Protocol {
     /// All protocols.
-    pub const ALL: &'static [Protocol] = &[Protocol::Rep3, Protocol::Rep4];
+    pub const ALL: &'static [Protocol] = &[Protocol::Rep3, Protocol::Rep4, Protocol::Dealer];
 
     /// How people and files call it.
     pub const fn name(self) -> &'static str {
         match self {
             Protocol::Rep3 => "rep3",
             Protocol::Rep4 => "rep4",
+            Protocol::Dealer => "dealer",
         }
     }
 

@@ -22,9 +22,12 @@ pub struct CostReport {
     pub program: String,
     /// Rounds of communication.
     pub rounds: u64,
-    /// Bits that all parties send together.
+    /// Bits that all parties send together in rounds.
     pub bits: u64,
-    /// Bits by sender and receiver.
+    /// Bits that a dealer sends besides, if the protocol has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dealt: Option<u64>,
+    /// Bits by sender and receiver, a dealer's included.
     pub bits_by_link: Vec<Vec<u64>>,
     /// Bits of the busiest link of each round, over all rounds: what bandwidth makes time of.
     pub serial_bits: u64,
@@ -45,8 +48,11 @@ pub struct LineCost {
     pub file: String,
     /// Counted from 1.
     pub line: u32,
-    /// Bits that are sent for it.
+    /// Bits that are sent for it in rounds.
     pub bits: u64,
+    /// Bits that a dealer sends for it, if the protocol has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dealt: Option<u64>,
     /// Rounds in which others wait for it.
     pub rounds: u64,
     /// How often it is executed.
@@ -77,12 +83,15 @@ pub fn report(program: &Program) -> CostReport {
         walk.step(at, instr);
     }
     let total = walk.blocks.pop().unwrap_or_default();
-    let links = total.links.map(|row| row.map(|bytes| bytes.saturating_mul(8)));
     let model = program.header.protocol.model();
+    let mut links = total.links.map(|row| row.map(|bytes| bytes.saturating_mul(8)));
+    let bits = cost::total(&links);
+    cost::add(&mut links, &total.dealt, 8);
     CostReport {
         program: program.header.name.clone(),
         rounds: total.rounds,
-        bits: cost::total(&links),
+        bits,
+        dealt: model.dealer.map(|_| cost::total(&total.dealt).saturating_mul(8)),
         bits_by_link: (0..model.parties).map(|from| links[from][..model.parties].to_vec()).collect(),
         serial_bits: total.serial.saturating_mul(8),
         at_most: total.at_most,
@@ -116,6 +125,9 @@ impl CostReport {
             group(self.rounds),
             group(self.bits)
         )?;
+        if let Some(dealt) = self.dealt {
+            writeln!(out, "  dealt besides: {bound}{} bits", group(dealt))?;
+        }
         let links = self.bits_by_link.iter().enumerate().flat_map(|(from, row)| {
             row.iter().enumerate().filter(move |(to, _)| *to != from).map(move |(to, bits)| (from, to, bits))
         });
@@ -177,10 +189,12 @@ pub fn group(n: u64) -> String {
 }
 
 fn line_cost(program: &Program, line: Line, spent: &Spent) -> LineCost {
+    let dealer = program.header.protocol.model().dealer;
     LineCost {
         file: file(program, line),
         line: line.line,
         bits: spent.bytes.saturating_mul(8),
+        dealt: dealer.map(|_| spent.dealt.saturating_mul(8)),
         rounds: spent.rounds,
         executions: spent.executions,
     }
@@ -215,6 +229,7 @@ fn published(program: &Program, (at, times): &(usize, u64)) -> Published {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Spent {
     bytes: u64,
+    dealt: u64,
     rounds: u64,
     executions: u64,
 }
@@ -224,6 +239,7 @@ struct Spent {
 struct Block {
     rounds: u64,
     links: Links,
+    dealt: Links,
     serial: u64,
     at_most: bool,
     lines: BTreeMap<Line, Spent>,
@@ -242,9 +258,11 @@ impl Block {
         self.serial = self.serial.saturating_add(other.serial.saturating_mul(times));
         self.at_most |= other.at_most;
         cost::add(&mut self.links, &other.links, times);
+        cost::add(&mut self.dealt, &other.dealt, times);
         for (line, spent) in other.lines {
             let mine = self.line(line);
             mine.bytes = mine.bytes.saturating_add(spent.bytes.saturating_mul(times));
+            mine.dealt = mine.dealt.saturating_add(spent.dealt.saturating_mul(times));
             mine.rounds = mine.rounds.saturating_add(spent.rounds.saturating_mul(times));
             mine.executions = mine.executions.max(spent.executions.saturating_mul(times));
         }
@@ -253,16 +271,19 @@ impl Block {
 
     /// The costlier of two arms, figure by figure.
     fn either(mut self, other: Block) -> Block {
-        let differ = (self.rounds, self.links) != (other.rounds, other.links);
+        let differ = (self.rounds, self.links, self.dealt) != (other.rounds, other.links, other.dealt);
         self.at_most |= other.at_most || differ;
         self.rounds = self.rounds.max(other.rounds);
         self.serial = self.serial.max(other.serial);
-        for (mine, theirs) in self.links.iter_mut().flatten().zip(other.links.iter().flatten()) {
-            *mine = (*mine).max(*theirs);
+        for (mine, theirs) in [(&mut self.links, &other.links), (&mut self.dealt, &other.dealt)] {
+            for (mine, theirs) in mine.iter_mut().flatten().zip(theirs.iter().flatten()) {
+                *mine = (*mine).max(*theirs);
+            }
         }
         for (line, spent) in other.lines {
             let mine = self.line(line);
             mine.bytes = mine.bytes.max(spent.bytes);
+            mine.dealt = mine.dealt.max(spent.dealt);
             mine.rounds = mine.rounds.max(spent.rounds);
             mine.executions = mine.executions.max(spent.executions);
         }
@@ -313,6 +334,11 @@ impl Walk<'_> {
             }
             _ => {}
         }
+        let dealt = cost::dealt(self.program, instr);
+        let block = self.block();
+        cost::add(&mut block.dealt, &dealt, 1);
+        let spent = block.line(line);
+        spent.dealt = spent.dealt.saturating_add(cost::total(&dealt));
         let mut traffic = cost::traffic(self.program, instr);
         if !traffic.is_empty() {
             let bytes = cost::bytes(&traffic);

@@ -112,15 +112,17 @@ macro_rules! for_each_instruction {
                 /// An input, shared by its owner (or read from the shares of an earlier run, without communication).
                 Input = input { dst: write[Shared] Reg, input: imm u32, route: imm Route },
                 /// Sends the result to its receiver (or writes the shares, without communication).
-                Output = output { a: read[Shared] Reg, output: imm u32, route: imm Route },
+                Output = output { a: read[Shared Additive] Reg, output: imm u32, route: imm Route },
                 /// Opens a value to everybody.
-                Reveal = reveal { dst: write[Plain] Reg, a: read[Shared] Reg, route: imm Route },
+                Reveal = reveal { dst: write[Plain] Reg, a: read[Shared Additive] Reg, route: imm Route },
                 /// Opens bits to everybody, as 0 and 1.
                 RevealBits = reveal_bits { dst: write[Int] Reg, a: read[Bit] Reg, route: imm Route },
                 /// Additive to replicated form.
                 Reshare = reshare { dst: write[Shared] Reg, a: read[Additive] Reg, route: imm Route } cut,
+                /// Additive form to opened under a mask, with a dealer. The mask's number is no other instruction's.
+                Open = open { dst: write[Shared] Reg, a: read[Additive] Reg, mask: imm u32 } cut,
                 /// Division by 2^`bits` with the program's rounding: ⌊(x + r) / 2^bits⌋ with r uniform, or r = 2^(bits-1).
-                Truncate = truncate { dst: write[Shared] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route } cut,
+                Truncate = truncate { dst: write[Shared Additive] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route } cut,
                 /// Bit `width` - 1 of the value: its sign, if it fits `width` signed bits.
                 Sign = sign { dst: write[Bit] Reg, a: read[Shared] Reg, width: imm u32, route: imm Route } cut,
                 /// Bits `low..high` of the value, along a new first axis, lowest first.
@@ -128,9 +130,9 @@ macro_rules! for_each_instruction {
                 /// Conjunction of shared bits.
                 And = and { dst: write[Bit] Reg, a: read[Bit] Reg, b: read[Bit] Reg, route: imm Route } cut,
                 /// The number whose bits, lowest first, stand along the first axis of `a`; not signed.
-                Word = word { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route } cut,
+                Word = word { dst: write[Shared Additive] Reg, a: read[Bit] Reg, route: imm Route } cut,
                 /// The same of fewer bits than the ring has, through an adder: cheaper for long words, in more rounds.
-                Compose = compose { dst: write[Shared] Reg, a: read[Bit] Reg, route: imm Route } cut,
+                Compose = compose { dst: write[Shared Additive] Reg, a: read[Bit] Reg, route: imm Route } cut,
                 /// `a` where `bit` is set, else 0. With `keep`, the corner's half of the bit stays for later selections by the same bit.
                 Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
                 /// The same with the half that an earlier selection kept; the route is the earlier one's.
@@ -138,7 +140,7 @@ macro_rules! for_each_instruction {
             }
             shown {
                 /// Prints a value, in the emulator only.
-                Debug = debug { label: imm u32, a: read[Plain Shared Bit Real Int] Reg, frac: imm u32 },
+                Debug = debug { label: imm u32, a: read[Plain Shared Additive Bit Real Int] Reg, frac: imm u32 },
             }
         }
     };

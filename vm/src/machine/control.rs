@@ -135,6 +135,7 @@ impl<B: Backend> Machine<'_, B> {
             Instr::End {} => self.end(at),
             Instr::Send {} => self.execute(at, |backend, context| backend.send(context)),
             Instr::Receive {} => self.execute(at, |backend, context| backend.receive(context)),
+            _ if self.backend.skips(at) => Ok(at + 1),
             _ if self.public[at as usize] => self.execute(at, |_, context| public::execute(context, instr)),
             _ => self.execute(at, |backend, context| dispatch(backend, context, instr).map(drop)),
         }

@@ -13,8 +13,10 @@ use crate::net::Traffic;
 pub struct Report {
     /// Rounds of communication.
     pub rounds: u64,
-    /// Bytes of payload by sender and receiver, by the cost model.
+    /// Bytes of payload by sender and receiver, by the cost model: those of rounds.
     pub links: Links,
+    /// The same of what a dealer sends.
+    pub dealt: Links,
     /// How often every instruction was executed.
     pub executions: Vec<u64>,
     /// The time spent in every instruction, if it was measured.
@@ -45,7 +47,7 @@ pub struct Measured {
 }
 
 impl Report {
-    /// Bits over all links.
+    /// Bits that travel in rounds, over all links.
     pub fn bits(&self) -> u64 {
         cost::total(&self.links).saturating_mul(8)
     }
@@ -78,7 +80,7 @@ impl Tally {
     }
 
     pub(super) fn report(self, program: &Program, memory: u64, ranges: Option<RangeReport>) -> Report {
-        let mut links = Links::default();
+        let [mut links, mut dealt] = [Links::default(); 2];
         let mut rounds = 0;
         for (instr, &times) in program.code.iter().zip(&self.executions) {
             if matches!(instr, Instr::Receive {}) {
@@ -87,8 +89,9 @@ impl Tally {
             for round in cost::traffic(program, instr) {
                 cost::add(&mut links, &round, times);
             }
+            cost::add(&mut dealt, &cost::dealt(program, instr), times);
         }
         let (executions, times, elapsed) = (self.executions, self.times, self.started.elapsed());
-        Report { rounds, links, executions, times, memory, elapsed, ranges, measured: None }
+        Report { rounds, links, dealt, executions, times, memory, elapsed, ranges, measured: None }
     }
 }

@@ -143,6 +143,27 @@ impl Links {
         self.enter()?.exchange(send, into)
     }
 
+    /// From now on the link to a party takes no part in rounds: one of the two only sends, in portions.
+    pub fn detach(&mut self, peer: Party) {
+        self.lock().detach(peer);
+    }
+
+    /// Sends a portion over a detached link; waits for room alone.
+    ///
+    /// # Errors
+    /// Whatever the links say while it waits.
+    pub fn portion_to(&mut self, peer: Party, bytes: &[u8]) -> Result<(), NetError> {
+        self.enter()?.portion_to(peer, bytes)
+    }
+
+    /// Fills `into` with the next portion from a detached link, and waits for it.
+    ///
+    /// # Errors
+    /// If the portion has another size; whatever the links say while it waits.
+    pub fn portion_from(&mut self, peer: Party, into: &mut [u8]) -> Result<(), NetError> {
+        self.enter()?.portion_from(peer, into)
+    }
+
     /// Lets bytes flow without waiting: queued ones leave, and those of this round that have arrived are taken in.
     ///
     /// # Errors

@@ -13,6 +13,10 @@
 //! leaves a round without this party's message; and a party drains what is sent to it in its own round whenever it waits, for reading or
 //! for writing. So the earliest party's messages move, and so do those it waits for. Bytes of a later round stay in the socket: nobody reads ahead.
 //!
+//! **Portions.** The link to a party that only ever sends to this one, or only ever hears from it, can leave the rounds ([`Rounds::detach`]). What
+//! travels on it goes in *portions*, counted by themselves: the sender need not know in which round the other is, and may be as far ahead as sockets and queues
+//! hold. Nobody answers, so nobody waits for an answer: the sender waits for room alone, the receiver for a sender that waits for nobody else.
+//!
 //! **Counting.** [`Traffic`] is kept where bytes pass to the transport. It knows sizes only, nothing of instructions, so that comparing it
 //! with the compiler's figures means something.
 //!
@@ -66,6 +70,8 @@ pub(super) struct Rounds {
     outgoing: Peers<Outgoing>,
     pub(super) incoming: Peers<Incoming>,
     traffic: Traffic,
+    /// By party whose link has left the rounds: the number of its last portion.
+    portions: Peers<Option<u64>>,
     /// Whether the round in progress is one of the program's.
     counted: bool,
     /// Whether anything has arrived since the last look.
@@ -110,6 +116,7 @@ impl Rounds {
             outgoing: peers.map(|_, ()| Outgoing::new()),
             incoming: peers.map(|_, ()| Incoming::new()),
             traffic,
+            portions: peers.map(|_, ()| None),
             counted: false,
             heard: peers.map(|_, ()| false),
             last_heard: peers.map(|_, ()| now),
@@ -158,6 +165,34 @@ impl Rounds {
 
     pub(super) fn exchange(&mut self, send: Peers<&[&[u8]]>, into: Peers<&mut [u8]>) -> Result<(), NetError> {
         self.exchange_counted(send, into, true)
+    }
+
+    /// From now on the link to a party takes no part in rounds.
+    pub(super) fn detach(&mut self, peer: Party) {
+        self.portions[peer].get_or_insert(self.round);
+    }
+
+    /// Sends a portion to a party whose link is detached.
+    pub(super) fn portion_to(&mut self, peer: Party, bytes: &[u8]) -> Result<(), NetError> {
+        let number = self.next_portion(peer);
+        self.outgoing[peer].announce(number, bytes.len());
+        self.send(peer, bytes)
+    }
+
+    /// Fills `into` with a portion from a party whose link is detached, which has as many bytes.
+    pub(super) fn portion_from(&mut self, peer: Party, into: &mut [u8]) -> Result<(), NetError> {
+        let number = self.next_portion(peer);
+        let announced = self.incoming[peer].announce(number, into.len());
+        announced.map_err(|fault| self.fault(peer, fault))?;
+        self.receive(peer, into)
+    }
+
+    /// The number of the next portion: the set-up's rounds come before it.
+    fn next_portion(&mut self, peer: Party) -> u64 {
+        self.counted = true;
+        let number = self.portions[peer].unwrap_or(self.round) + 1;
+        self.portions[peer] = Some(number);
+        number
     }
 
     pub(super) fn poll(&mut self) -> Result<(), NetError> {
@@ -249,7 +284,7 @@ impl Rounds {
         self.round += 1;
         self.counted = counted;
         self.traffic.rounds += u64::from(counted);
-        for peer in self.peers() {
+        for peer in self.peers().filter(|peer| self.portions[*peer].is_none()).collect::<Vec<_>>() {
             self.outgoing[peer].announce(self.round, send[peer]);
             let announced = self.incoming[peer].announce(self.round, receive[peer]);
             announced.map_err(|fault| self.fault(peer, fault))?;

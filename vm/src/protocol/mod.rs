@@ -10,6 +10,7 @@
 //! method returns. Instructions whose registers are all public never reach a back-end: the machine executes them itself.
 
 mod common;
+pub mod dealer;
 pub mod emulator;
 mod linear;
 mod party;
@@ -46,6 +47,11 @@ macro_rules! backend {
                 $(#[doc = $doc])*
                 fn $name(&mut self, context: &mut Context<'_, Self::Element>, $($op: $ty),*) -> Result<(), RunError>;
             )*
+
+            /// Whether an instruction on public values is not for this party: a dealer does not know what is revealed.
+            fn skips(&self, _at: u32) -> bool {
+                false
+            }
 
             /// Ends the sending half of a round.
             fn send(&mut self, context: &mut Context<'_, Self::Element>) -> Result<(), RunError>;

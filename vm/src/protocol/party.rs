@@ -7,7 +7,7 @@ use tern_bytecode::program::Protocol;
 use tern_bytecode::{Program, model};
 
 use super::terms::{self, Terms};
-use super::{common, rep3, rep4};
+use super::{common, dealer, rep3, rep4};
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
 use crate::net::{Links, NetError, Party, Who, keys};
 use crate::ring::{Ring, Z64, Z128, Z192, Z256};
@@ -124,6 +124,7 @@ pub fn groups(protocol: Protocol) -> Vec<Vec<Party>> {
     match protocol {
         Protocol::Rep3 => rep3::groups(),
         Protocol::Rep4 => rep4::groups(),
+        Protocol::Dealer => dealer::groups(),
     }
 }
 
@@ -174,6 +175,10 @@ fn run_shares(
         (Protocol::Rep4, 128) => rep4::run_in::<Z128>(program, links, host, setting),
         (Protocol::Rep4, 192) => rep4::run_in::<Z192>(program, links, host, setting),
         (Protocol::Rep4, _) => rep4::run_in::<Z256>(program, links, host, setting),
+        (Protocol::Dealer, 64) => dealer::run_in::<Z64>(program, links, host, setting),
+        (Protocol::Dealer, 128) => dealer::run_in::<Z128>(program, links, host, setting),
+        (Protocol::Dealer, 192) => dealer::run_in::<Z192>(program, links, host, setting),
+        (Protocol::Dealer, _) => dealer::run_in::<Z256>(program, links, host, setting),
     }
 }
 

@@ -389,6 +389,14 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         Ok(())
     }
 
+    /// Fills `into` with the next portion from a party whose link is detached, for the instruction `at`.
+    pub(crate) fn portion(&mut self, at: u32, from: Party, into: &mut [u8]) -> Result<(), NetError> {
+        let before = self.links.traffic();
+        self.links.portion_from(from, into)?;
+        self.meter.waited(at, before, self.links);
+        Ok(())
+    }
+
     /// The sending half of a round, in instruction `at`: most has left before.
     pub(crate) fn send(&mut self, at: u32) -> Result<(), NetError> {
         self.begin(at)

@@ -1,7 +1,7 @@
 //! Where values come from and go to: parties, and the shares of an earlier run.
 
 use tern_bytecode::program::{Place, Rounding};
-use tern_bytecode::{Instr, Kind, Protocol, Route};
+use tern_bytecode::{Instr, Kind, Protocol, Route, cost};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128};
 
@@ -16,7 +16,7 @@ fn values<R: Ring>(n: usize) -> Vec<R> {
 #[test]
 fn inputs_and_outputs_of_parties() {
     fn check<R: Ring>(protocol: Protocol) {
-        let (parties, routes) = (protocol.model().parties, protocol.model().all_routes());
+        let (parties, routes) = (protocol.model().owners, protocol.model().all_routes());
         for (n, route) in routes.flat_map(|route| [0, 1, 5, 65].map(|n| (n, route))) {
             let mut b = Build::new(protocol, R::BITS, Rounding::Nearest);
             for from in 0..parties as u8 {
@@ -28,6 +28,10 @@ fn inputs_and_outputs_of_parties() {
             let inputs: Vec<_> = (0..parties).map(plus).collect();
             let hosts = over(mesh(&b.program), &b.program, &inputs, &seeded(9));
             for (to, host) in hosts.iter().enumerate() {
+                if to >= parties {
+                    assert!(host.outputs.is_empty(), "a dealer has no outputs");
+                    continue;
+                }
                 assert_eq!(host.outputs.len(), parties, "each party has its own outputs only");
                 for (from, x) in inputs.iter().enumerate() {
                     assert_eq!(host.outputs[&(parties * from + to)], *x);
@@ -48,8 +52,9 @@ fn each_party_is_asked_for_its_own_inputs() {
         let mut b = Build::new(protocol, 64, Rounding::Nearest);
         let x = b.input(&[4], 2, Route(3));
         b.output_to(x, Place::Party(0), Route(0));
-        let host = |party| Memo {
-            inputs: if party == Party::P2 { vec![values::<Z64>(4)] } else { vec![] },
+        let owner = 2 % protocol.model().owners;
+        let host = |party: Party| Memo {
+            inputs: if party.index() == owner { vec![values::<Z64>(4)] } else { vec![] },
             ..Memo::default()
         };
         let hosts = Party::all(protocol.model().parties).map(host).collect();
@@ -63,6 +68,8 @@ fn kept_by(protocol: Protocol, i: usize) -> Vec<usize> {
     match protocol {
         Protocol::Rep3 => vec![(i + 2) % 3, (i + 1) % 3],
         Protocol::Rep4 => (0..4).filter(|j| *j != i).collect(),
+        // each party has a summand of its own, the dealer none
+        Protocol::Dealer => (0..2).filter(|j| *j == i).collect(),
     }
 }
 
@@ -76,7 +83,7 @@ fn shares_are_kept_from_run_to_run() {
         first.output_to(x, Place::Shares, Route(0));
         let x = values::<Z64>(n as usize);
         let kept = over(mesh(&first.program), &first.program, std::slice::from_ref(&x), &seeded(1));
-        let kept: Vec<Vec<Z64>> = kept.iter().map(|host| host.outputs[&0].clone()).collect();
+        let kept: Vec<Vec<Z64>> = kept.iter().map(|host| host.outputs.get(&0).cloned().unwrap_or_default()).collect();
         for at in 0..n as usize {
             let mut summands = vec![None; protocol.model().parties];
             for (party, shares) in kept.iter().enumerate() {
@@ -94,6 +101,7 @@ fn shares_are_kept_from_run_to_run() {
         second.program.inputs[0].from = Place::Shares;
         second.program.code.truncate(1); // without the rounds of a party's input
         second.program.lines.truncate(1);
+        second.rounds(cost::rounds(&second.program, &second.program.code[0]));
         let open = second.reg(Kind::Plain, &[n]);
         second.op(Instr::Reveal { dst: open, a: y, route: Route(5) });
         second.output(open, Route(1));

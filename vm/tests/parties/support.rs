@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use tern_bytecode::cost;
+use tern_bytecode::model::Forms;
 use tern_bytecode::program::{
     Buffer, Dim, Element, Header, Input, Line, Output, Place, Preparation, Protocol, Rounding,
 };
@@ -85,10 +86,66 @@ impl Build {
         }
     }
 
-    /// Appends an instruction with all its rounds.
-    pub fn op(&mut self, instr: Instr) {
+    /// Appends an instruction with all its rounds, in the forms that the protocol computes with: what is written for replicated values
+    /// becomes openings under masks where there are such.
+    pub fn op(&mut self, mut instr: Instr) {
+        let routes = self.program.header.protocol.model().routes;
+        if let Some(route) = instr.route_mut() {
+            route.0 %= routes; // tests name routes of the protocol that has most
+        }
+        match self.program.header.protocol.model().forms {
+            Forms::Replicated => self.plainly(instr),
+            Forms::Opened => self.opened(instr),
+        }
+    }
+
+    fn plainly(&mut self, instr: Instr) {
         self.push(instr);
         self.rounds(cost::rounds(&self.program, &instr));
+    }
+
+    fn opened(&mut self, instr: Instr) {
+        match instr {
+            Instr::Reshare { dst, a, .. } => self.open(dst, a),
+            Instr::Truncate { dst, a, bits, route } => {
+                let a = if self.kind(a) == Kind::Additive { self.opened_like(a) } else { a };
+                self.and_open(dst, |dst| Instr::Truncate { dst, a, bits, route });
+            }
+            Instr::Word { dst, a, route } => self.and_open(dst, |dst| Instr::Word { dst, a, route }),
+            Instr::Compose { dst, a, route } => self.and_open(dst, |dst| Instr::Compose { dst, a, route }),
+            Instr::Select { dst, keep, bit, a, route } => {
+                self.and_open(dst, |dst| Instr::Select { dst, keep, bit, a, route });
+            }
+            Instr::SelectAgain { dst, half, bit, a, route } => {
+                self.and_open(dst, |dst| Instr::SelectAgain { dst, half, bit, a, route });
+            }
+            _ => self.plainly(instr),
+        }
+    }
+
+    /// An instruction that leaves shares, and their opening if that is what is asked for.
+    fn and_open(&mut self, dst: Reg, make: impl FnOnce(Reg) -> Instr) {
+        if self.kind(dst) == Kind::Additive {
+            return self.plainly(make(dst));
+        }
+        let shape = self.shape(dst);
+        let shares = self.reg(Kind::Additive, &shape);
+        self.plainly(make(shares));
+        self.open(dst, shares);
+    }
+
+    fn opened_like(&mut self, a: Reg) -> Reg {
+        let shape = self.shape(a);
+        let dst = self.reg(Kind::Shared, &shape);
+        self.open(dst, a);
+        dst
+    }
+
+    /// Opens under a mask of its own.
+    fn open(&mut self, dst: Reg, a: Reg) {
+        let opens = self.program.code.iter().filter(|instr| matches!(instr, Instr::Open { .. }));
+        let mask = opens.count() as u32;
+        self.plainly(Instr::Open { dst, a, mask });
     }
 
     /// A new input register of one party.
@@ -97,7 +154,7 @@ impl Build {
         self.program.inputs.push(Input {
             name: format!("x{}", self.program.inputs.len()),
             field: String::new(),
-            from: Place::Party(from),
+            from: Place::Party(from % self.owners()),
             element: Element::Int,
             shape: shape.to_vec(),
             frac: 0,
@@ -107,8 +164,13 @@ impl Build {
         dst
     }
 
+    fn owners(&self) -> u8 {
+        self.program.header.protocol.model().owners as u8
+    }
+
     /// Sends a register to a place.
     pub fn output_to(&mut self, a: Reg, to: Place, route: Route) {
+        let to = if let Place::Party(to) = to { Place::Party(to % self.owners()) } else { to };
         let shape = self.shape(a);
         self.program.outputs.push(Output {
             name: format!("y{}", self.program.outputs.len()),
@@ -244,10 +306,15 @@ pub fn over_each<R: Ring>(
 pub fn check_traffic(program: &Program, links: &Links, report: &Report) {
     check_instructions(program, links.me(), report);
     let (me, traffic) = (links.me(), links.traffic());
-    assert_eq!(traffic.rounds, report.rounds, "rounds of {me}");
+    let computes = program.header.protocol.model().computes(me.index());
+    assert_eq!(traffic.rounds, if computes { report.rounds } else { 0 }, "rounds of {me}");
+    let announced = |from: Party, to: Party| {
+        [report.links, report.dealt].map(|links| links[from.index()][to.index()]).iter().sum::<u64>()
+    };
     for other in links.peers() {
-        assert_eq!(traffic.sent[other], report.links[me.index()][other.index()], "{me} to {other}");
-        assert_eq!(traffic.received[other], report.links[other.index()][me.index()], "{other} to {me}");
+        assert_eq!(traffic.sent[other], announced(me, other), "{me} to {other}");
+        assert_eq!(traffic.received[other], announced(other, me), "{other} to {me}");
+        assert!(computes || traffic.received[other] == 0, "a dealer receives nothing");
     }
 }
 
@@ -255,11 +322,14 @@ pub fn check_traffic(program: &Program, links: &Links, report: &Report) {
 fn check_instructions(program: &Program, me: Party, report: &Report) {
     let measured = report.measured.as_ref().expect("parties measure");
     for (at, instr) in program.code.iter().enumerate() {
+        let dealt: u64 = cost::dealt(program, instr)[me.index()].iter().sum();
         let sent: u64 = cost::traffic(program, instr).iter().flat_map(|links| links[me.index()]).sum();
+        let sent = sent + dealt;
         let times = report.executions[at];
         assert_eq!(measured.sent[at], times * sent, "bytes of {} at {at}", instr.name());
         let ends_round = matches!(instr, Instr::Receive {});
-        assert_eq!(measured.rounds[at], if ends_round { times } else { 0 }, "rounds at {at}");
+        let counts = ends_round && program.header.protocol.model().computes(me.index());
+        assert_eq!(measured.rounds[at], if counts { times } else { 0 }, "rounds at {at}");
     }
     let waited: Duration = measured.waited.iter().sum();
     assert!(waited <= measured.traffic.waited, "{waited:?} of {:?}", measured.traffic.waited);

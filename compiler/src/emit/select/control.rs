@@ -129,7 +129,7 @@ impl Selector<'_> {
             Op::Metric(name) => Instr::Metric { name: *name, a: self.reg(&place) },
             Op::Output(output) => Instr::Output { a: self.reg(&place), output: *output, route: ANY },
             Op::Debug(label) => {
-                if self.kind(&place) == Kind::Additive {
+                if self.kind(&place) == Kind::Additive && !self.opens() {
                     place = self.coerced(&place, Kind::Shared, inst)?;
                 }
                 Instr::Debug { label: *label, a: self.reg(&place), frac }

@@ -3,6 +3,7 @@
 //! Axes along which every operand repeats one element are computed once and repeated in the result's view.
 
 use tern_bytecode::instr::{Instr, Reg};
+use tern_bytecode::model::Forms;
 use tern_bytecode::{Kind, View};
 
 use super::{ANY, Selected, Selector, unexpected};
@@ -37,6 +38,14 @@ impl Selector<'_> {
                 let form = if public { kinds[0] } else { Kind::Additive };
                 let results = self.map(&[form], &operands, |r| Some(product(r, public)), inst)?;
                 vec![self.coerced(&results[0], kinds[0], inst)?]
+            }
+            Op::Reshare => vec![self.coerced(&operands[0], kinds[0], inst)?],
+            Op::Select { .. } | Op::SelectAgain { .. } if self.opens() => {
+                let kept = kinds[1..].iter().copied();
+                let forms: Vec<Kind> = std::iter::once(Kind::Additive).chain(kept).collect();
+                let mut results = self.map(&forms, &operands, |r| plainly(inst, r), inst)?;
+                results[0] = self.coerced(&results[0], kinds[0], inst)?;
+                results
             }
             Op::Sign { width: 0 } => {
                 let width = self.code.program.header.ring;
@@ -93,14 +102,20 @@ impl Selector<'_> {
         if from == to {
             return Ok(value.clone());
         }
-        let one = std::slice::from_ref(value);
+        let (one, opens) = (std::slice::from_ref(value), self.opens());
         let convert = |r: &[Reg]| match (from, to) {
             (Kind::Plain, Kind::Shared | Kind::Additive) => Some(Instr::Promote { dst: r[0], a: r[1] }),
             (Kind::Shared, Kind::Additive) => Some(Instr::Widen { dst: r[0], a: r[1] }),
+            (Kind::Additive, Kind::Shared) if opens => Some(Instr::Open { dst: r[0], a: r[1], mask: 0 }),
             (Kind::Additive, Kind::Shared) => Some(Instr::Reshare { dst: r[0], a: r[1], route: ANY }),
             _ => None,
         };
         Ok(self.map(&[to], one, convert, inst)?.remove(0))
+    }
+
+    /// Whether values are opened under masks.
+    pub(super) fn opens(&self) -> bool {
+        self.code.program.header.protocol.model().forms == Forms::Opened
     }
 
     fn truncated(&mut self, inst: &Inst, a: View, bits: u32) -> Selected<View> {
@@ -108,9 +123,14 @@ impl Selector<'_> {
         if bits == 0 {
             return self.coerced(&a, kind, inst);
         }
+        let truncate = |r: &[Reg]| Some(Instr::Truncate { dst: r[0], a: r[1], bits, route: ANY });
+        if kind != Kind::Plain && self.opens() {
+            let open = self.coerced(&a, Kind::Shared, inst)?;
+            let shares = self.map(&[Kind::Additive], &[open], truncate, inst)?.remove(0);
+            return self.coerced(&shares, kind, inst);
+        }
         let one = std::slice::from_ref(&a);
         if kind != Kind::Plain {
-            let truncate = |r: &[Reg]| Some(Instr::Truncate { dst: r[0], a: r[1], bits, route: ANY });
             return Ok(self.map(&[kind], one, truncate, inst)?.remove(0));
         }
         // Public numbers are rounded to nearest by way of doubles.
@@ -180,7 +200,6 @@ fn plainly(inst: &Inst, r: &[Reg]) -> Option<Instr> {
         (Op::SelectAgain { .. }, &[half, bit, a]) => Instr::SelectAgain { dst, half, bit, a, route },
         (Op::Promote, &[a]) => Instr::Promote { dst, a },
         (Op::Widen, &[a]) => Instr::Widen { dst, a },
-        (Op::Reshare, &[a]) => Instr::Reshare { dst, a, route },
         (Op::Reveal, &[a]) => Instr::Reveal { dst, a, route },
         (Op::RevealBits, &[a]) => Instr::RevealBits { dst, a, route },
         _ => return None,

@@ -19,7 +19,10 @@ impl Selector<'_> {
             }
             Op::Sum { axes } => self.sum(&a, *axes)?,
             Op::Bits { low, high } => self.bits(&a, *low, *high)?,
-            Op::Word { compact } => self.word(&a, *compact)?,
+            Op::Word { compact } => {
+                let word = self.word(&a, *compact)?;
+                self.coerced(&word, self.ty(inst.results[0]).kind, inst)?
+            }
             _ => return Err(unexpected(inst)),
         };
         self.set(inst.results[0], result);
@@ -94,7 +97,8 @@ impl Selector<'_> {
 
     fn word(&mut self, a: &View, compact: bool) -> Selected<View> {
         let plane = View { dims: a.dims[1..].to_vec(), ..a.clone() };
-        let result = self.fresh(Kind::Shared, &view::shape(&plane), Some(&plane))?;
+        let kind = if self.opens() { Kind::Additive } else { Kind::Shared };
+        let result = self.fresh(kind, &view::shape(&plane), Some(&plane))?;
         if a.dims[0].size == 0 {
             self.zero(&result)?;
         } else if !result.is_empty() {

@@ -6,11 +6,12 @@
 //! **To add a protocol**: a row in [`Protocol`], a folder here with its [`Model`] and its [`Sends`], a folder under `vm/src/protocol` with
 //! its back-end.
 
+pub mod dealer;
 mod operands;
 pub mod rep3;
 pub mod rep4;
 
-use crate::cost::Traffic;
+use crate::cost::{Links, Traffic};
 use crate::for_each_instruction;
 use crate::instr::{Instr, MaybeReg, Reg, Route};
 use crate::program::{Kind, Program, Protocol};
@@ -25,6 +26,10 @@ pub const MAX_PARTIES: usize = 4;
 pub struct Model {
     /// The parties are 0 to one less.
     pub parties: usize,
+    /// Those that can have inputs and outputs are 0 to one less.
+    pub owners: usize,
+    /// The party that only deals, if there is one: it holds no data, learns nothing that is revealed, and receives no message.
+    pub dealer: Option<usize>,
     /// Routes are 0 to one less.
     pub routes: u8,
     /// Into how many parts a large operation may be cut, the largest number first, so that its parts level the links.
@@ -33,6 +38,8 @@ pub struct Model {
     pub prices: Prices,
     /// Summands of a value of each secret kind that one party holds.
     pub held: Held,
+    /// In which form values are computed.
+    pub forms: Forms,
     /// A route in listings.
     pub route: fn(Route) -> String,
 }
@@ -48,11 +55,22 @@ pub struct Prices {
     pub replicate: u64,
 }
 
+/// In which form values come out of operations, and what brings additive ones to the form that products and comparisons take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forms {
+    /// Truncations take either form; they and words leave replicated values, selections either. Additive values are reshared.
+    Replicated,
+    /// Additive values are opened under masks, by instructions that name them. Truncations take opened values; they, words and selections leave additive ones.
+    Opened,
+}
+
 /// Summands of a value that one party holds, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
-    /// Of a replicated value, and of bits.
+    /// Of a replicated value.
     pub shared: u64,
+    /// Of bits.
+    pub bits: u64,
     /// Of an additive value.
     pub additive: u64,
     /// Of a selection's half.
@@ -64,6 +82,7 @@ pub fn of(protocol: Protocol) -> &'static Model {
     match protocol {
         Protocol::Rep3 => &rep3::MODEL,
         Protocol::Rep4 => &rep4::MODEL,
+        Protocol::Dealer => &dealer::MODEL,
     }
 }
 
@@ -83,9 +102,14 @@ impl Model {
             Kind::Shared => len.saturating_mul(self.held.shared * element),
             Kind::Additive => len.saturating_mul(self.held.additive * element),
             Kind::Half => len.saturating_mul(self.held.half * element),
-            Kind::Bit => len.div_ceil(64).saturating_mul(8 * self.held.shared),
+            Kind::Bit => len.div_ceil(64).saturating_mul(8 * self.held.bits),
             Kind::Real | Kind::Int => len.saturating_mul(8),
         }
+    }
+
+    /// Whether a party takes part in the computation: all but a dealer.
+    pub fn computes(&self, party: usize) -> bool {
+        self.dealer != Some(party)
     }
 
     /// All routes.
@@ -132,5 +156,14 @@ pub fn traffic(program: &Program, instr: &Instr) -> Traffic {
     match program.header.protocol {
         Protocol::Rep3 => sends(&rep3::Rounds(operands), instr),
         Protocol::Rep4 => sends(&rep4::Rounds(operands), instr),
+        Protocol::Dealer => sends(&dealer::Rounds(operands), instr),
+    }
+}
+
+/// What the dealer sends for one execution of `instr`, over which links: outside the rounds, since nobody answers. Zero if there is no dealer.
+pub fn dealt(program: &Program, instr: &Instr) -> Links {
+    match program.header.protocol {
+        Protocol::Rep3 | Protocol::Rep4 => Links::default(),
+        Protocol::Dealer => dealer::dealt(Operands::new(program), instr),
     }
 }

@@ -96,5 +96,7 @@ fn corner(program: &Program, route: Route) -> usize {
         Protocol::Rep3 => Corner(route).party(),
         // who has which half follows from the whole order
         Protocol::Rep4 => usize::from(route.0),
+        // there is one route
+        Protocol::Dealer => 0,
     }
 }

@@ -12,8 +12,12 @@
 //! 8. *Names* ([`names`]): inputs and outputs are words, all names show as they are, nothing is declared twice, and an output is
 //!    written once.
 //! 9. *Halves*: a later selection by a bit has the corner of the one that left its half ([`halves`]).
+//! 10. *Forms* ([`forms`]): values have the forms that the protocol computes with; no two instructions open under one mask.
+//! 11. *The dealer's part* ([`known`]): what a dealer has to know does not depend on what is revealed.
 
+mod forms;
 mod halves;
+pub mod known;
 pub mod names;
 mod rounds;
 mod shapes;
@@ -77,8 +81,10 @@ pub fn validate(program: &Program) -> Result<(), Fault> {
         shapes::check(program, instr).map_err(located)?;
         aliasing(program, instr).map_err(located)?;
     }
+    forms::check(program)?;
     halves::check(program)?;
-    rounds::check(program, &nesting)
+    rounds::check(program, &nesting)?;
+    known::check(program)
 }
 
 fn header(program: &Program) -> Result<(), Fault> {
@@ -92,14 +98,14 @@ fn header(program: &Program) -> Result<(), Fault> {
             h.total, h.frac, h.ring
         )));
     }
-    let parties = h.protocol.model().parties;
+    let owners = h.protocol.model().owners;
     let places =
         program.inputs.iter().map(|i| (i.from, i.frac)).chain(program.outputs.iter().map(|o| (o.to, o.frac)));
     for (place, frac) in places {
-        if matches!(place, Place::Party(i) if usize::from(i) >= parties) {
+        if matches!(place, Place::Party(i) if usize::from(i) >= owners) {
             return Err(Fault::new(format!(
                 "an input or output of a party that is not 0 to {}",
-                parties - 1
+                owners - 1
             )));
         }
         if frac >= h.ring {

@@ -26,7 +26,8 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         | Instr::Not { dst, a }
         | Instr::Reveal { dst, a, .. }
         | Instr::RevealBits { dst, a, .. }
-        | Instr::Reshare { dst, a, .. } => c.same(&[dst, a]),
+        | Instr::Reshare { dst, a, .. }
+        | Instr::Open { dst, a, .. } => c.same(&[dst, a]),
         Instr::Copy { dst, a } | Instr::Neg { dst, a } => {
             c.same(&[dst, a]).and_then(|()| c.same_kind(&[dst, a]))
         }

@@ -195,6 +195,10 @@ impl<R: Ring> Backend for Emulator<R> {
         same::<R, R>(context, dst, a)
     }
 
+    fn open(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, _mask: u32) -> Done {
+        same::<R, R>(context, dst, a)
+    }
+
     fn truncate(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, bits: u32, _: Route) -> Done {
         Ok(round::truncate(context, &self.keys[0], dst, a, bits)?)
     }

@@ -267,6 +267,10 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         self.issue(context, async move { Ok(vec![Done::Ring(dst, op.reshare(z, n).await)]) })
     }
 
+    fn open(&mut self, _: &mut Context<'_, R>, _dst: Reg, _a: Reg, _mask: u32) -> Result {
+        unreachable!("values are reshared, not opened, where each party holds words of them: validated")
+    }
+
     fn truncate(
         &mut self,
         context: &mut Context<'_, R>,

@@ -2,7 +2,7 @@
 
 mod traffic;
 
-use super::{Held, Model, Prices};
+use super::{Forms, Held, Model, Prices};
 use crate::instr::Route;
 
 pub(super) use self::traffic::Rounds;
@@ -10,10 +10,13 @@ pub(super) use self::traffic::Rounds;
 /// The three-party protocol as others see it.
 pub const MODEL: Model = Model {
     parties: PARTIES,
+    owners: PARTIES,
     routes: 6,
     parts: &[6, PARTIES], // all routes, or all corners
     prices: Prices { reshare: 3, collect: 2, replicate: 2 },
-    held: Held { shared: 2, additive: 1, half: 1 },
+    held: Held { shared: 2, additive: 1, bits: 2, half: 1 },
+    forms: Forms::Replicated,
+    dealer: None,
     route: |route| {
         let corner = Corner(route);
         format!("{}{}", corner.party(), if corner.mirrored() { "'" } else { "" })

@@ -2,7 +2,7 @@
 
 mod traffic;
 
-use super::{Held, Model, Prices};
+use super::{Forms, Held, Model, Prices};
 use crate::instr::Route;
 
 pub(super) use self::traffic::Rounds;
@@ -10,10 +10,13 @@ pub(super) use self::traffic::Rounds;
 /// The four-party protocol as others see it.
 pub const MODEL: Model = Model {
     parties: PARTIES,
+    owners: PARTIES,
     routes: 24,
     parts: &[6, 2],
     prices: Prices { reshare: 6, collect: 4, replicate: 4 },
-    held: Held { shared: 3, additive: 3, half: 3 },
+    held: Held { shared: 3, additive: 3, bits: 3, half: 3 },
+    forms: Forms::Replicated,
+    dealer: None,
     route: |route| Cast(route).parties().map(|party| party.to_string()).concat(),
 };
 

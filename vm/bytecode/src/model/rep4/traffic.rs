@@ -70,6 +70,10 @@ impl Sends for Rounds<'_> {
         vec![along(route, &Cast::RESHARE, self.0.elements(a))]
     }
 
+    fn open(&self, _dst: Reg, _a: Reg, _mask: u32) -> Traffic {
+        Vec::new() // in no valid program
+    }
+
     fn truncate(&self, _dst: Reg, a: Reg, bits: u32, route: Route) -> Traffic {
         let (n, k, m) = (self.0.len(a), self.0.k, u64::from(bits));
         let mut first = shared(route, 0, packed(n, k));
