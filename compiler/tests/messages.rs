@@ -64,12 +64,18 @@ fn a_dealer_has_no_data_and_learns_nothing() {
     let programs = [
         ("owner", "input y: fix[3] from party 2\nfn main() {\n    output z = y to party 0\n}\n".to_string()),
         ("receiver", format!("{inputs}fn main() {{\n    output z = x to party 2\n}}\n")),
-        ("branch", format!(
-            "{inputs}fn main() {{\n    var y = x\n    if reveal(sum(x)) > 1 {{\n        y = x * x\n    }}\n    output z = y to party 1\n}}\n"
-        )),
-        ("end", format!(
-            "{inputs}fn main() {{\n    var y = x\n    for i in 0..9 {{\n        y = y * x\n        if reveal(sum(y)) < 1 {{\n            break\n        }}\n    }}\n    output z = y to party 1\n}}\n"
-        )),
+        (
+            "branch",
+            format!(
+                "{inputs}fn main() {{\n    var y = x\n    if reveal(sum(x)) > 1 {{\n        y = x * x\n    }}\n    output z = y to party 1\n}}\n"
+            ),
+        ),
+        (
+            "end",
+            format!(
+                "{inputs}fn main() {{\n    var y = x\n    for i in 0..9 {{\n        y = y * x\n        if reveal(sum(y)) < 1 {{\n            break\n        }}\n    }}\n    output z = y to party 1\n}}\n"
+            ),
+        ),
     ];
     let mut text = String::new();
     for (name, program) in programs {

@@ -145,6 +145,7 @@ impl<'a> Measurement<'a> {
             seed: None,
             threads: 1,
             network: None,
+            dealt: None,
             timeout: TIMEOUT.max(Duration::from_secs(120)),
         };
         let shares = job.run(&local_command()?, &mut Events::unheard())?;

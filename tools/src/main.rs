@@ -5,6 +5,7 @@ mod args;
 mod bench;
 mod compile;
 mod data;
+mod deal;
 mod doc;
 mod emulate;
 mod emulated;
@@ -39,7 +40,7 @@ static ALLOCATOR: Erasing<Telling<mimalloc::MiMalloc>> = Erasing(Telling(mimallo
 #[command(
     name = "tern",
     version,
-    about = "Private deep-learning training on three or four servers that do not trust each other"
+    about = "Private deep-learning training on servers that do not trust each other"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -96,6 +97,8 @@ enum Command {
     /// A party of a local run, told what to do by the process that started it.
     #[command(hide = true)]
     LocalParty,
+    /// Deal ahead of time: for each party of a program with a dealer a file of what it will need, for one run.
+    Deal(deal::DealArgs),
     /// Run the test blocks of a file in the emulator.
     Test {
         #[command(flatten)]
@@ -138,6 +141,8 @@ enum View {
     Dot,
     /// The intermediate representation after all passes.
     Ir,
+    /// What is opened under which mask, with a dealer.
+    Masks,
 }
 
 /// A program and how to compile it.
@@ -211,6 +216,7 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cost { source, json, network } => report::cost(&source, json, network.as_deref()),
         Command::Emulate(args) => emulate::emulate(&args),
         Command::Run(args) => run::run(&args),
+        Command::Deal(args) => deal::deal(&args),
         Command::Keygen(args) => keys::keygen(&args),
         Command::Ping(args) => keys::ping(&args),
         Command::Bench { what } => bench::bench(&what),

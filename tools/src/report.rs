@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use tern_bytecode::report::report;
+use tern_bytecode::report::{group, report};
 use tern_compiler::schedule::show;
+use tern_host::Loaded;
 use tern_tools::say;
 use tern_vm::net::NetworkModel;
 
@@ -49,9 +50,38 @@ pub(crate) fn inspect(source: &SourceArgs, view: View) -> anyhow::Result<ExitCod
         View::Bytecode | View::Ir => tern_bytecode::disasm::disassemble(program),
         View::Schedule => show::text(program),
         View::Dot => show::dot(program),
+        View::Masks => masks(&loaded),
     };
     say::out(format_args!("{text}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is opened under which mask.
+fn masks(loaded: &Loaded) -> String {
+    let report = report(&loaded.program);
+    if report.dealt.is_none() {
+        let protocol = loaded.program.header.protocol.name();
+        return format!("{protocol} opens nothing under masks: compile with --protocol dealer\n");
+    }
+    let mut out = format!("{:>6} {:>12} {:>16} {:>10}  line\n", "mask", "instruction", "shape", "times");
+    let mut total = 0u64;
+    for mask in &report.masks {
+        let text = loaded.line(&mask.file, mask.line).unwrap_or_default();
+        let place = if mask.file.is_empty() { "-".into() } else { format!("{}:{}", mask.file, mask.line) };
+        let shape = format!("{:?}", mask.shape);
+        let row = format!(
+            "{:>6} {:>12} {shape:>16} {:>10}  {place}  {text}",
+            mask.mask,
+            mask.at,
+            group(mask.times)
+        );
+        out.push_str(row.trim_end());
+        out.push('\n');
+        let elements = mask.shape.iter().fold(1u64, |n, size| n.saturating_mul(u64::from(*size)));
+        total = total.saturating_add(elements.saturating_mul(mask.times));
+    }
+    out.push_str(&format!("\n{} values that each party opens\n", group(total)));
+    out
 }
 
 /// `tern explain`.

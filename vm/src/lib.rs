@@ -11,4 +11,4 @@ pub use tern_kernels::{bits, erase, par, prg, ring, scarce};
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;
 pub use protocol::emulator::emulate;
-pub use protocol::{PartyError, Terms, run_party};
+pub use protocol::{Dealt, DealtError, PartyError, Terms, deal, run_dealt, run_party};

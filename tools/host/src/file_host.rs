@@ -78,10 +78,11 @@ impl<'a, 'e> FileHost<'a, 'e> {
 
     /// What the program puts out here.
     fn declared(&self) -> impl Iterator<Item = &Output> {
-        let me = self.me;
+        let (me, model) = (self.me, self.program.header.protocol.model());
         let here = move |output: &&Output| match (output.to, me) {
             (Place::Party(to), Some(me)) => usize::from(to) == me.index(),
-            (Place::Shares, _) | (_, None) => true,
+            (Place::Shares, Some(me)) => model.computes(me.index()),
+            (_, None) => true,
         };
         self.program.outputs.iter().filter(here)
     }

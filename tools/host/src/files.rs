@@ -68,7 +68,7 @@ impl Files {
                     if known.is_empty() { "none".into() } else { known.join(", ") }
                 );
             };
-            if let Some(me) = only.filter(|me| !provides(*me, input)) {
+            if let Some(me) = only.filter(|me| !provides(program, *me, input)) {
                 bail!("input {name} comes from {}, this is {me}", tern_bytecode::disasm::place(input.from));
             }
             if files.insert(name, file).is_some() {
@@ -81,7 +81,7 @@ impl Files {
     /// The part that one party of a local run needs.
     pub fn of(&self, program: &Program, party: Party) -> anyhow::Result<Files> {
         let named = self.named(program, None)?;
-        let own = program.inputs.iter().filter(|input| provides(party, input));
+        let own = program.inputs.iter().filter(|input| provides(program, party, input));
         let own: BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
         let inputs = named.iter().filter(|(name, _)| own.contains(*name));
         let shared = |name: &str| program.inputs.iter().any(|i| i.name == name && i.from == Place::Shares);

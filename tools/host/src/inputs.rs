@@ -42,11 +42,11 @@ pub struct InputError {
     problems: Vec<String>,
 }
 
-/// Whether a party has a part in an input.
-pub(crate) fn provides(party: Party, input: &Input) -> bool {
+/// Whether a party has a part in an input; a dealer has no shares.
+pub(crate) fn provides(program: &Program, party: Party, input: &Input) -> bool {
     match input.from {
         Place::Party(from) => usize::from(from) == party.index(),
-        Place::Shares => true,
+        Place::Shares => program.header.protocol.model().computes(party.index()),
     }
 }
 
@@ -65,7 +65,7 @@ pub fn read_inputs(
     let mut failed = InputError { names: Vec::new(), problems: Vec::new() };
     for (name, fields) in by_name(program) {
         let first = &program.inputs[fields[0]];
-        if only.is_some_and(|me| !provides(me, first)) {
+        if only.is_some_and(|me| !provides(program, me, first)) {
             continue;
         }
         let wanted = Wanted { program, name, fields: &fields };

@@ -122,7 +122,9 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 
 /// Bytes of the tensors that a program puts out here: at a party its own, in the emulator all.
 pub fn size(program: &Program, me: Option<Party>) -> u64 {
+    let model = program.header.protocol.model();
     let element = |to: Place| match (to, me) {
+        (Place::Shares, Some(me)) if !model.computes(me.index()) => 0,
         (Place::Shares, Some(_)) => u64::from(program.header.ring) / 4,
         (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
         (Place::Shares | Place::Party(_), _) => 8,

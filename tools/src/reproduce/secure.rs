@@ -66,6 +66,7 @@ fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) ->
         seed: None,
         threads: cores_each(program.header.protocol.model().parties),
         network: None,
+        dealt: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
     };
     let shares = job.run(&local_command()?, &mut Events::unheard())?;

@@ -43,6 +43,9 @@ pub(crate) struct RunArgs {
     /// Simulate a network, the same at all parties: lan, wan or rtt=40ms,bw=352Mbit.
     #[arg(long)]
     network: Option<NetworkModel>,
+    /// Use what `tern deal` has written to this directory, in place of a dealer. It serves for one run.
+    #[arg(long, value_name = "DIR")]
+    dealt: Option<PathBuf>,
     /// Events as JSON lines on standard output.
     #[arg(long)]
     json: bool,
@@ -90,6 +93,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(note) = emulated::note(&loaded.program) {
         say::errln(format_args!("{note}"));
     }
+    if let (Some(_), None) = (&args.dealt, loaded.program.header.protocol.model().dealer) {
+        let protocol = loaded.program.header.protocol.name();
+        bail!("--dealt: {protocol} has no dealer\n   = help: compile with --protocol dealer");
+    }
     let OptionalParty { party: Some(party), hosts: Some(hosts), key, timeout } = args.party.clone() else {
         return local_parties(args, &loaded);
     };
@@ -98,7 +105,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             "--seed {seed}: every party could compute all random values, and with them all secrets\n   = help: leave it out, or add --insecure if nothing here is secret"
         );
     }
-    let seat = PartyArgs { party, hosts, key, timeout }.seat()?;
+    let mut seat = PartyArgs { party, hosts, key, timeout }.seat()?;
     let protocol = loaded.program.header.protocol;
     let (needed, found) = (protocol.model().parties, seat.hosts.count());
     if needed != found {
@@ -106,6 +113,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             "the program is for {}, which takes {needed} parties; the hosts file lists {found}",
             protocol.name()
         );
+    }
+    if args.dealt.is_some() {
+        let owners = protocol.model().owners;
+        if seat.me.index() >= owners {
+            bail!("with --dealt the dealer has dealt already: {} takes no part", seat.me);
+        }
+        seat.hosts.parties.truncate(owners);
     }
     one_party(args, &loaded, &seat)
 }
@@ -157,6 +171,7 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(|| cores_each(parties)),
         network: args.network,
+        dealt: args.dealt.clone(),
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
     };
     let outcome = job.run(&local_command()?, &mut events);
@@ -179,6 +194,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
         outputs: Some(&outputs),
+        dealt: args.dealt.clone(),
         stop: Default::default(),
     };
     let screen = screen(args, loaded, &directory);

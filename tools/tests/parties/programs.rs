@@ -98,11 +98,19 @@ fn images(folder: &Path) {
     }
 }
 
-fn run(command: &str, case: &Case, data: &Path, out: &Path, weights: Option<&Path>) -> Vec<u8> {
+fn run(
+    [command, protocol]: [&str; 2],
+    case: &Case,
+    data: &Path,
+    out: &Path,
+    weights: Option<&Path>,
+) -> Vec<u8> {
     let mut process = tern();
     process.arg(command).arg(root().join(format!("programs/{}.mpc", case.program)));
     process.args(case.args.iter().flat_map(|arg| ["--arg", arg]));
-    process.args(["--rounding", "nearest", "--seed", "7", "--json", "--data"]).arg(data);
+    process
+        .args(["--protocol", protocol, "--rounding", "nearest", "--seed", "7", "--json", "--data"])
+        .arg(data);
     if let Some(weights) = weights {
         process.arg("--input").arg(format!("weights={}", weights.display()));
     }
@@ -113,6 +121,15 @@ fn run(command: &str, case: &Case, data: &Path, out: &Path, weights: Option<&Pat
 
 #[test]
 fn three_parties_compute_what_the_emulator_does_in_every_program() {
+    every_program("rep3");
+}
+
+#[test]
+fn two_parties_with_a_dealer_compute_what_the_emulator_does_in_every_program() {
+    every_program("dealer");
+}
+
+fn every_program(protocol: &str) {
     let dir = TempDir::new().unwrap();
     images(dir.path());
     let weights = dir.path().join("mnist_c-emulate/weights.npz");
@@ -124,9 +141,9 @@ fn three_parties_compute_what_the_emulator_does_in_every_program() {
         let needed = (case.program == "mnist_c_inference").then_some(weights.as_path());
         let [clear, secure] = ["emulate", "run"].map(|command| {
             let out = dir.path().join(format!("{}-{command}", case.program));
-            run(command, case, &data, &out, needed)
+            run([command, protocol], case, &data, &out, needed)
         });
-        assert!(clear == secure, "{}: three parties and the emulator differ", case.program);
+        assert!(clear == secure, "{}: the parties of {protocol} and the emulator differ", case.program);
         println!("{}: {} bytes of results agree", case.program, clear.len());
     }
 }

@@ -40,7 +40,8 @@ pub struct Operands {
 impl Operands {
     /// Bits per element.
     pub fn planes(&self) -> u64 {
-        (self.high.len() + self.low.len() + self.low.iter().filter(|(_, propagate)| *propagate).count()) as u64
+        (self.high.len() + self.low.len() + self.low.iter().filter(|(_, propagate)| *propagate).count())
+            as u64
     }
 }
 

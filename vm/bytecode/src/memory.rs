@@ -68,10 +68,12 @@ fn in_flight(program: &Program) -> u64 {
         }
         let traffic = cost::traffic(program, instr);
         if traffic.is_empty() {
-            let held = flights.iter().fold(copied(program, instr), |sum, f| sum.saturating_add(f.held));
+            let own = copied(program, instr).saturating_add(dealt(program, instr));
+            let held = flights.iter().fold(own, |sum, f| sum.saturating_add(f.held));
             most = most.max(held);
         } else {
-            let held = held(program, instr).saturating_add(made(&traffic));
+            let made = made(&traffic).saturating_add(dealt(program, instr));
+            let held = held(program, instr).saturating_add(made);
             flights.push(Flight { rounds: traffic.into_iter(), held });
         }
     }
@@ -82,6 +84,11 @@ fn in_flight(program: &Program) -> u64 {
 fn copied(program: &Program, instr: &Instr) -> u64 {
     let (Instr::Contract { a: reg, .. } | Instr::Output { a: reg, .. }) = *instr else { return 0 };
     bytes(program, reg)
+}
+
+/// Bytes of what is dealt for an operation: as it comes, and as shares.
+fn dealt(program: &Program, instr: &Instr) -> u64 {
+    busiest(&cost::dealt(program, instr)).saturating_mul(2)
 }
 
 /// Bytes that an operation makes: for every message something that it is made of, or that is made of it.

@@ -13,7 +13,7 @@ use crate::cost::{self, Links, Traffic};
 use crate::disasm;
 use crate::instr::{Instr, Reg};
 use crate::memory::Needed;
-use crate::program::{Line, Place, Program};
+use crate::program::{Line, Place, Program, View};
 
 /// What a program costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +37,9 @@ pub struct CostReport {
     pub by_line: Vec<LineCost>,
     /// Every value that somebody learns.
     pub published: Vec<Published>,
+    /// Every value that is opened under a mask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<Mask>,
     /// Bytes that a party takes.
     pub memory: Needed,
 }
@@ -53,6 +56,9 @@ pub struct LineCost {
     /// Bits that a dealer sends for it, if the protocol has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dealt: Option<u64>,
+    /// Values that each party opens for it under masks, if the protocol does so. What is computed for derivatives stands at the line of its `grad`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened: Option<u64>,
     /// Rounds in which others wait for it.
     pub rounds: u64,
     /// How often it is executed.
@@ -73,6 +79,23 @@ pub struct Published {
     /// Numbers that are published each time.
     pub elements: u64,
     /// How often.
+    pub times: u64,
+}
+
+/// A value that is opened under a mask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mask {
+    /// The number of the mask.
+    pub mask: u32,
+    /// The instruction.
+    pub at: u32,
+    /// The file; empty for what belongs to no line.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// Its sizes.
+    pub shape: Vec<u32>,
+    /// How often it is opened, each time under another mask of this number.
     pub times: u64,
 }
 
@@ -97,6 +120,7 @@ pub fn report(program: &Program) -> CostReport {
         at_most: total.at_most,
         by_line: total.lines.iter().map(|(line, spent)| line_cost(program, *line, spent)).collect(),
         published: total.published.iter().map(|p| published(program, p)).collect(),
+        masks: total.masks.iter().filter_map(|(at, times)| mask(program, *at, *times)).collect(),
         memory: Needed::of(program),
     }
 }
@@ -195,6 +219,7 @@ fn line_cost(program: &Program, line: Line, spent: &Spent) -> LineCost {
         line: line.line,
         bits: spent.bytes.saturating_mul(8),
         dealt: dealer.map(|_| spent.dealt.saturating_mul(8)),
+        opened: dealer.map(|_| spent.opened),
         rounds: spent.rounds,
         executions: spent.executions,
     }
@@ -225,11 +250,19 @@ fn published(program: &Program, (at, times): &(usize, u64)) -> Published {
     Published { file: file(program, line), line: line.line, what, to, elements, times: *times }
 }
 
+fn mask(program: &Program, at: usize, times: u64) -> Option<Mask> {
+    let Instr::Open { a, mask, .. } = program.code[at] else { return None };
+    let line = program.lines.get(at).copied().unwrap_or(Line { file: 0, line: 0 });
+    let shape = program.views.get(a.0 as usize).map(View::shape).unwrap_or_default();
+    Some(Mask { mask, at: at as u32, file: file(program, line), line: line.line, shape, times })
+}
+
 /// What a line has spent so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Spent {
     bytes: u64,
     dealt: u64,
+    opened: u64,
     rounds: u64,
     executions: u64,
 }
@@ -245,6 +278,8 @@ struct Block {
     lines: BTreeMap<Line, Spent>,
     /// Instructions that publish, with how often.
     published: Vec<(usize, u64)>,
+    /// Instructions that open under a mask, with how often.
+    masks: Vec<(usize, u64)>,
 }
 
 impl Block {
@@ -263,10 +298,12 @@ impl Block {
             let mine = self.line(line);
             mine.bytes = mine.bytes.saturating_add(spent.bytes.saturating_mul(times));
             mine.dealt = mine.dealt.saturating_add(spent.dealt.saturating_mul(times));
+            mine.opened = mine.opened.saturating_add(spent.opened.saturating_mul(times));
             mine.rounds = mine.rounds.saturating_add(spent.rounds.saturating_mul(times));
             mine.executions = mine.executions.max(spent.executions.saturating_mul(times));
         }
         self.published.extend(other.published.into_iter().map(|(at, n)| (at, n.saturating_mul(times))));
+        self.masks.extend(other.masks.into_iter().map(|(at, n)| (at, n.saturating_mul(times))));
     }
 
     /// The costlier of two arms, figure by figure.
@@ -284,10 +321,12 @@ impl Block {
             let mine = self.line(line);
             mine.bytes = mine.bytes.max(spent.bytes);
             mine.dealt = mine.dealt.max(spent.dealt);
+            mine.opened = mine.opened.max(spent.opened);
             mine.rounds = mine.rounds.max(spent.rounds);
             mine.executions = mine.executions.max(spent.executions);
         }
         self.published.extend(other.published);
+        self.masks.extend(other.masks);
         self
     }
 }
@@ -305,7 +344,7 @@ struct Walk<'a> {
 enum Arm {
     Loop(u64),
     First,
-    Second(Block),
+    Second(Box<Block>),
 }
 
 impl Walk<'_> {
@@ -319,7 +358,7 @@ impl Walk<'_> {
             Instr::Else {} => {
                 let first = self.blocks.pop().unwrap_or_default();
                 self.arms.pop();
-                self.open(Arm::Second(first));
+                self.open(Arm::Second(Box::new(first)));
             }
             Instr::End {} => self.close(),
             Instr::BreakIf { .. } => self.block().at_most = true,
@@ -335,10 +374,16 @@ impl Walk<'_> {
             _ => {}
         }
         let dealt = cost::dealt(self.program, instr);
+        let program = self.program;
+        let elements = |reg: Reg| program.views.get(reg.0 as usize).map_or(0, View::len);
         let block = self.block();
         cost::add(&mut block.dealt, &dealt, 1);
         let spent = block.line(line);
         spent.dealt = spent.dealt.saturating_add(cost::total(&dealt));
+        if let Instr::Open { a, .. } = *instr {
+            spent.opened = spent.opened.saturating_add(elements(a));
+            block.masks.push((at, 1));
+        }
         let mut traffic = cost::traffic(self.program, instr);
         if !traffic.is_empty() {
             let bytes = cost::bytes(&traffic);

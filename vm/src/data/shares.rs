@@ -68,7 +68,7 @@ pub struct ShareFile {
     /// What it is.
     pub head: Head,
     /// By tensor: little-endian limbs of the elements in row-major order, first of all summands in common with the next party,
-    /// then of those in common with the previous one; of four parties, those that party 0 lacks, then party 1, and so on without this one.
+    /// then of those in common with the previous one; with a dealer, this party's; of four parties, those that party 0 lacks, then party 1, and so on without this one.
     pub words: Vec<Vec<u64>>,
 }
 
@@ -220,7 +220,9 @@ impl ShareFile {
         input.fill(&mut bytes)?;
         let head: Head = serde_json::from_slice(&bytes).map_err(|e| ShareError::Head(e.to_string()))?;
         head.check()?;
-        let summands = head.model().held.shared;
+        // with a dealer a party keeps its share; what is opened is of one run
+        let held = head.model().held;
+        let summands = head.model().dealer.map_or(held.shared, |_| held.additive);
         let data = head.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(summands, head.ring)));
         let expected = data.saturating_mul(8).saturating_add(16 + u128::from(size) + HASH as u128);
         if expected != u128::from(length) {

@@ -284,7 +284,7 @@ impl Rounds {
         self.round += 1;
         self.counted = counted;
         self.traffic.rounds += u64::from(counted);
-        for peer in self.peers().filter(|peer| self.portions[*peer].is_none()).collect::<Vec<_>>() {
+        for peer in self.peers().filter(|peer| self.portions[*peer].is_none()).collect::<Vec<Party>>() {
             self.outgoing[peer].announce(self.round, send[peer]);
             let announced = self.incoming[peer].announce(self.round, receive[peer]);
             announced.map_err(|fault| self.fault(peer, fault))?;

@@ -22,7 +22,9 @@ mod terms;
 #[cfg(test)]
 mod uniform;
 
-pub use party::{PartyError, groups, run_party};
+pub use dealer::ahead::{Dealt, DealtError};
+pub use dealer::{Sizes, deal};
+pub use party::{PartyError, groups, run_dealt, run_party};
 pub use terms::Terms;
 
 use tern_bytecode::for_each_instruction;

@@ -6,6 +6,7 @@ use tern_bytecode::memory::Needed;
 use tern_bytecode::program::Protocol;
 use tern_bytecode::{Program, model};
 
+use super::dealer::ahead::{Dealt, DealtError};
 use super::terms::{self, Terms};
 use super::{common, dealer, rep3, rep4};
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
@@ -53,6 +54,9 @@ pub enum PartyError {
         /// How many there are.
         found: usize,
     },
+    /// What was dealt ahead of time cannot be used, or cannot be written.
+    #[error(transparent)]
+    Dealt(#[from] DealtError),
     /// Somebody has not followed the protocol. It is noticed when everything is compared, before an opening.
     #[error("{cause}, in round {round} or before")]
     Disagreement {
@@ -75,6 +79,8 @@ pub(super) struct Setting<'a> {
     pub(super) keys: &'a keys::Keys,
     pub(super) groups: &'a [Vec<Party>],
     pub(super) options: &'a Options,
+    /// What this party was dealt ahead of time, if the dealer is not there.
+    pub(super) dealt: Option<Dealt>,
 }
 
 impl Setting<'_> {
@@ -100,7 +106,7 @@ impl Setting<'_> {
 ///
 /// Values of [`Place::Shares`](tern_bytecode::program::Place) go to and come from the host as this party's summands, one after the other, of all
 /// elements each: those in common with the next party, then with the previous one, of three parties; of four those that party 0 lacks, then
-/// party 1, and so on without this one.
+/// party 1, and so on without this one. With a dealer, a party has one summand, the dealer none.
 ///
 /// # Errors
 /// The first fault, with its instruction and source line if it has one. The other parties are told.
@@ -110,9 +116,23 @@ pub fn run_party(
     host: &mut dyn Host,
     options: &Options,
 ) -> Result<Report, RunError> {
+    run_dealt(program, links, host, options, None)
+}
+
+/// The same with what this party was dealt ahead of time: the links are those of the two parties that compute.
+///
+/// # Errors
+/// As [`run_party`]. What was dealt has been used if anything was opened.
+pub fn run_dealt(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+    dealt: Option<Dealt>,
+) -> Result<Report, RunError> {
     let distress = links.distress();
     let _told = scarce::Told::new(Arc::new(move || distress.tell("the system refuses it more memory")));
-    let result = prepared(program, links, host, options);
+    let result = prepared(program, links, host, options, dealt);
     if let Err(error) = &result {
         links.abort(&error.for_others());
     }
@@ -133,29 +153,39 @@ fn prepared(
     links: &mut Links,
     host: &mut dyn Host,
     options: &Options,
+    mut dealt: Option<Dealt>,
 ) -> Result<Report, RunError> {
     links.keep_alive().map_err(PartyError::Net)?;
     tern_bytecode::validate(program)?;
     let (protocol, found) = (program.header.protocol, links.parties());
-    let needed = model::of(protocol).parties;
+    let model = model::of(protocol);
+    let needed = if dealt.is_some() { model.owners } else { model.parties };
     if found != needed {
         return Err(PartyError::Parties { protocol: protocol.name(), needed, found }.into());
     }
     let mut terms = Terms::of(program, options);
     for (index, input) in common::inputs(program) {
-        terms.add(format!("set of shares of {}", input.name), host.share_set(index));
+        terms.add_set(&input.name, host.share_set(index));
     }
-    terms::compare(&terms, links)?;
+    terms.add("dealing".into(), dealt.as_ref().map(|dealt| dealt.dealing().to_string()));
+    terms::compare(&terms, links, model.dealer)?;
     let groups = groups(protocol);
-    let keys = match options.seed {
-        Some(seed) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
-        None => keys::agree(links, &groups).map_err(PartyError::Net)?,
+    let keys = match (options.seed, &dealt) {
+        (Some(seed), None) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
+        (None, None) => keys::agree(links, &groups).map_err(PartyError::Net)?,
+        (seed, Some(dealt)) => {
+            let fixed = seed.map(|seed| fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()));
+            dealer::keys_ahead(links, dealt, fixed)?
+        }
     };
     let needed = Needed::of(program).total();
-    let setting = Setting { keys: &keys, groups: &groups, options };
     if needed > options.memory_limit {
         return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
     }
+    if let Some(dealt) = &mut dealt {
+        dealt.mark().map_err(PartyError::Dealt)?;
+    }
+    let setting = Setting { keys: &keys, groups: &groups, options, dealt };
     run_shares(program, links, host, setting)
 }
 

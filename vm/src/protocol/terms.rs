@@ -6,12 +6,14 @@ use tern_bytecode::{Program, container};
 
 use super::party::PartyError;
 use crate::machine::Options;
-use crate::net::Links;
+use crate::net::{Links, Party};
 
 /// Bytes of a neighbour's terms at most: names and values of arguments come from a command line.
 const LIMIT: usize = 1 << 20;
 /// What is said of a term that one of the two does not have.
 const NONE: &str = "nothing";
+/// How the names of terms begin that a dealer has no part in.
+const SET: &str = "set of shares of ";
 
 /// Named values, in the order in which differences are looked for: what explains others comes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +41,20 @@ impl Terms {
         Terms { terms: terms.into_iter().map(|(name, value)| [name.to_string(), value]).collect() }
     }
 
+    /// Adds the set of an input's shares, once, if there is one.
+    pub(super) fn add_set(&mut self, input: &str, value: Option<String>) {
+        self.add(format!("{SET}{input}"), value);
+    }
+
     /// Adds a term, once, if there is a value.
     pub(super) fn add(&mut self, name: String, value: Option<String>) {
         if let Some(value) = value.filter(|_| self.get(&name).is_none()) {
             self.terms.push([name, value]);
         }
+    }
+
+    fn without_sets(&self) -> Terms {
+        Terms { terms: self.terms.iter().filter(|[name, _]| !name.starts_with(SET)).cloned().collect() }
     }
 
     /// As sent to the neighbours.
@@ -74,12 +85,16 @@ fn fingerprint(program: &Program) -> String {
     container::identity(program).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes sure that all parties run the same.
-pub(super) fn compare(terms: &Terms, links: &mut Links) -> Result<(), PartyError> {
+/// Makes sure that all parties run the same; a dealer has no shares of an earlier run.
+pub(super) fn compare(terms: &Terms, links: &mut Links, dealer: Option<usize>) -> Result<(), PartyError> {
     let received = links.swap(&terms.to_bytes(), LIMIT)?;
     for (party, bytes) in received.iter() {
         let theirs = Terms::from_bytes(bytes).unwrap_or(Terms { terms: Vec::new() });
-        if let Some((what, ours, theirs)) = terms.difference(&theirs) {
+        let with_dealer =
+            dealer.is_some_and(|dealer| [links.me(), party].map(Party::index).contains(&dealer));
+        let [own, theirs] =
+            [terms, &theirs].map(|terms| if with_dealer { terms.without_sets() } else { terms.clone() });
+        if let Some((what, ours, theirs)) = own.difference(&theirs) {
             return Err(PartyError::Differs {
                 who: links.who(party).clone(),
                 what: legible(what),

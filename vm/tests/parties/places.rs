@@ -83,7 +83,8 @@ fn shares_are_kept_from_run_to_run() {
         first.output_to(x, Place::Shares, Route(0));
         let x = values::<Z64>(n as usize);
         let kept = over(mesh(&first.program), &first.program, std::slice::from_ref(&x), &seeded(1));
-        let kept: Vec<Vec<Z64>> = kept.iter().map(|host| host.outputs.get(&0).cloned().unwrap_or_default()).collect();
+        let kept: Vec<Vec<Z64>> =
+            kept.iter().map(|host| host.outputs.get(&0).cloned().unwrap_or_default()).collect();
         for at in 0..n as usize {
             let mut summands = vec![None; protocol.model().parties];
             for (party, shares) in kept.iter().enumerate() {

@@ -6,6 +6,7 @@
 //! leader lives: a party whose input ends, ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ struct Assignment {
     seed: Option<u64>,
     threads: usize,
     network: Option<NetworkModel>,
+    dealt: Option<PathBuf>,
 }
 
 /// How a party can be met: what it says first.
@@ -70,18 +72,26 @@ pub struct Job<'a> {
     pub threads: usize,
     /// A network to simulate.
     pub network: Option<NetworkModel>,
+    /// The folder with what the parties were dealt ahead of time: then no dealer is started.
+    pub dealt: Option<PathBuf>,
     /// How long the parties wait for each other.
     pub timeout: Duration,
 }
 
 impl Job<'_> {
+    /// How many processes there are.
+    fn parties(&self) -> usize {
+        let model = self.program.header.protocol.model();
+        if self.dealt.is_some() { model.owners } else { model.parties }
+    }
+
     /// Runs the parties: what they have measured. `party` makes the command of a process that calls [`take_part`] with its standard input
     /// and output.
     ///
     /// # Errors
     /// What has gone wrong, with the party that it went wrong at, a line each.
     pub fn run(&self, party: &dyn Fn() -> Command, events: &mut Events<'_>) -> anyhow::Result<Vec<Share>> {
-        memory::check(self.program, self.program.header.protocol.model().parties as u64)?;
+        memory::check(self.program, self.parties() as u64)?;
         let mut leader = Leader::start(self, party)?;
         leader.introduce(self.timeout)?;
         leader.follow(events)
@@ -119,7 +129,7 @@ impl Leader {
         let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
         let mut leader = Leader { parties: Vec::new(), news, failures: Vec::new() };
-        for party in Party::all(job.program.header.protocol.model().parties) {
+        for party in Party::all(job.parties()) {
             let assignment = Assignment {
                 party,
                 program_bytes: program.len(),
@@ -128,6 +138,7 @@ impl Leader {
                 seed: job.seed,
                 threads: job.threads,
                 network: job.network,
+                dealt: job.dealt.clone(),
             };
             let assignment = serde_json::to_string(&assignment).context("paths of local runs are UTF-8")?;
             leader.parties.push(LocalParty::start(party, command(), sender.clone())?);
@@ -342,7 +353,7 @@ fn prepare(input: &mut impl BufRead, events: &mut Events<'_>) -> anyhow::Result<
 
 impl Prepared {
     fn play(self, events: &mut Events<'_>) -> anyhow::Result<Share> {
-        let Assignment { party: me, files, outputs, seed, threads, network, .. } = self.assignment;
+        let Assignment { party: me, files, outputs, seed, threads, network, dealt, .. } = self.assignment;
         let part = Part {
             program: &self.program,
             setup: Setup { hosts: &self.hosts, me, identity: &self.identity, network },
@@ -350,6 +361,7 @@ impl Prepared {
             seed,
             threads,
             outputs: Some(&outputs),
+            dealt,
             // It ends with its leader instead.
             stop: Stop::default(),
         };

@@ -1,11 +1,12 @@
 //! One party's part of a run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use tern_bytecode::Program;
 use tern_vm::machine::place;
 use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Traffic, connect_at};
-use tern_vm::{Fault, Options, PartyError, Report, RunError, run_party};
+use tern_vm::{Dealt, DealtError, Fault, Options, PartyError, Report, RunError, run_dealt};
 
 use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
@@ -28,6 +29,8 @@ pub struct Part<'a> {
     pub threads: usize,
     /// Where its outputs go; without it they stay in memory.
     pub outputs: Option<&'a Outputs>,
+    /// The folder with what it was dealt ahead of time; without it the dealer, if the protocol has one, is among the parties.
+    pub dealt: Option<PathBuf>,
     /// Asks it to end.
     pub stop: Stop,
 }
@@ -62,14 +65,28 @@ impl Part<'_> {
     /// # Errors
     /// Whatever keeps the parties apart or ends the run; [`describe`] says it in one line, [`blame`] whose fault it is.
     pub fn play(self, inputs: Inputs, events: &mut Events<'_>) -> anyhow::Result<(Share, Results)> {
+        let dealt = match self.dealt() {
+            Ok(dealt) => dealt,
+            Err(error) => {
+                // The others wait for this party.
+                let error = error.into();
+                let _ = self.excuse(&error, events);
+                return Err(error);
+            }
+        };
         let Part { program, setup, .. } = self;
         let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
         events.met();
         links.until(self.stop.flag());
         let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
         let mut host = FileHost::new(program, Some(setup.me), inputs, self.outputs, events).until(self.stop);
-        let report = run_party(program, &mut links, &mut host, &options)?;
+        let report = run_dealt(program, &mut links, &mut host, &options, dealt)?;
         Ok((share(setup.me, program, &report, links.traffic()), host.into_results()))
+    }
+
+    fn dealt(&self) -> Result<Option<Dealt>, DealtError> {
+        let open = |folder: &PathBuf| Dealt::open(folder, self.program, self.setup.me);
+        self.dealt.as_ref().map(open).transpose()
     }
 
     /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
@@ -78,8 +95,11 @@ impl Part<'_> {
     /// If they cannot be told.
     pub fn excuse(self, error: &anyhow::Error, events: &mut Events<'_>) -> Result<(), NetError> {
         let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
-        let reason =
-            names.map_or("it cannot begin".to_string(), |names| format!("it has no usable data for {names}"));
+        let reason = match (names, error.downcast_ref::<DealtError>()) {
+            (Some(names), _) => format!("it has no usable data for {names}"),
+            (None, Some(_)) => "it cannot use what it was dealt".to_string(),
+            (None, None) => "it cannot begin".to_string(),
+        };
         connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
         Ok(())
     }
@@ -140,7 +160,7 @@ pub fn blame(error: &anyhow::Error) -> Blame {
         Some(PartyError::Differs { .. } | PartyError::Shares { .. } | PartyError::Disagreement { .. }) => {
             return Blame::Other;
         }
-        Some(PartyError::Parties { .. }) => return Blame::Own,
+        Some(PartyError::Parties { .. } | PartyError::Dealt(_)) => return Blame::Own,
         None => error.downcast_ref::<NetError>(),
     };
     match net {

@@ -43,7 +43,10 @@ impl Hidden {
     fn touches(&self, program: &Program, reg: Reg) -> Result<bool, Fault> {
         let view = view(program, reg)?;
         let (Some((low, high)), false) = (extent(view), view.is_empty()) else { return Ok(false) };
-        Ok(self.0.get(&view.buffer).is_some_and(|all| all.iter().any(|(from, to)| *from <= high && low <= *to)))
+        Ok(self
+            .0
+            .get(&view.buffer)
+            .is_some_and(|all| all.iter().any(|(from, to)| *from <= high && low <= *to)))
     }
 
     /// Takes note of a write.
@@ -147,7 +150,8 @@ impl Walk<'_> {
         }
         // the mask of a public value is 0 whatever it is
         if reads && masked && !matches!(instr, Instr::Promote { .. }) {
-            let message = format!("{}: a revealed value changes a mask, which the dealer has to know", instr.name());
+            let message =
+                format!("{}: a revealed value changes a mask, which the dealer has to know", instr.name());
             return Err(Fault { at: Some(at as u32), message });
         }
         if reads && public && !matches!(instr, Instr::Debug { .. }) {

@@ -103,10 +103,7 @@ fn header(program: &Program) -> Result<(), Fault> {
         program.inputs.iter().map(|i| (i.from, i.frac)).chain(program.outputs.iter().map(|o| (o.to, o.frac)));
     for (place, frac) in places {
         if matches!(place, Place::Party(i) if usize::from(i) >= owners) {
-            return Err(Fault::new(format!(
-                "an input or output of a party that is not 0 to {}",
-                owners - 1
-            )));
+            return Err(Fault::new(format!("an input or output of a party that is not 0 to {}", owners - 1)));
         }
         if frac >= h.ring {
             return Err(Fault::new("an input or output with more fraction bits than the ring has"));

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `opened`, `truncate`, `adder`, `word`, `select` | one family of protocols each, the dealer's side beside the parties': algebra, messages, why they tell nothing |
 //! | `parcel` | the one primitive of dealing |
+//! | `ahead` | what is dealt as a file for each party, used once |
 //! | `shares` | what each of the three keeps |
 //! | `op`, `draw` | roles and keys of an operation, purposes of random streams |
 //!
@@ -19,6 +20,7 @@
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::model::dealer`].
 
 mod adder;
+pub mod ahead;
 mod draw;
 mod op;
 mod opened;
@@ -32,17 +34,20 @@ mod word;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::Path;
 use std::time::Instant;
 
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::cost;
 use tern_bytecode::instr::{Axes, MaybeReg};
+use tern_bytecode::model::MAX_PARTIES;
 use tern_bytecode::model::dealer::{COMPUTING, DEALER};
 use tern_bytecode::program::Place;
 use tern_bytecode::validate::known;
-use tern_bytecode::{Kind, Program, Reg, Route};
+use tern_bytecode::{Kind, Program, Protocol, Reg, Route};
 
 use self::adder::Network;
+use self::ahead::{Dealing, Dealt as Material};
 use self::draw::Draw;
 use self::op::{Op, World};
 use self::opened::Opened;
@@ -56,10 +61,15 @@ use super::registers::{contract_axes, give, pieces, public_bits, rows, slot, tak
 use super::store::{self, Slot};
 use crate::bits::{self, words};
 use crate::machine::memory::row_major;
-use crate::machine::{Context, Measured, Memory, Purpose, Report, RunError, run};
+use crate::machine::{
+    Context, Elements, ElementsMut, HostError, Measured, Memory, Options, Purpose, Report, RunError, Seeds,
+    Trip, run,
+};
+use crate::net::keys::{self, Keys};
 use crate::net::{Links, Party};
+use crate::par::Threads;
 use crate::prg::Key;
-use crate::ring::{Ring, View, ViewMut, contract, views};
+use crate::ring::{Ring, View, ViewMut, Z64, Z128, Z192, Z256, contract, views};
 use crate::rounds::engine::Engine;
 use crate::rounds::meter::Meter;
 
@@ -80,23 +90,26 @@ pub(super) fn run_in<R: Ring>(
     let (me, options) = (links.me(), setting.options);
     let key = |group: usize| setting.keys.common[group].as_ref().map(Key::new);
     let own = key(COMPUTING + me.index().min(1)).filter(|_| me.index() < COMPUTING);
-    let threads = crate::par::Threads::new(options.threads)?;
+    let threads = Threads::new(options.threads)?;
     let world = World::new(me, [key(0), key(1)], own, threads);
     let shares = Shares::new(program, me.index())?;
     let (public, options) = (&setting.keys.public, setting.machine());
-    let dealer = Party::all(COMPUTING + 1).nth(DEALER).filter(|dealer| *dealer != me);
-    match dealer {
-        Some(dealer) => links.detach(dealer),
-        None => links.peers().for_each(|party| links.detach(party)),
+    let dealer = Party::P2;
+    let supply = match setting.dealt {
+        Some(dealt) => Supply::Ahead(Box::new(dealt)),
+        None => Supply::Alongside(dealer),
+    };
+    match (me == dealer, &supply) {
+        (true, _) => links.peers().for_each(|party| links.detach(party)),
+        (false, Supply::Alongside(dealer)) => links.detach(*dealer),
+        (false, Supply::Ahead(_)) => {}
     }
-    let sizes = program.code.iter().map(|instr| cost::dealt(program, instr)[DEALER].map(|n| n as usize));
-    let sizes = sizes.collect();
     let (mut report, meter) = {
-        let end = match dealer {
-            None => End::Dealer { links, unknown: known::of(program)? },
-            Some(from) => End::Party { engine: Engine::new(&world.rounds, links, program), from },
+        let end = match me == dealer {
+            true => End::Dealer { sink: Sink::Links(links), unknown: known::of(program)? },
+            false => End::Party { engine: Box::new(Engine::new(&world.rounds, links, program)), supply },
         };
-        let mut backend = Dealer::<R> { world: &world, shares, sizes, end };
+        let mut backend = Dealer::<R> { world: &world, shares, sizes: sizes(program), end };
         let report = run(program, &mut backend, Memory::public, public, host, &options)?;
         (report, backend.into_meter())
     };
@@ -106,6 +119,88 @@ pub(super) fn run_in<R: Ring>(
         None => by_dealer(&report, program, links),
     });
     Ok(report)
+}
+
+/// By instruction: bytes that are dealt to each party.
+fn sizes(program: &Program) -> Vec<[usize; MAX_PARTIES]> {
+    let dealt = program.code.iter().map(|instr| cost::dealt(program, instr)[DEALER]);
+    dealt.map(|bytes| bytes.map(|n| n as usize)).collect()
+}
+
+/// The keys of a party whose dealer has dealt before: those that it was given, and one of its own, `fixed` or fresh.
+pub(super) fn keys_ahead(links: &mut Links, dealt: &Material, fixed: Option<Keys>) -> Result<Keys> {
+    let me = links.me().index();
+    let alone: Vec<Vec<Party>> = Party::all(COMPUTING).map(|party| vec![party]).collect();
+    let own = match fixed {
+        Some(keys) => keys.common[COMPUTING..].to_vec(),
+        None => keys::agree(links, &alone).map_err(PartyError::Net)?.common.clone(),
+    };
+    let with_dealer = (0..COMPUTING).map(|party| (party == me).then(|| dealt.key()));
+    Ok(Keys { common: with_dealer.chain(own).collect(), public: dealt.public() })
+}
+
+/// Bytes of what was dealt to each party.
+pub type Sizes = [u64; COMPUTING];
+
+/// Deals ahead of time: a file for each party in the folder, which must not have any. Gives how much was dealt to each.
+///
+/// # Errors
+/// If the program is of another protocol or not valid, if its dealer runs into a fault, or if a file cannot be written.
+pub fn deal(program: &Program, folder: &Path, options: &Options) -> Result<Sizes> {
+    tern_bytecode::validate(program)?;
+    let protocol = program.header.protocol;
+    if protocol != Protocol::Dealer {
+        let found = COMPUTING + 1;
+        return Err(PartyError::Parties { protocol: protocol.name(), needed: found, found: 0 }.into());
+    }
+    match program.header.ring {
+        64 => deal_in::<Z64>(program, folder, options),
+        128 => deal_in::<Z128>(program, folder, options),
+        192 => deal_in::<Z192>(program, folder, options),
+        _ => deal_in::<Z256>(program, folder, options),
+    }
+}
+
+fn deal_in<R: Ring>(program: &Program, folder: &Path, options: &Options) -> Result<Sizes> {
+    let seeds = match options.seed {
+        Some(seed) => Seeds::fixed(seed, program),
+        None => Seeds::fresh(program.header.protocol)?,
+    };
+    let keys = [0, 1].map(|party: usize| Some(Key::new(&seeds.common[party])));
+    let world = World::<R>::new(Party::P2, keys, None, Threads::new(options.threads)?);
+    // what names a dealing says nothing of its keys
+    let dealing = Seeds::run_id(&seeds.public).to_string();
+    let mut files = Vec::new();
+    for party in Party::all(COMPUTING) {
+        let (key, public) = (seeds.common[party.index()], seeds.public);
+        files.push(Dealing::begin(folder, program, party, &dealing, key, public).map_err(PartyError::Dealt)?);
+    }
+    let end = End::Dealer { sink: Sink::Files(files), unknown: known::of(program)? };
+    let shares = Shares::new(program, DEALER)?;
+    let mut backend = Dealer::<R> { world: &world, shares, sizes: sizes(program), end };
+    let machine = Options { threads: 1, ..options.clone() };
+    let report = run(program, &mut backend, Memory::public, &seeds.public, &mut Nobody, &machine)?;
+    if let End::Dealer { sink: Sink::Files(files), .. } = backend.end {
+        for file in files {
+            file.end().map_err(PartyError::Dealt)?;
+        }
+    }
+    Ok([0, 1].map(|party: usize| report.dealt[DEALER][party]))
+}
+
+/// The surroundings of a dealer that deals before the run: there are none.
+struct Nobody;
+
+impl Host for Nobody {
+    fn input(&mut self, _: usize, _: u64, _: ElementsMut<'_>) -> std::result::Result<(), HostError> {
+        Err("a dealer has no data".into())
+    }
+
+    fn output(&mut self, _: usize, _: Elements<'_>) -> std::result::Result<(), HostError> {
+        Err("a dealer has no results".into())
+    }
+
+    fn metric(&mut self, _: &str, _: &[f64], _: &[Trip]) {}
 }
 
 /// A dealer's figures.
@@ -127,16 +222,41 @@ struct Dealer<'w, R: Ring> {
     world: &'w World<R>,
     shares: Shares<R>,
     /// By instruction: bytes that are dealt to each party.
-    sizes: Vec<[usize; 4]>,
+    sizes: Vec<[usize; MAX_PARTIES]>,
     end: End<'w, R>,
 }
 
 /// What a party has, and what the dealer has.
 enum End<'w, R> {
-    /// Rounds with the other party, and a link from the dealer.
-    Party { engine: Engine<'w, R, Vec<Done<R>>>, from: Party },
-    /// Links to both parties, and what it cannot compute.
-    Dealer { links: &'w mut Links, unknown: BTreeSet<usize> },
+    /// Rounds with the other party, and where what is dealt comes from.
+    Party { engine: Box<Engine<'w, R, Vec<Done<R>>>>, supply: Supply },
+    /// Where what it deals goes, and what it cannot compute.
+    Dealer { sink: Sink<'w>, unknown: BTreeSet<usize> },
+}
+
+/// Where a party has from what it is dealt.
+enum Supply {
+    /// From the dealer, over a link.
+    Alongside(Party),
+    /// From a file that was written before.
+    Ahead(Box<Material>),
+}
+
+/// Where what is dealt goes.
+enum Sink<'w> {
+    /// To the parties, over links.
+    Links(&'w mut Links),
+    /// Into a file for each party.
+    Files(Vec<Dealing>),
+}
+
+impl Sink<'_> {
+    fn send(&mut self, party: Party, bytes: &[u8]) -> std::result::Result<(), PartyError> {
+        match self {
+            Sink::Links(links) => Ok(links.portion_to(party, bytes)?),
+            Sink::Files(files) => Ok(files[party.index()].write(bytes)?),
+        }
+    }
 }
 
 /// What an operation gives when it is complete: dense values for registers or the host.
@@ -180,12 +300,12 @@ impl<'w, R: Ring> Dealer<'w, R> {
     ) -> Result {
         let (op, mut outgoing) = (self.op(context)?, Outgoing::default());
         deal(&mut self.shares, self.world, op, &mut outgoing);
-        let End::Dealer { links, .. } = &mut self.end else { unreachable!("only the dealer deals") };
+        let End::Dealer { sink, .. } = &mut self.end else { unreachable!("only the dealer deals") };
         let sizes = self.sizes[context.address.instruction as usize];
         for (party, bytes) in Party::all(COMPUTING).zip(&outgoing.to) {
             assert_eq!(bytes.len(), sizes[party.index()], "what is dealt is what was announced");
             if !bytes.is_empty() {
-                links.portion_to(party, bytes).map_err(PartyError::Net)?;
+                sink.send(party, bytes)?;
             }
         }
         Ok(())
@@ -196,8 +316,11 @@ impl<'w, R: Ring> Dealer<'w, R> {
         let at = context.address.instruction;
         let mut bytes = vec![0; self.sizes[at as usize][self.world.me.index()]];
         if !bytes.is_empty() {
-            let End::Party { engine, from } = &mut self.end else { unreachable!("parties are dealt to") };
-            engine.portion(at, *from, &mut bytes).map_err(PartyError::Net)?;
+            let End::Party { engine, supply } = &mut self.end else { unreachable!("parties are dealt to") };
+            match supply {
+                Supply::Alongside(from) => engine.portion(at, *from, &mut bytes).map_err(PartyError::Net)?,
+                Supply::Ahead(dealt) => dealt.read(&mut bytes).map_err(PartyError::Dealt)?,
+            }
         }
         Ok(Parcel::new(bytes))
     }
@@ -731,7 +854,9 @@ impl<R: Ring> Backend for Dealer<'_, R> {
 
     fn send(&mut self, context: &mut Context<'_, R>) -> Result {
         match &mut self.end {
-            End::Party { engine, .. } => Ok(engine.send(context.address.instruction).map_err(PartyError::Net)?),
+            End::Party { engine, .. } => {
+                Ok(engine.send(context.address.instruction).map_err(PartyError::Net)?)
+            }
             End::Dealer { .. } => Ok(()),
         }
     }

@@ -131,8 +131,7 @@ impl<'w, R: Ring> Op<'w, R> {
         let count = ours.len().checked_div(bits::words(n)).unwrap_or(0);
         let bytes = pack_planes(ours, n);
         let room = Message::bytes(bytes.len());
-        let (_, [theirs]) =
-            self.round([(self.other(), Message::Bytes(bytes))], [(self.other(), room)]).await;
+        let (_, [theirs]) = self.round([(self.other(), Message::Bytes(bytes))], [(self.other(), room)]).await;
         unpack_planes(&theirs.into_bytes(), n, count)
     }
 

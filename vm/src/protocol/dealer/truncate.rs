@@ -85,9 +85,9 @@ pub(super) async fn truncate<R: Ring>(
         true => op.each(&mut result, [], [&top, &open], move |u, [], [t, e]| {
             u + t.keep_if_negative(e).shl(up) + e.sar(m) + after
         }),
-        false => op.each(&mut result, [], [&top, &open], move |u, [], [t, e]| {
-            u + t.keep_if_negative(e).shl(up)
-        }),
+        false => {
+            op.each(&mut result, [], [&top, &open], move |u, [], [t, e]| u + t.keep_if_negative(e).shl(up))
+        }
     }
     if let Some((network, part)) = carry {
         let n = open.len();

@@ -20,7 +20,13 @@ pub(super) fn deal_and<R: Ring>(op: Op<'_, R>, n: usize, to: &mut Outgoing) {
 }
 
 /// This party's shares of the conjunction of `n` shared bits, of which it has shares `x` and `y`.
-pub(super) async fn and<R: Ring>(op: Op<'_, R>, mut x: Vec<u64>, y: Vec<u64>, n: usize, product: Vec<u64>) -> Vec<u64> {
+pub(super) async fn and<R: Ring>(
+    op: Op<'_, R>,
+    mut x: Vec<u64>,
+    y: Vec<u64>,
+    n: usize,
+    product: Vec<u64>,
+) -> Vec<u64> {
     x.extend(y);
     let Planes { open, part } = op.open_planes(Draw::Operands, x, n).await;
     let ((e, f), (a, b)) = (open.split_at(words(n)), part.split_at(words(n)));

@@ -170,3 +170,22 @@ impl Network<'_> {
         sum
     }
 }
+
+/// The coefficients of generate and propagate of a leaf of W positions, from the bits of the addend that is known, for 64 elements:
+/// by the number whose bits say which of the other's are multiplied.
+#[inline(always)]
+pub(in crate::protocol) fn coefficients<const W: usize>(bit: impl Fn(usize) -> u64) -> [[u64; 8]; 2] {
+    let [mut generate, mut propagate] = [[0; 8]; 2];
+    propagate[0] = u64::MAX;
+    for j in 0..W {
+        let b = bit(j);
+        for set in 0..1usize << j {
+            let with = set | 1 << j;
+            generate[with] = if set == 0 { b } else { generate[set] };
+            generate[set] &= b;
+            propagate[with] = propagate[set];
+            propagate[set] &= b;
+        }
+    }
+    [generate, propagate]
+}

@@ -24,7 +24,7 @@ use super::op::{Op, Role};
 use super::reshare::{Shares, and_summand, reshare_planes, shares};
 use super::ring::{Pair, Side};
 use crate::bits::{self, words};
-use crate::protocol::linear::network::{Network, Place, Prefixes};
+use crate::protocol::linear::network::{Network, Place, Prefixes, coefficients};
 use crate::ring::{Ring, Target};
 use crate::rounds::engine::Message;
 use crate::rounds::pack::{pack_planes, unpack_planes};
@@ -251,21 +251,3 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
 const GENERATE: usize = 0;
 /// Index of the propagates.
 const PROPAGATE: usize = 1;
-
-/// The coefficients of generate and propagate of a leaf of W positions, from the bits of b, for 64 elements.
-#[inline(always)]
-fn coefficients<const W: usize>(bit: impl Fn(usize) -> u64) -> [[u64; 8]; 2] {
-    let [mut generate, mut propagate] = [[0; 8]; 2];
-    propagate[0] = u64::MAX;
-    for j in 0..W {
-        let b = bit(j);
-        for set in 0..1usize << j {
-            let with = set | 1 << j;
-            generate[with] = if set == 0 { b } else { generate[set] };
-            generate[set] &= b;
-            propagate[with] = propagate[set];
-            propagate[set] &= b;
-        }
-    }
-    [generate, propagate]
-}

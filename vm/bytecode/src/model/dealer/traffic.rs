@@ -129,9 +129,9 @@ pub fn dealt(operands: Operands<'_>, instr: &Instr) -> Links {
         Instr::Sign { a, width, .. } => network(&rounds.adder(width.saturating_sub(1), width), n(a)),
         Instr::Bits { a, low, high, .. } => network(&rounds.adder(low, high), n(a)),
         Instr::And { a, .. } => planes(n(a), 1),
-        Instr::Word { dst, a, .. } | Instr::Compose { dst, a, .. } => {
-            (0..operands.places(a)).map(|j| elements(n(dst), k - j)).fold(Links::default(), |a, b| sum([a, b]))
-        }
+        Instr::Word { dst, a, .. } | Instr::Compose { dst, a, .. } => (0..operands.places(a))
+            .map(|j| elements(n(dst), k - j))
+            .fold(Links::default(), |a, b| sum([a, b])),
         Instr::Select { a, .. } => sum([elements(n(a), k), elements(n(a), k)]),
         Instr::SelectAgain { a, .. } => elements(n(a), k),
         _ => Links::default(),
