@@ -8,10 +8,12 @@
 //! | `table1` | single operations: bits, rounds, errors |
 //! | `table2` | networks: time, traffic, accuracy |
 //! | `figures` | curves of training |
+//! | `masks` | what a step opens under masks, with a dealer |
 //! | `table` | tables as text and as CSV |
 
 mod figures;
 mod kept;
+mod masks;
 mod secure;
 mod table;
 mod table1;
@@ -89,6 +91,8 @@ enum Part {
     Figure3,
     /// Networks A to D.
     Figure4,
+    /// Of specialised triples with masks reused: the values that a step of a convolutional network opens, by layer.
+    Masks,
 }
 
 /// `tern reproduce`.
@@ -100,6 +104,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<ExitCode> {
         Part::Figure2 => figures::figure2(args)?,
         Part::Figure3 => figures::figure3(args)?,
         Part::Figure4 => figures::figure4(args)?,
+        Part::Masks => masks::masks(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

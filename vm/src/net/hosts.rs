@@ -12,6 +12,7 @@
 //! stall = 60      # how long a party may be silent
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -173,7 +174,7 @@ impl RawHosts {
             distinct(&host.fingerprint, earlier.iter().map(|host| &host.fingerprint), "fingerprint")?;
         }
         let parties = hosts.into_iter().map(RawHost::check).collect::<Result<Vec<_>, At>>()?;
-        let counts: Vec<usize> = Protocol::ALL.iter().map(|protocol| protocol.model().parties).collect();
+        let counts: BTreeSet<usize> = Protocol::ALL.iter().map(|protocol| protocol.model().parties).collect();
         if !counts.contains(&parties.len()) {
             let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
             let found = parties.len();
