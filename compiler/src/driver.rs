@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::diagnostics::{Code, Diagnostic, FileId, SourceMap};
 use crate::ir::Settings;
 use crate::lower::modules::Resolver;
+use crate::lower::seen::Seen;
 use crate::lower::{self, Entry};
 use crate::{emit, ir, passes};
 
@@ -40,6 +41,8 @@ pub struct Compilation {
     pub sources: SourceMap,
     /// The text that was asked for, by pass.
     pub printed: Vec<(String, String)>,
+    /// What the expressions and names of the user's files are, as far as they were evaluated.
+    pub seen: Seen,
     /// The time of each step.
     pub timings: Vec<(String, Duration)>,
 }
@@ -72,7 +75,7 @@ fn compile_here(request: &Request<'_>, mut sources: SourceMap) -> Compilation {
         lower::lower(request.name, request.file, request.entry, &mut sources, request.resolve, &options);
     let mut diagnostics = lowered.diagnostics;
     let mut program = None;
-    let mut ir = lowered.program;
+    let (mut ir, seen) = (lowered.program, lowered.seen);
     if let Some(lowered) = &mut ir {
         watch.done("lower", Some(lowered));
         let mut observer =
@@ -92,7 +95,7 @@ fn compile_here(request: &Request<'_>, mut sources: SourceMap) -> Compilation {
             }
         }
     }
-    Compilation { program, ir, diagnostics, sources, printed: watch.printed, timings: watch.timings }
+    Compilation { program, ir, diagnostics, sources, seen, printed: watch.printed, timings: watch.timings }
 }
 
 /// Keeps time and text of the steps.

@@ -48,6 +48,7 @@ impl<'a> Lowerer<'a> {
         if matches!(value, Value::Error) {
             self.failed.get_or_insert(expr.span);
         }
+        self.watch(expr.span, &value);
         value
     }
 

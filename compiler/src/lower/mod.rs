@@ -22,6 +22,7 @@ pub mod modules;
 mod names;
 mod record;
 mod rule;
+pub mod seen;
 mod stmt;
 mod transaction;
 mod value;
@@ -37,6 +38,7 @@ pub use builtin::ASSERT;
 pub use builtin::table::{Builtin, Param, SUBJECTS, Takes};
 use limits::{FUEL, Limit};
 use modules::{Modules, Resolver};
+use seen::{Seen, Watched};
 use transaction::Memo;
 use value::{ItemId, Value};
 
@@ -67,6 +69,8 @@ pub struct Lowered {
     pub diagnostics: Vec<Diagnostic>,
     /// Program arguments with their values, in the order of the file.
     pub args: Vec<(String, String)>,
+    /// What the expressions and names of the user's files are.
+    pub seen: Seen,
 }
 
 /// Names of the tests in a source text, in order.
@@ -114,16 +118,17 @@ pub fn lower(
         oversized: false,
         depth: 0,
         shapes_only: false,
+        watched: Watched::default(),
     };
     lowerer.run(entry);
     lowerer.conclude();
-    let Lowerer { builder, diagnostics, mut args, .. } = lowerer;
+    let Lowerer { builder, diagnostics, mut args, watched, .. } = lowerer;
     let place = |name: &str| modules.list[0].items.get(name).copied();
     args.sort_by_key(|(name, _)| place(name));
     let mut program = builder.finish();
     program.args = args.clone();
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    Lowered { program: (!failed).then_some(program), diagnostics, args }
+    Lowered { program: (!failed).then_some(program), diagnostics, args, seen: watched.seen() }
 }
 
 /// A name in scope.
@@ -181,6 +186,8 @@ struct Lowerer<'a> {
     depth: usize,
     /// A model is built for its shapes only: fields need no initial values.
     shapes_only: bool,
+    /// What was seen of the user's files, for editors.
+    watched: Watched,
 }
 
 impl<'a> Lowerer<'a> {
@@ -355,6 +362,7 @@ impl<'a> Lowerer<'a> {
     }
 
     fn define(&mut self, name: &ast::Ident, value: Value, mutable: bool) {
+        self.watch(name.span, &value);
         let variable = Variable { value, mutable, span: name.span };
         if let Some(scope) = self.frame().scopes.last_mut() {
             scope.insert(name.name.clone(), variable);

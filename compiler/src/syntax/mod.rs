@@ -16,8 +16,10 @@ lalrpop_util::lalrpop_mod!(
     "/syntax/grammar.rs"
 );
 
+pub use layout::Lexeme;
 pub use number::{MAX_DIGITS, Number};
-pub use parse::parse;
+pub use parse::{parse, tokens};
+pub use token::Token;
 
 /// The greatest height of a syntax tree, counted in operators and brackets inside one another. Everything behind the
 /// parser recurses over trees; with this bound no input can exhaust the stack.

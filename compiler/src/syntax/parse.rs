@@ -20,6 +20,17 @@ pub fn parse(source: &str, file: FileId) -> (File, Vec<Diagnostic>) {
     (File { file, items }, errors.iter().map(|error| error.diagnostic(source)).collect())
 }
 
+/// The tokens of a file without mistakes, with the newlines that end statements. Between them stand white space and comments.
+///
+/// # Errors
+/// What [`parse`] has to say of the file.
+pub fn tokens(source: &str, file: FileId) -> Result<Vec<Lexeme<'_>>, Vec<Diagnostic>> {
+    match parse(source, file).1 {
+        errors if errors.is_empty() => Ok(Layout::new(source, file).tokens),
+        errors => Err(errors),
+    }
+}
+
 fn parse_items(source: &str, file: FileId) -> (Vec<Item>, Vec<SyntaxError>) {
     if source.len() > super::MAX_SOURCE {
         return (Vec::new(), vec![SyntaxError::TooLarge { span: Span::new(file, 0, 0) }]);

@@ -5,6 +5,7 @@ use logos::{Lexer, Logos};
 
 /// A token. Texts and names are slices of the source.
 #[derive(Logos, Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "a token is called what it is")]
 #[logos(error = TokenError)]
 #[logos(skip r"[ \t\r]+")]
 #[logos(skip(r"//[^\n]*", allow_greedy = true, priority = 1))]
