@@ -9,9 +9,10 @@ use clap::Args;
 use tern_compiler::diagnostics::{Origin, SourceMap};
 use tern_compiler::syntax::MAX_SOURCE;
 use tern_format::{Unformatted, format};
+use tern_host::source::read_source;
 use tern_tools::say;
 
-use crate::compile::{read_source, show};
+use crate::compile::show;
 
 #[derive(Args)]
 pub(crate) struct FmtArgs {
@@ -72,7 +73,10 @@ fn formatted(path: &Path, text: &str) -> anyhow::Result<Option<String>> {
             Ok(None)
         }
         Err(Unformatted::Changed) => {
-            bail!("formatting {} would change what it means; this is a mistake of the formatter", path.display())
+            bail!(
+                "formatting {} would change what it means; this is a mistake of the formatter",
+                path.display()
+            )
         }
     }
 }

@@ -9,7 +9,9 @@ mod deal;
 mod doc;
 mod emulate;
 mod emulated;
+mod fmt;
 mod keys;
+mod lsp;
 mod operations;
 mod plot;
 mod ranges;
@@ -18,13 +20,14 @@ mod reproduce;
 mod run;
 mod scarce;
 mod screen;
+mod shell;
 mod stop;
 mod tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tern_bytecode::Protocol;
 use tern_bytecode::program::Rounding;
 use tern_tools::say;
@@ -70,8 +73,11 @@ enum Command {
         #[command(flatten)]
         source: SourceArgs,
         /// One JSON object instead of a table.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "html")]
         json: bool,
+        /// A page for a browser: the source beside its costs, and a graph by function.
+        #[arg(long)]
+        html: bool,
         /// Predict the time on a network: lan, wan or rtt=40ms,bw=352Mbit.
         #[arg(long)]
         network: Option<String>,
@@ -119,6 +125,10 @@ enum Command {
         #[command(subcommand)]
         set: data::DataSet,
     },
+    /// Write programs in the project's style; comments and the author's line breaks stay.
+    Fmt(fmt::FmtArgs),
+    /// Serve an editor, over standard input and output, by the language server protocol.
+    Lsp(lsp::LspArgs),
     /// Print the reference of the library, or of your own modules, from their comments.
     Doc {
         /// Modules (.mpc); without any, the library.
@@ -128,6 +138,17 @@ enum Command {
     Explain {
         /// The code.
         code: String,
+    },
+    /// Print the completions of this command for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages of this command, one for each subcommand.
+    Man {
+        /// Where they go; it is made if need be.
+        directory: PathBuf,
     },
 }
 
@@ -213,7 +234,14 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Compile { source, output, print_after, timings } => {
             compile::compile_command(&source, output, print_after.as_deref(), timings)
         }
-        Command::Cost { source, json, network } => report::cost(&source, json, network.as_deref()),
+        Command::Cost { source, json, html, network } => {
+            let form = match (json, html) {
+                (true, _) => report::Form::Json,
+                (_, true) => report::Form::Html,
+                (false, false) => report::Form::Text,
+            };
+            report::cost(&source, form, network.as_deref())
+        }
         Command::Emulate(args) => emulate::emulate(&args),
         Command::Run(args) => run::run(&args),
         Command::Deal(args) => deal::deal(&args),
@@ -227,6 +255,10 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect { source, view } => report::inspect(&source, view),
         Command::Data { set } => data::run(&set),
         Command::Doc { files } => doc::doc(&files),
+        Command::Fmt(args) => fmt::fmt(&args),
+        Command::Lsp(args) => lsp::lsp(&args),
+        Command::Completions { shell } => shell::completions(Cli::command(), shell),
+        Command::Man { directory } => shell::man(Cli::command(), &directory),
         Command::Explain { code } => report::explain(&code),
     }
 }

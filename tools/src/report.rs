@@ -12,23 +12,38 @@ use tern_vm::net::NetworkModel;
 use crate::compile::load;
 use crate::{SourceArgs, View};
 
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+    Html,
+}
+
 /// `tern cost`.
-pub(crate) fn cost(source: &SourceArgs, json: bool, network: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(crate) fn cost(source: &SourceArgs, form: Form, network: Option<&str>) -> anyhow::Result<ExitCode> {
     let model = network.map(str::parse::<NetworkModel>).transpose()?;
     let Some(loaded) = load(source)? else { return Ok(ExitCode::FAILURE) };
     let report = report(&loaded.program);
     let seconds = model.map(|m| m.predict(report.rounds, report.serial_bits / 8).as_secs_f64());
-    if json {
-        let mut object = serde_json::to_value(&report)?;
-        if let (Some(fields), Some(seconds)) = (object.as_object_mut(), seconds) {
-            fields.insert("seconds".into(), seconds.into());
+    match form {
+        Form::Json => {
+            let mut object = serde_json::to_value(&report)?;
+            if let (Some(fields), Some(seconds)) = (object.as_object_mut(), seconds) {
+                fields.insert("seconds".into(), seconds.into());
+            }
+            say::outln(format_args!("{object}"));
         }
-        say::outln(format_args!("{object}"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    say::out(format_args!("{}", report.to_text(|file, line| loaded.line(file, line))));
-    if let Some(seconds) = seconds {
-        say::outln(format_args!("predicted communication: {seconds:.1} s"));
+        Form::Html => {
+            let page = tern_pages::page(&report, &loaded.program.header, &loaded.messages.sources, seconds);
+            say::out(format_args!("{page}"));
+        }
+        Form::Text => {
+            say::out(format_args!("{}", report.to_text(|file, line| loaded.line(file, line))));
+            if let Some(seconds) = seconds {
+                say::outln(format_args!("predicted communication: {seconds:.1} s"));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

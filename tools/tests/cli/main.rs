@@ -1,9 +1,13 @@
 //! The `tern` command as a user meets it.
 
+mod book;
 mod cases;
 mod data;
 mod doc;
+mod editor;
+mod format;
 mod inspect;
+mod manual;
 mod messages;
 mod mnist;
 mod names;
