@@ -190,11 +190,8 @@ impl<'l, 't> Reader<'l, 't> {
         if self.inside() != Inside::Lines {
             return false;
         }
-        match (&piece.token, self.last.map(|last| &last.token)) {
-            (Token::Assign | Token::From, Some(_)) => true,
-            (_, Some(Token::Colon)) => true,
-            _ => false,
-        }
+        let after_colon = self.last.is_some_and(|last| last.token == Token::Colon);
+        self.last.is_some() && (after_colon || matches!(piece.token, Token::Assign | Token::From))
     }
 
     fn step(&mut self, piece: &'l Piece<'t>) {

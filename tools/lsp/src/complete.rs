@@ -122,8 +122,8 @@ pub fn names(analysis: &Analysis, offset: u32) -> Vec<CompletionItem> {
 fn line_for_use(analysis: &Analysis) -> u32 {
     let file = analysis.file();
     let line = |offset: u32| places::position(file, offset).line;
-    let uses = analysis.tree.items.iter().filter(|item| matches!(item, Item::Use(_)));
-    match (uses.last(), analysis.tree.items.first()) {
+    let mut uses = analysis.tree.items.iter().filter(|item| matches!(item, Item::Use(_)));
+    match (uses.next_back(), analysis.tree.items.first()) {
         (Some(last), _) => line(last.span().end) + 1,
         (None, Some(first)) => line(reference_start(first)),
         (None, None) => 0,

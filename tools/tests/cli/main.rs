@@ -6,6 +6,7 @@ mod data;
 mod doc;
 mod editor;
 mod format;
+mod grammar;
 mod inspect;
 mod manual;
 mod messages;
