@@ -17,13 +17,13 @@ pub fn page(report: &CostReport, header: &Header, sources: &SourceMap, seconds: 
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name}: cost</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n\
          <p class=\"total\"><b>{bound}{} rounds, {bound}{} bits</b> for all parties together ({}). \
-         Each party keeps {} bytes in tensors and up to {} in the messages of a round.{seconds}</p>\n\
+         A party takes {} bytes in tensors, and up to {} for what is on its way at once.{seconds}</p>\n\
          {}{}{}<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
         group(report.rounds),
         group(report.bits),
         escaped(&settings(header)),
         group(report.memory.buffers),
-        group(report.memory.messages),
+        group(report.memory.in_flight),
         flame::section(report, sources),
         table::section(report, sources),
         published(report),
