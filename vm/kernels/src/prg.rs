@@ -18,6 +18,7 @@ use bytemuck::Pod;
 use zeroize::Zeroizing;
 
 use crate::par::Threads;
+use crate::ring::pack::{pack_into, packed, unpack_from};
 use crate::ring::{Ring, Target, slices};
 
 /// Bytes of a block of AES.
@@ -108,7 +109,7 @@ impl<'k> Stream<'k> {
 
     /// The stream as values of so many bits: those of [`fill_bits`](Self::fill_bits), or of [`fill`](Self::fill) if the ring has no more bits.
     pub fn values(self, bits: u32) -> Values<'k> {
-        Values { stream: self, bits }
+        Values { source: Source::Stream(self), bits }
     }
 
     /// Bytes `position..position + out.len()` of the stream.
@@ -163,14 +164,25 @@ impl<'k> Stream<'k> {
     }
 }
 
-/// A stream of numbers; see [`Stream::values`].
+/// Numbers of so many bits, from a stream ([`Stream::values`]) or from a message ([`Values::packed`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'k> {
-    stream: Stream<'k>,
+    source: Source<'k>,
     bits: u32,
 }
 
-impl Values<'_> {
+#[derive(Clone, Copy, Debug)]
+enum Source<'k> {
+    Stream(Stream<'k>),
+    Packed(&'k [u8]),
+}
+
+impl<'k> Values<'k> {
+    /// Numbers of `bits` bits that were packed ([`pack`](crate::ring::pack::pack)).
+    pub fn packed(bytes: &'k [u8], bits: u32) -> Self {
+        Self { source: Source::Packed(bytes), bits }
+    }
+
     /// dst\[i\] = f(dst\[i\], \[number i of masks\[0\], ...\], \[src\[0\]\[i\], ...\]): masks are drawn and used in one pass over memory.
     ///
     /// # Panics
@@ -183,35 +195,89 @@ impl Values<'_> {
         f: impl Fn(R, [R; S], [R; T]) -> R + Sync,
     ) {
         assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
-        let target = Target::best();
         threads.for_pieces(dst, BLOCK, |at, piece| {
-            let mut drawn = Zeroizing::new([[0u64; CHUNK / 8]; S]);
-            let mut narrow = Zeroizing::new([0u64; CHUNK / 8]);
+            let mut room = Room::new();
             let length = CHUNK / R::BYTES;
             for (i, dst) in piece.chunks_mut(length).enumerate() {
-                let first = at + i * length;
-                for (values, drawn) in masks.iter().zip(drawn.iter_mut()) {
-                    let drawn = bytemuck::cast_slice_mut::<u64, R>(&mut drawn[..dst.len() * R::LIMBS]);
-                    values.chunk(first as u64, drawn, &mut narrow);
-                }
-                let drawn =
-                    drawn.each_ref().map(|words| bytemuck::cast_slice(&words[..dst.len() * R::LIMBS]));
-                slices::apply_both_on(target, dst, drawn, src.map(|src| &src[first..]), &f);
+                room.combine(at + i * length, dst, masks, src, &f);
             }
         });
     }
 
+    /// `n` numbers of `bits` bits, packed: the lowest of f(\[number i of masks\[0\], ...\], \[src\[0\]\[i\], ...\]), in one pass.
+    ///
+    /// # Panics
+    /// As [`combine`](Self::combine).
+    pub fn combine_packed<R: Ring, const S: usize, const T: usize>(
+        threads: &Threads,
+        (n, bits): (usize, u32),
+        masks: [Self; S],
+        src: [&[R]; T],
+        f: impl Fn([R; S], [R; T]) -> R + Sync,
+    ) -> Vec<u8> {
+        assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
+        // pieces and chunks begin with a byte
+        let (length, size) = (CHUNK / R::BYTES / 8 * 8, bits as usize);
+        let mut out = vec![0; packed(n, bits)];
+        threads.for_pieces(&mut out, size, |at, piece| {
+            let mut room = Room::new();
+            let mut made = Zeroizing::new([0u64; CHUNK / 8]);
+            for (i, out) in piece.chunks_mut(length / 8 * size).enumerate() {
+                let first = at / size * 8 + i * length;
+                let count = (out.len() * 8 / size).min(n - first);
+                let made = bytemuck::cast_slice_mut::<u64, R>(&mut made[..count * R::LIMBS]);
+                room.combine(first, made, masks, src, &|_, masks, src| f(masks, src));
+                pack_into(made, bits, out);
+            }
+        });
+        out
+    }
+
     /// Numbers `first` and following, of at most [`CHUNK`] bytes in the stream; `drawn` is room for these.
     fn chunk<R: Ring>(&self, first: u64, out: &mut [R], drawn: &mut [u64; CHUNK / 8]) {
+        let stream = match self.source {
+            Source::Stream(stream) => stream,
+            Source::Packed(bytes) => return unpack_from(bytes, first as usize, self.bits, out),
+        };
         let size = drawn_bytes(self.bits);
         let position = first * size as u64;
         if self.bits == R::BITS {
-            return self.stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
+            return stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
         }
         let words = &mut drawn[..(out.len() * size).div_ceil(8)];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
-        self.stream.fill_bytes(position, &mut bytes[..out.len() * size]);
+        stream.fill_bytes(position, &mut bytes[..out.len() * size]);
         widen(out, words, size, self.bits);
+    }
+}
+
+/// Memory for the numbers that a piece of work is about, in the first cache.
+struct Room<const S: usize> {
+    numbers: Zeroizing<[[u64; CHUNK / 8]; S]>,
+    narrow: Zeroizing<[u64; CHUNK / 8]>,
+}
+
+impl<const S: usize> Room<S> {
+    fn new() -> Self {
+        Self { numbers: Zeroizing::new([[0; CHUNK / 8]; S]), narrow: Zeroizing::new([0; CHUNK / 8]) }
+    }
+
+    /// [`Values::combine`] for elements `first` and following, of at most [`CHUNK`] bytes.
+    fn combine<R: Ring, const T: usize>(
+        &mut self,
+        first: usize,
+        dst: &mut [R],
+        masks: [Values<'_>; S],
+        src: [&[R]; T],
+        f: &impl Fn(R, [R; S], [R; T]) -> R,
+    ) {
+        let words = dst.len() * R::LIMBS;
+        for (values, numbers) in masks.iter().zip(self.numbers.iter_mut()) {
+            let numbers = bytemuck::cast_slice_mut::<u64, R>(&mut numbers[..words]);
+            values.chunk(first as u64, numbers, &mut self.narrow);
+        }
+        let numbers = self.numbers.each_ref().map(|numbers| bytemuck::cast_slice(&numbers[..words]));
+        slices::apply_both_on(Target::best(), dst, numbers, src.map(|src| &src[first..]), f);
     }
 }
 

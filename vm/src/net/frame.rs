@@ -6,11 +6,11 @@
 //! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
 //!
 //! ```text
-//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met
-//! byte 1      data: 1 if this chunk is the last of its message; abort: the party that failed; witness, met: the party in question; else 0
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met, 10 evidence
+//! byte 1      data, evidence: 1 if this chunk is the last of its message; abort: the party that failed; witness, met: the party in question; else 0
 //! byte 2      abort: 1 more than the index of the party that the sender has lost, if that is the reason; else 0
 //! byte 3      0
-//! bytes 4–7   data: bytes of payload that follow; abort: bytes of the reason that follow; else 0
+//! bytes 4–7   data, evidence: bytes of payload that follow; abort: bytes of the reason that follow; else 0
 //! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; met: number of the process; else 0
 //! ```
 //!
@@ -70,6 +70,13 @@ pub enum Frame {
         /// Which process of it.
         instance: u64,
     },
+    /// The run has failed, and this is a piece of what the sender knows about why.
+    Evidence {
+        /// Bytes that follow, at most [`MAX_CHUNK`].
+        length: usize,
+        /// Whether nothing follows.
+        last: bool,
+    },
     /// An echo of the set-up.
     Hello {
         /// Which one.
@@ -111,6 +118,7 @@ impl Frame {
             Self::Witness { of, hears } => (7, [of.into(), 0], 0, hears.into()),
             Self::Taken => (8, [0, 0], 0, 0),
             Self::Met { of, instance } => (9, [of.into(), 0], 0, instance),
+            Self::Evidence { length, last } => (10, [u8::from(last), 0], length, 0),
         };
         debug_assert!(length <= MAX_CHUNK);
         let mut bytes = [0; HEADER];
@@ -148,7 +156,10 @@ impl Frame {
             (7, _, 0, 0, hears @ (0 | 1)) => Ok(Self::Witness { of: party(detail)?, hears: hears == 1 }),
             (8, 0, 0, 0, 0) => Ok(Self::Taken),
             (9, _, 0, 0, instance) => Ok(Self::Met { of: party(detail)?, instance }),
-            (1..=9, ..) => Err(FrameError::Field),
+            (10, 0 | 1, 0, _, 0) => {
+                Ok(Self::Evidence { length: bounded(length, MAX_CHUNK)?, last: detail == 1 })
+            }
+            (1..=10, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
     }
@@ -163,6 +174,18 @@ pub fn abort(origin: Party, suspect: Option<Party>, reason: &str) -> Vec<u8> {
     let mut bytes = Frame::Abort { origin, suspect, length: end }.encode().to_vec();
     bytes.extend_from_slice(&reason.as_bytes()[..end]);
     bytes
+}
+
+/// Evidence as frames.
+pub fn evidence(bytes: &[u8]) -> Vec<u8> {
+    let count = bytes.len().div_ceil(MAX_CHUNK).max(1);
+    let mut frames = Vec::with_capacity(bytes.len() + count * HEADER);
+    for i in 0..count {
+        let chunk = &bytes[i * MAX_CHUNK..bytes.len().min((i + 1) * MAX_CHUNK)];
+        frames.extend(Frame::Evidence { length: chunk.len(), last: i + 1 == count }.encode());
+        frames.extend_from_slice(chunk);
+    }
+    frames
 }
 
 /// The reason of an abort as text that can be shown: a peer's bytes do not get to steer a terminal.
@@ -185,7 +208,7 @@ pub struct Report {
 pub fn find_abort(mut bytes: &[u8]) -> Option<Report> {
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
         match Frame::decode(header).ok()? {
-            Frame::Data { length, .. } => bytes = rest.get(length..)?,
+            Frame::Data { length, .. } | Frame::Evidence { length, .. } => bytes = rest.get(length..)?,
             Frame::Abort { origin, suspect, length } => {
                 return Some(Report { origin, suspect, reason: printable(rest.get(..length)?) });
             }
@@ -230,6 +253,7 @@ mod tests {
                 .prop_map(|(party, hears)| Frame::Witness { of: Party::from_index(party).unwrap(), hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
             Just(Frame::Taken),
+            (0..=MAX_CHUNK, any::<bool>()).prop_map(|(length, last)| Frame::Evidence { length, last }),
             (0..3usize, any::<u64>())
                 .prop_map(|(party, instance)| Frame::Met { of: Party::from_index(party).unwrap(), instance }),
         ]

@@ -2,7 +2,8 @@
 //!
 //! Whoever reads asks [`Incoming::space`] where the next bytes belong, reads there, and reports the number with
 //! [`Incoming::filled`]. Payload goes directly into the caller's buffer if one is offered. Every header is checked against what
-//! the round announced before a byte of its chunk is taken, so a neighbour can make this party store no more than that.
+//! the round announced before a byte of its chunk is taken, so a neighbour can make this party store no more than that, and [`MAX_EVIDENCE`] bytes when a
+//! run has failed.
 
 use zeroize::Zeroize;
 
@@ -13,6 +14,9 @@ use super::party::Party;
 const DRAIN: usize = 128 << 10;
 /// A buffer of this module that has grown beyond this size does not survive its round.
 const KEEP: usize = 4 << 20;
+
+/// The most evidence that is taken from a neighbour.
+pub(super) const MAX_EVIDENCE: usize = 4 << 20;
 
 /// The message of the round in progress from one side, and the state of the stream.
 pub(super) struct Incoming {
@@ -32,6 +36,8 @@ pub(super) struct Incoming {
     discarding: bool,
     /// What the neighbour says of the third party: whether it hears it.
     witness: Option<(Party, bool)>,
+    /// What the neighbour knows about a failure, so far, and whether that is all.
+    evidence: (Vec<u8>, bool),
 }
 
 /// How far the neighbour is with its run.
@@ -57,6 +63,8 @@ enum State {
     Data(usize),
     /// The reason of an abort, of which so many bytes are here.
     Reason { origin: Party, suspect: Option<Party>, text: Vec<u8>, have: usize },
+    /// So many bytes of evidence, and whether more follow.
+    Evidence(usize, bool),
 }
 
 const NEXT_HEADER: State = State::Header([0; HEADER], 0);
@@ -85,6 +93,7 @@ impl Incoming {
             phase: Phase::Running,
             discarding: false,
             witness: None,
+            evidence: (Vec::new(), false),
         }
     }
 
@@ -119,7 +128,9 @@ impl Incoming {
     /// Whether something that arrives now would be read.
     pub(super) fn is_listening(&self) -> bool {
         match self.state {
-            State::Header(..) | State::Data(_) | State::Reason { .. } => self.phase != Phase::Ended,
+            State::Header(..) | State::Data(_) | State::Reason { .. } | State::Evidence(..) => {
+                self.phase != Phase::Ended
+            }
             State::Parked { .. } => false,
         }
     }
@@ -135,6 +146,12 @@ impl Incoming {
     /// What the neighbour has said of the third party, if it was asked: whether it hears it.
     pub(super) fn witness(&self, of: Party) -> Option<bool> {
         self.witness.filter(|(party, _)| *party == of).map(|(_, hears)| hears)
+    }
+
+    /// All that the neighbour knows about a failure, if it has said so.
+    pub(super) fn evidence(&self) -> Option<&[u8]> {
+        let (bytes, whole) = &self.evidence;
+        whole.then_some(bytes)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -154,7 +171,7 @@ impl Incoming {
     pub(super) fn parked(&self) -> Option<u64> {
         match self.state {
             State::Parked { round, .. } => Some(round),
-            State::Header(..) | State::Data(_) | State::Reason { .. } => None,
+            State::Header(..) | State::Data(_) | State::Reason { .. } | State::Evidence(..) => None,
         }
     }
 
@@ -195,6 +212,10 @@ impl Incoming {
                 Some(&mut self.spill[self.back..end])
             }
             State::Reason { text, have, .. } => Some(&mut text[*have..]),
+            State::Evidence(left, _) => {
+                let at = self.evidence.0.len() - *left;
+                Some(&mut self.evidence.0[at..])
+            }
             State::Parked { .. } => None,
         }
     }
@@ -234,6 +255,14 @@ impl Incoming {
                 }
                 Ok(0)
             }
+            State::Evidence(left, last) => {
+                *left -= count;
+                if *left == 0 {
+                    self.evidence.1 = *last;
+                    self.state = NEXT_HEADER;
+                }
+                Ok(0)
+            }
             State::Parked { .. } => {
                 debug_assert_eq!(count, 0, "there was no space");
                 Ok(0)
@@ -258,6 +287,15 @@ impl Incoming {
             Frame::Witness { of, hears } => {
                 self.witness = Some((of, hears));
                 NEXT_HEADER
+            }
+            Frame::Evidence { length, last } => {
+                let (bytes, whole) = &mut self.evidence;
+                if *whole || bytes.len() + length > MAX_EVIDENCE || self.phase != Phase::Running {
+                    return Err(Fault::Malformed(FrameError::Field));
+                }
+                bytes.resize(bytes.len() + length, 0);
+                *whole = last && length == 0;
+                if length == 0 { NEXT_HEADER } else { State::Evidence(length, last) }
             }
             Frame::Finished if self.phase == Phase::Running => {
                 self.phase = Phase::Finished;
@@ -423,6 +461,28 @@ mod tests {
         let result = feed(&mut incoming, &bytes, 5, &mut &mut [][..]);
         let abort = Report { origin: Party::P2, suspect: Some(Party::P0), reason: "no file  [31m".into() };
         assert_eq!(result, Err(Fault::Aborted(abort)));
+    }
+
+    /// Evidence comes out whole, behind whatever was under way; more than is taken is an error.
+    #[test]
+    fn evidence_is_collected_and_bounded() {
+        for size in [0, 1, frame::MAX_CHUNK, 3 * frame::MAX_CHUNK + 7] {
+            let sent: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+            let mut bytes = message(9, &[1; 300], 100);
+            bytes.extend(frame::evidence(&sent));
+            let mut incoming = Incoming::new();
+            incoming.discard();
+            assert_eq!(incoming.evidence(), None);
+            feed(&mut incoming, &bytes, 1000, &mut &mut [][..]).unwrap();
+            assert_eq!(incoming.evidence(), Some(&sent[..]));
+            let again = feed(&mut incoming, &bytes, 1000, &mut &mut [][..]);
+            assert_eq!(again, Err(Fault::Malformed(FrameError::Field)));
+        }
+        let mut incoming = Incoming::new();
+        incoming.discard();
+        let bytes = frame::evidence(&vec![0; MAX_EVIDENCE + 1]);
+        assert!(feed(&mut incoming, &bytes, 1 << 16, &mut &mut [][..]).is_err());
+        assert!(incoming.evidence.0.len() <= MAX_EVIDENCE);
     }
 
     /// When a run has failed, what follows the messages is read through them.

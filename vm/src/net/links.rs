@@ -209,6 +209,12 @@ impl Links {
         self.enter()?.finish()
     }
 
+    /// After a failure that all parties see in the same round: sends each of the others what this party knows about it, and gives what they know, of
+    /// those that say so within half of the time-out. The links are of no use afterwards but for [`Links::abort`].
+    pub fn exchange_evidence(&mut self, ours: Peers<&[u8]>) -> Peers<Option<Vec<u8>>> {
+        self.lock().exchange_evidence(ours)
+    }
+
     /// Ends a run that has failed here for `reason`, and tells the others. If it was a neighbour that reported the failure, the
     /// neighbour's reason is passed on instead. The links are of no use afterwards.
     pub fn abort(&mut self, reason: &str) {

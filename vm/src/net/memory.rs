@@ -202,7 +202,9 @@ impl<T: Transport> Tapped<T> {
         };
         let frame = Frame::decode(header).map_err(io::Error::other)?;
         let length = match frame {
-            Frame::Data { length, .. } | Frame::Abort { length, .. } => length,
+            Frame::Data { length, .. } | Frame::Abort { length, .. } | Frame::Evidence { length, .. } => {
+                length
+            }
             Frame::Heartbeat
             | Frame::Finished
             | Frame::Goodbye
@@ -224,6 +226,7 @@ impl<T: Transport> Tapped<T> {
                 }
             }
             Frame::Abort { .. }
+            | Frame::Evidence { .. }
             | Frame::Heartbeat
             | Frame::Finished
             | Frame::Goodbye

@@ -19,6 +19,7 @@ mod connect;
 mod dial;
 mod endpoint;
 mod error;
+mod evidence;
 mod frame;
 mod greeting;
 mod hosts;

@@ -24,7 +24,7 @@ mod uniform;
 
 pub use dealer::ahead::{Dealt, DealtError};
 pub use dealer::{Sizes, deal};
-pub use party::{PartyError, groups, run_dealt, run_party};
+pub use party::{PartyError, When, groups, run_dealt, run_party};
 pub use terms::Terms;
 
 use tern_bytecode::for_each_instruction;

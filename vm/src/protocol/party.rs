@@ -1,5 +1,6 @@
 //! One party's run, whatever the protocol: it compares what all must have in common, agrees on keys, runs, and tells the others if it fails.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tern_bytecode::memory::Needed;
@@ -58,13 +59,37 @@ pub enum PartyError {
     #[error(transparent)]
     Dealt(#[from] DealtError),
     /// Somebody has not followed the protocol. It is noticed when everything is compared, before an opening.
-    #[error("{cause}, in round {round} or before")]
+    #[error("{cause} in round {when}")]
     Disagreement {
         /// Who disagrees about what.
         cause: rep4::Disagreement,
-        /// The round in which it was noticed.
-        round: u64,
+        /// In which round.
+        when: When,
     },
+}
+
+/// When somebody has not followed the protocol.
+#[derive(Debug)]
+pub enum When {
+    /// In this round.
+    In {
+        /// Its number, counted from 1.
+        round: u64,
+        /// The source file and line that the message was about, if it is known.
+        place: Option<(String, u32)>,
+    },
+    /// In this round, in which it was noticed, or before.
+    By(u64),
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::In { round, place: Some((file, line)) } => write!(f, "{round} ({file}:{line})"),
+            When::In { round, place: None } => write!(f, "{round}"),
+            When::By(round) => write!(f, "{round} or before"),
+        }
+    }
 }
 
 impl From<PartyError> for Fault {

@@ -208,6 +208,11 @@ impl<'w, R: Ring> Op<'w, R> {
         Ok(Self { world, address })
     }
 
+    /// Its place in the run.
+    pub(crate) fn address(self) -> Address {
+        self.address
+    }
+
     /// The stream of a key for one purpose.
     pub(crate) fn stream(self, key: &'w Key, purpose: u16) -> Stream<'w> {
         Stream::new(key, purpose, self.address.instruction, self.address.iteration)
@@ -235,6 +240,18 @@ impl<'w, R: Ring> Op<'w, R> {
         let mut made = self.room(n);
         Values::combine(&self.world.threads, &mut made, masks, src, move |_, masks, src| f(masks, src));
         made
+    }
+
+    /// The lowest `bits` bits of the same, packed.
+    pub(crate) fn make_packed<const S: usize, const T: usize>(
+        self,
+        n: usize,
+        bits: u32,
+        masks: [Values<'_>; S],
+        src: [&[R]; T],
+        f: impl Fn([R; S], [R; T]) -> R + Sync,
+    ) -> Vec<u8> {
+        Values::combine_packed(&self.world.threads, (n, bits), masks, src, f)
     }
 
     /// dst\[i\] = f(dst\[i\], \[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).
@@ -359,6 +376,11 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
     /// What was measured, and the links.
     pub(crate) fn into_parts(self) -> (Meter, &'w mut Links) {
         (self.meter, self.links)
+    }
+
+    /// After a failure that all parties see in the same round; see [`Links::exchange_evidence`].
+    pub(crate) fn exchange_evidence(&mut self, ours: &Peers<Vec<u8>>) -> Peers<Option<Vec<u8>>> {
+        self.links.exchange_evidence(ours.as_ref().map(|_, bytes| &bytes[..]))
     }
 
     /// Starts the operation of instruction `at`; gives its result if it takes no rounds.

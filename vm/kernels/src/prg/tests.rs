@@ -2,6 +2,7 @@ use num_bigint::BigUint;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ring::pack::pack;
 use crate::ring::{Z64, Z128, Z192, Z256};
 
 const KEY: [u8; 16] = *b"\x2b\x7e\x15\x16\x28\xae\xd2\xa6\xab\xf7\x15\x88\x09\xcf\x4f\x3c";
@@ -158,4 +159,24 @@ fn permutations_and_numbers_are_uniform() {
     assert!(low.abs_diff(5000) < 250, "{low}");
     assert!((9_000..).contains(&draws.next), "words are rejected: {}", draws.next);
     assert_eq!(stream.draws().below(1), 0);
+}
+
+proptest! {
+    /// One pass over streams, messages and elements gives what several give.
+    #[test]
+    fn packed_numbers_are_combined(n in 0..3000usize, bits in 1..=192u32, other in 1..=192u32) {
+        let key = Key::new(&KEY);
+        let stream = |purpose| Stream::new(&key, purpose, 1, 2).unwrap();
+        let threads = Threads::new(3).unwrap();
+        let (mut mask, mut sent, mut x) = (vec![Z192::ZERO; n], vec![Z192::ZERO; n], vec![Z192::ZERO; n]);
+        stream(1).fill_bits(&threads, bits, 0, &mut mask);
+        stream(2).fill_bits(&threads, other, 0, &mut sent);
+        stream(3).fill(&threads, 0, &mut x);
+        let message = pack(&sent, other);
+        let values = [stream(1).values(bits), Values::packed(&message, other)];
+        let f = |[r, s]: [Z192; 2], [x]: [Z192; 1]| x * s - r;
+        let found = Values::combine_packed(&threads, (n, bits), values, [&x[..]], f);
+        let expected: Vec<_> = (0..n).map(|i| f([mask[i], sent[i]], [x[i]])).collect();
+        prop_assert_eq!(found, pack(&expected, bits));
+    }
 }

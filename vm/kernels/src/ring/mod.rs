@@ -9,6 +9,7 @@ pub mod cell;
 pub mod contract;
 mod element;
 mod layout;
+pub mod pack;
 pub mod slices;
 pub(crate) mod target;
 #[cfg(test)]

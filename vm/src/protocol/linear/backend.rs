@@ -8,7 +8,7 @@ use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Reg, Route};
 
 use super::holder::{Done, Holder, Result};
-use super::{Entry, Sharing};
+use super::{Entry, Halves, Sharing};
 use crate::bits;
 use crate::machine::memory::row_major;
 use crate::machine::{Context, Purpose, RunError};
@@ -38,17 +38,17 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         (bit, a, route): (Reg, Reg, Route),
     ) -> Result {
         let op = self.op(context, route)?;
-        let kept = kept.map(|half| self.ring(context, half));
+        let halves = match (keep, kept) {
+            (_, Some(half)) => Halves::Kept(self.ring(context, half)),
+            (Some(_), None) => Halves::Keep,
+            (None, None) => Halves::New,
+        };
         let (bit, x) = (self.bits_of(slot(context, bit)), self.ring(context, a));
         let (additive, n) = (context.kind(dst) == Kind::Additive, context.memory.layout(a).len());
         self.issue(context, async move {
-            let (value, halves) = op.select(bit, x, n, kept, additive).await;
-            let mut done = vec![Done::Ring(dst, value)];
-            match keep {
-                Some(keep) => done.push(Done::Ring(keep, halves)),
-                None => halves.into_iter().for_each(|half| op.recycle(half)),
-            }
-            Ok(done)
+            let (value, halves) = op.select(bit, x, n, halves, additive).await;
+            let kept = keep.map(|keep| Done::Ring(keep, halves));
+            Ok([Some(Done::Ring(dst, value)), kept].into_iter().flatten().collect())
         })
     }
 }
@@ -280,14 +280,20 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         route: Route,
     ) -> Result {
         let op = self.op(context, route)?;
-        let (x, n) = ((context.kind(a), self.ring(context, a)), context.memory.layout(a).len());
+        let (kind, n) = (context.kind(a), context.memory.layout(a).len());
+        let x = match kind {
+            Kind::Additive => (kind, self.ring(context, a)),
+            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
+                (kind, self.addend(context, op, a))
+            }
+        };
         let rounding = context.program.header.rounding;
         self.issue(context, async move { Ok(vec![Done::Ring(dst, op.truncate(x, n, bits, rounding).await)]) })
     }
 
     fn sign(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, width: u32, route: Route) -> Result {
-        let (op, x) = (self.op(context, route)?, self.ring(context, a));
-        let n = context.memory.layout(a).len();
+        let op = self.op(context, route)?;
+        let (x, n) = (self.addend(context, op, a), context.memory.layout(a).len());
         self.issue(context, async move {
             let sums = op.bits(x, n, Adder::new(width - 1, width)).await;
             Ok(sums.into_iter().map(|sign| Done::Bits(dst, sign)).collect())
@@ -367,8 +373,12 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         let at = context.address.instruction;
         for (issued, results) in self.engine.receive(at).map_err(PartyError::Net)? {
             let started = Instant::now();
-            let located = |fault| RunError::from(fault).located(context.program, issued);
-            self.keep(context, results.map_err(located)?)?;
+            let results = results.map_err(|fault| {
+                let exchange = |ours: &_| self.engine.exchange_evidence(ours);
+                let fault = S::explain(self.world, context.program, fault, exchange);
+                RunError::from(fault).located(context.program, issued)
+            })?;
+            self.keep(context, results)?;
             self.engine.meter.worked(at, issued, started);
         }
         Ok(())

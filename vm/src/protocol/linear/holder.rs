@@ -154,9 +154,18 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
 
     /// Copies of a value's words.
     pub(super) fn ring(&self, context: &Context<'_, R>, reg: Reg) -> Words<R, N> {
+        self.copies(context, reg, |_| true)
+    }
+
+    /// Copies of the words of this party's addend.
+    pub(super) fn addend(&self, context: &Context<'_, R>, op: S, reg: Reg) -> Words<R, N> {
+        self.copies(context, reg, |i| op.in_addend(i))
+    }
+
+    fn copies(&self, context: &Context<'_, R>, reg: Reg, needed: impl Fn(usize) -> bool) -> Words<R, N> {
         let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
         array::from_fn(|i| {
-            if !S::has(self.world.me, kind, i) {
+            if !S::has(self.world.me, kind, i) || !needed(i) {
                 return Vec::new();
             }
             let mut copy = self.world.room(layout.len());

@@ -22,11 +22,11 @@ use std::ops::Deref;
 
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::program::Rounding;
-use tern_bytecode::{Kind, Route};
+use tern_bytecode::{Kind, Program, Route};
 
 pub(super) use self::holder::run;
 use crate::machine::{Address, Fault};
-use crate::net::Party;
+use crate::net::{Party, Peers};
 use crate::prg::{Key, Stream};
 use crate::ring::{Layout, Ring, View, contract};
 use crate::rounds::engine;
@@ -65,6 +65,26 @@ pub(super) enum Entry<'w> {
     Received,
 }
 
+/// What becomes of the halves of a bit that selects.
+pub(super) enum Halves<R, const N: usize> {
+    /// They are made and used.
+    New,
+    /// They are made, used and kept for later selections by this bit.
+    Keep,
+    /// An earlier selection left them.
+    Kept(Words<R, N>),
+}
+
+impl<R, const N: usize> Halves<R, N> {
+    /// The same in the protocol's own order.
+    pub(super) fn sorted(self, sort: impl FnOnce(Words<R, N>) -> Words<R, N>) -> Self {
+        match self {
+            Halves::Kept(halves) => Halves::Kept(sort(halves)),
+            Halves::New | Halves::Keep => self,
+        }
+    }
+}
+
 /// One execution of an interactive instruction, as an operation of a protocol with up to N words of a value at a party.
 ///
 /// Operands are dense words of `n` elements, the results too. Each operation is one party's part: it says in its module what it sends, and takes as many
@@ -91,6 +111,9 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
     /// The key of the word `i` of random values.
     fn key(world: &'w Self::World, i: usize) -> &'w Key;
 
+    /// Whether this party's addend of a replicated value has the word `i`: of others it needs no copy where only the addend counts.
+    fn in_addend(self, i: usize) -> bool;
+
     /// A product of elements, in additive form: writes the words of it in `dst`, whose buffers are listed as words.
     fn mul(world: &Self::World, dst: (&mut Words<R, N>, &Layout), x: Held<'_, R, N>, y: Held<'_, R, N>);
 
@@ -112,7 +135,7 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
     /// Additive to replicated form.
     fn reshare(self, z: Words<R, N>, n: usize) -> impl Future<Output = Words<R, N>> + 'w;
 
-    /// Division by 2^`bits` of a value of a kind.
+    /// Division by 2^`bits` of a value of a kind; of a replicated one the words of this party's addend are there.
     fn truncate(
         self,
         x: (Kind, Words<R, N>),
@@ -121,7 +144,7 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
         rounding: Rounding,
     ) -> impl Future<Output = Words<R, N>> + 'w;
 
-    /// The bits of a value that an adder computes, lowest first.
+    /// The bits of a value that an adder computes, lowest first; the words of this party's addend are there.
     fn bits(self, x: Words<R, N>, n: usize, adder: Adder) -> impl Future<Output = Vec<Words<u64, N>>> + 'w;
 
     /// Conjunction of bits.
@@ -133,13 +156,13 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
     /// The same through an adder.
     fn compose(self, places: Vec<Words<u64, N>>, n: usize) -> impl Future<Output = Words<R, N>> + 'w;
 
-    /// `x` where `bit` is set, else 0, replicated or additive, and the bit's halves. `kept` are those, if an earlier selection by this bit left them.
+    /// `x` where `bit` is set, else 0, replicated or additive, and the bit's halves if they are to be kept.
     fn select(
         self,
         bit: Words<u64, N>,
         x: Words<R, N>,
         n: usize,
-        kept: Option<Words<R, N>>,
+        halves: Halves<R, N>,
         additive: bool,
     ) -> impl Future<Output = (Words<R, N>, Words<R, N>)> + 'w;
 
@@ -156,6 +179,17 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
         x: Words<R, N>,
         n: usize,
     ) -> impl Future<Output = Result<Option<Vec<R>>, Fault>> + 'w;
+
+    /// What more the parties can find out about a failure that all that follow the protocol see in the same round; `exchange` sends to each what
+    /// this one knows, and gives what the others know.
+    fn explain(
+        _world: &'w Self::World,
+        _program: &Program,
+        fault: Fault,
+        _exchange: impl FnOnce(&Peers<Vec<u8>>) -> Peers<Option<Vec<u8>>>,
+    ) -> Fault {
+        fault
+    }
 
     /// What must be sure before a party's shares are written.
     fn release(self) -> impl Future<Output = Result<(), Fault>> + 'w;

@@ -36,12 +36,12 @@ use tern_bytecode::model::rep3::MODEL;
 use tern_bytecode::program::Rounding;
 use tern_bytecode::{Kind, Program, Route};
 
-use self::op::{Op, World};
+use self::op::{Op, Role, World};
 use self::reshare::and_summand;
 use self::ring::{OnRing, Pair, Side};
 use self::select::Selected;
 use self::truncate::Operand;
-use super::linear::{self, Entry, Held, Sharing, Words};
+use super::linear::{self, Entry, Halves, Held, Sharing, Words};
 use super::party::{Host, Setting};
 use crate::bits;
 use crate::machine::{Address, Fault, Report, RunError, Seeds};
@@ -122,6 +122,13 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         world.key(Side::BOTH[i])
     }
 
+    fn in_addend(self, i: usize) -> bool {
+        match self.role() {
+            Role::Corner => true,
+            role @ (Role::A | Role::B) => Side::BOTH[i] == self.side(role.partner()),
+        }
+    }
+
     fn mul(
         world: &World<R>,
         (dst, layout): (&mut Words<R, WORDS>, &Layout),
@@ -197,15 +204,23 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         bit: Words<u64, WORDS>,
         x: Words<R, WORDS>,
         _: usize,
-        kept: Option<Words<R, WORDS>>,
+        halves: Halves<R, WORDS>,
         additive: bool,
     ) -> (Words<R, WORDS>, Words<R, WORDS>) {
-        let kept = kept.map(|[part, _]| part);
+        let (keep, kept) = match halves {
+            Halves::New => (false, None),
+            Halves::Keep => (true, None),
+            Halves::Kept([part, _]) => (false, Some(part)),
+        };
         let (selected, part) = select::select(self, bit.into(), x.into(), kept, additive).await;
         let selected = match selected {
             Selected::Shared(value) => value.into(),
             Selected::Additive(value) => [value, Vec::new()],
         };
+        if !keep {
+            self.recycle(part);
+            return (selected, Words::default());
+        }
         (selected, [part, Vec::new()])
     }
 

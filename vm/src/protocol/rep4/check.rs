@@ -1,7 +1,8 @@
 //! What makes a deviation visible: running hashes of everything that travels, and their comparison.
 //!
 //! **Hashes.** For each sender s, receiver m and checker t there is a hash of all that s has sent to m and that t knows too, kept by m and by t: keyed BLAKE3, under
-//! a key derived from the one that s does not know, of which 16 bytes are compared. Both add a message when its round is over, in the order of the
+//! a key derived from the one that s does not know, of which 16 bytes are compared. It is taken of the messages' own hashes, which are kept for a while so that
+//! the first that differs can be found ([`super::evidence`]). Both add a message when its round is over, in the order of the
 //! operations, so honest ones have the same at any time. s, who does not know the key, cannot find another message with the same hash. Of an
 //! input both receivers of a summand know it without its owner, and each is the other's checker.
 //!
@@ -16,6 +17,7 @@
 use tern_bytecode::model::rep4::{COMPARISON, DIGEST};
 
 use super::draw::Draw;
+use super::evidence::{Dispute, Entry, Log};
 use super::op::Op;
 use crate::net::Party;
 use crate::ring::Ring;
@@ -25,6 +27,7 @@ use crate::rounds::engine::Message;
 pub(super) type Digest = [u8; DIGEST];
 
 const KEY: &str = "tern v1 rep4 key of digests";
+const MESSAGE_KEY: &str = "tern v1 rep4 key of a message's hash";
 /// What a hash begins with.
 const RUNNING: u8 = 1;
 const OPENING: u8 = 2;
@@ -34,8 +37,17 @@ pub(super) struct Checks {
     me: Party,
     /// By the party that does not know it.
     keys: [[u8; 32]; 4],
+    message_keys: [[u8; 32]; 4],
     /// By sender, receiver and checker, of which this party is one of the latter.
-    running: Vec<Option<blake3::Hasher>>,
+    running: Vec<Option<Running>>,
+    /// The comparison that has failed.
+    pub(super) dispute: Option<Dispute>,
+}
+
+/// All that a party has sent to another as a third knows it.
+struct Running {
+    hasher: blake3::Hasher,
+    log: Log,
 }
 
 /// A message as others than its sender know it.
@@ -59,7 +71,7 @@ pub struct Disagreement {
 
 impl Disagreement {
     /// As it looks to `me`, who has done nothing wrong.
-    fn seen_by(me: Party, Route { from, to, checker }: Route) -> Self {
+    pub(super) fn seen_by(me: Party, Route { from, to, checker }: Route) -> Self {
         let suspects = match me {
             me if me == to => [from, checker],
             me if me == checker => [from, to],
@@ -72,27 +84,56 @@ impl Disagreement {
 impl Checks {
     /// `keys` are those that a party lacks, by that party.
     pub(super) fn new(me: Party, keys: &[[u8; 16]; 4]) -> Self {
-        let keys = keys.map(|key| blake3::derive_key(KEY, &key));
-        let mut running = vec![None; 64];
+        let [keys, message_keys] =
+            [KEY, MESSAGE_KEY].map(|purpose| keys.map(|key| blake3::derive_key(purpose, &key)));
+        let mut running: Vec<Option<Running>> = (0..64).map(|_| None).collect();
         for from in Party::all(4).filter(|from| *from != me) {
             for (to, checker) in pairs(from).filter(|(to, checker)| [*to, *checker].contains(&me)) {
-                running[slot(from, to, checker)] = Some(begun(&keys, RUNNING, Route { from, to, checker }));
+                let hasher = begun(&keys, RUNNING, Route { from, to, checker });
+                running[slot(from, to, checker)] = Some(Running { hasher, log: Log::default() });
             }
         }
-        Self { me, keys, running }
+        Self { me, keys, message_keys, running, dispute: None }
     }
 
-    /// Adds a message that this party has received or checked.
-    pub(super) fn add(&mut self, from: Party, to: Party, checker: Party, message: &[u8]) {
-        if let Some(hasher) = &mut self.running[slot(from, to, checker)] {
-            hasher.update(message);
+    /// Adds a message that this party has received or checked, of an instruction, when its round has ended.
+    pub(super) fn add(&mut self, route: Route, (round, instruction): (u64, u32), message: &[u8]) {
+        let key = &self.message_keys[route.from.index()];
+        if let Some(running) = &mut self.running[route.slot()] {
+            let hash = blake3::keyed_hash(key, message);
+            running.hasher.update(hash.as_bytes());
+            running.log.add(Entry {
+                round,
+                instruction,
+                digest: *hash.as_bytes().first_chunk().unwrap_or(&[0; 8]),
+            });
         }
+    }
+
+    fn running(&self, route: Route) -> &Running {
+        self.running[route.slot()].as_ref().expect("a receiver or a checker of the messages asks")
     }
 
     /// The digest of all that was added so far.
-    fn digest(&self, Route { from, to, checker }: Route) -> Digest {
-        let hasher = self.running[slot(from, to, checker)].as_ref();
-        shortened(hasher.expect("a receiver or a checker of the messages asks").finalize())
+    fn digest(&self, route: Route) -> Digest {
+        shortened(self.running(route).hasher.finalize())
+    }
+
+    /// The messages that were added and not yet compared.
+    pub(super) fn log(&self, route: Route) -> &Log {
+        &self.running(route).log
+    }
+
+    /// How much of each log there is.
+    fn mark(&self) -> Vec<u64> {
+        self.running.iter().map(|running| running.as_ref().map_or(0, |running| running.log.end())).collect()
+    }
+
+    /// Everything up to this mark has been compared.
+    fn forget(&mut self, mark: &[u64]) {
+        for (running, end) in self.running.iter_mut().zip(mark) {
+            running.iter_mut().for_each(|running| running.log.forget(*end));
+        }
     }
 
     /// The digest of a single message, for one that comes with it.
@@ -121,6 +162,13 @@ fn shortened(hash: blake3::Hash) -> Digest {
     std::array::from_fn(|i| hash.as_bytes()[i])
 }
 
+impl Route {
+    /// Its number among all.
+    pub(super) fn slot(self) -> usize {
+        slot(self.from, self.to, self.checker)
+    }
+}
+
 fn slot(from: Party, to: Party, checker: Party) -> usize {
     from.index() * 16 + to.index() * 4 + checker.index()
 }
@@ -132,7 +180,7 @@ fn pairs(from: Party) -> impl Iterator<Item = (Party, Party)> {
 }
 
 /// What `one` and `other` compare directly: each receives or checks it.
-fn direct(one: Party, other: Party) -> impl Iterator<Item = Route> {
+pub(super) fn direct(one: Party, other: Party) -> impl Iterator<Item = Route> {
     let senders = Party::all(4).filter(move |from| *from != one && *from != other);
     senders.flat_map(move |from| {
         let mut both = [one, other];
@@ -143,7 +191,7 @@ fn direct(one: Party, other: Party) -> impl Iterator<Item = Route> {
 }
 
 /// What `judge` compares of others, of which `teller` is one: neither is the sender.
-fn indirect(teller: Party, judge: Party) -> impl Iterator<Item = Route> {
+pub(super) fn indirect(teller: Party, judge: Party) -> impl Iterator<Item = Route> {
     let thirds = Party::all(4).filter(move |third| *third != teller && *third != judge);
     thirds.flat_map(move |third| direct(teller, third).filter(move |route| route.from != judge))
 }
@@ -151,7 +199,7 @@ fn indirect(teller: Party, judge: Party) -> impl Iterator<Item = Route> {
 /// Hides a digest from the party that is no part of it, who does not know the stream.
 fn hide<R: Ring>(op: Op<'_, R>, judge: Party, route: Route, digest: &mut Digest) {
     let mut mask = [0; DIGEST];
-    let position = slot(route.from, route.to, route.checker) * DIGEST;
+    let position = route.slot() * DIGEST;
     op.stream_without(op.role_of(judge), Draw::Compare).fill_bytes(position as u64, &mut mask);
     digest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
@@ -177,6 +225,7 @@ pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> 
     let others: Vec<Party> = Party::all(4).filter(|party| *party != me).collect();
     let sent: Vec<Vec<u8>> = others.iter().map(|other| digests_for(op, *other)).collect();
     let send = others.iter().zip(&sent).map(|(to, bytes)| (*to, Message::Bytes(bytes.clone()))).collect();
+    let mark = op.world.checks.borrow().mark();
     let receive = others.iter().map(|from| (*from, Message::bytes(COMPARISON))).collect();
     let (_, received) = op.round_of(send, receive).await;
     let received: Vec<Vec<u8>> = received.into_iter().map(Message::into_bytes).collect();
@@ -198,12 +247,22 @@ pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> 
             }
         }
     }
-    named(me, &disputed).map_or(Ok(()), |route| Err(Disagreement::seen_by(me, route)))
+    let mut checks = op.world.checks.borrow_mut();
+    match named(me, &disputed) {
+        None => {
+            checks.forget(&mark);
+            Ok(())
+        }
+        Some(route) => {
+            checks.dispute = Some(Dispute { disputed, address: op.address() });
+            Err(Disagreement::seen_by(me, route))
+        }
+    }
 }
 
 /// Which of the disputed messages is named. A wrong message makes honest parties differ in what they compute from it, so later ones can be disputed
 /// that nobody has changed; if one of the others has a part in all of them, what it has sent comes first.
-fn named(me: Party, disputed: &[Route]) -> Option<Route> {
+pub(super) fn named(me: Party, disputed: &[Route]) -> Option<Route> {
     let in_all = |party: &Party| disputed.iter().all(|r| [r.from, r.to, r.checker].contains(party));
     let suspect = Party::all(4).filter(|party| *party != me).find(in_all);
     disputed.iter().find(|route| Some(route.from) == suspect).or(disputed.first()).copied()

@@ -14,7 +14,7 @@ use tern_bytecode::circuit::Adder;
 use tern_bytecode::model::rep4::Cast;
 
 use super::draw::Draw;
-use super::op::{Joint, Op, Shares, share};
+use super::op::{Joint, Op, Shares, share, total};
 use super::{adder, word};
 use crate::bits::{self, planes, words};
 use crate::ring::Ring;
@@ -40,20 +40,21 @@ pub(super) async fn compose<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n:
     // there is a sum bit per place and one for the carry
     let carry = sums.pop().unwrap_or_else(|| unreachable!("an adder of {count} places"));
     let (known, halves) = open_and_share(op, &sums, &carry, &added, n).await;
-    let mut joints = Vec::with_capacity(6);
-    for (i, ways) in [Cast::OF_A, Cast::OF_B].into_iter().enumerate() {
-        joints.push(Joint::new(op, ways[0], Draw::Composed(i), R::BITS, n, |mask| {
-            op.make(n, [mask], [&known], |[r], [x]| x - r)
-        }));
-    }
-    joints.extend(word::products(op, &halves, n, R::BITS - count, Draw::Product));
-    let joints = share(op, joints).await;
-    let mut shares = op.zero_shares(n);
-    joints[..2].iter().for_each(|joint| joint.add_to(op, &mut shares, 0));
-    halves.iter().chain(&joints[2..]).for_each(|joint| joint.add_to(op, &mut shares, count));
-    halves.into_iter().chain(joints).for_each(|joint| joint.done(op));
+    let mut joints: Vec<_> = [Cast::OF_A, Cast::OF_B]
+        .into_iter()
+        .enumerate()
+        .map(|(i, ways)| {
+            let whole = (n, R::BITS);
+            Joint::new(op, (ways[0], Draw::Composed(i)), whole, |mask| {
+                op.message(whole, [mask], [&known], |[r], [x]| x - r)
+            })
+        })
+        .collect();
     op.recycle(known);
-    shares
+    joints.extend(word::products(op, &halves, n, R::BITS - count, Draw::Product));
+    let mut joints = share(op, joints).await;
+    let carries = joints.split_off(2).into_iter().chain(halves).map(|joint| (joint, count));
+    total(op, n, joints.into_iter().map(|joint| (joint, 0)).chain(carries).collect(), R::ZERO)
 }
 
 /// The round in which both of H learn the sum and the carry's halves are shared. Gives w to H and -m to L, and the halves.
@@ -67,13 +68,13 @@ async fn open_and_share<R: Ring>(
     let count = sums.len();
     let summand = |role: usize| sums.iter().flat_map(|sum| &sum[role]).copied().collect::<Vec<u64>>();
     let mut halves = word::halves(op, carry, n, R::BITS - count as u32, Draw::Convert);
-    let mut messages: Vec<_> = halves.iter_mut().map(|half| half.given(op)).collect();
+    let mut messages: Vec<_> = halves.iter_mut().map(Joint::given).collect();
     for way in Cast::OPEN_TO_H {
         messages.push(op.planes(way, &summand(way.to), count, n));
     }
     let mut messages = op.exchange(messages).await;
     let opened = messages.split_off(halves.len());
-    let halves = halves.into_iter().zip(messages).map(|(half, message)| half.taken(op, message)).collect();
+    let halves = halves.into_iter().zip(messages).map(|(half, message)| half.taken(message)).collect();
     let threads = &op.world.threads;
     let mut open = match op.is_high() {
         true => {

@@ -21,6 +21,8 @@ pub(super) enum Draw {
     Added,
     /// What hides digests from the party that compares them and has no part in what they are of.
     Compare,
+    /// What hides the same in what is told after a comparison that has failed.
+    Evidence,
     /// Additive to replicated, elements or bits.
     Reshare(usize),
     /// Additive to two addends.
@@ -64,6 +66,7 @@ impl Draw {
             Draw::Pad => of(0, 1),
             Draw::Added => of(0, 2),
             Draw::Compare => of(0, 3),
+            Draw::Evidence => of(0, 4),
             Draw::Reshare(message) => of(1, message),
             Draw::Collect(message) => of(2, message),
             Draw::High(message) => of(3, message),
@@ -107,7 +110,7 @@ mod tests {
             Draw::Select,
         ];
         let messages = 0..usize::from(MESSAGES);
-        let mut numbers = vec![Draw::Input, Draw::Pad, Draw::Added, Draw::Compare];
+        let mut numbers = vec![Draw::Input, Draw::Pad, Draw::Added, Draw::Compare, Draw::Evidence];
         numbers.extend(listed.iter().flat_map(|purpose| messages.clone().map(purpose)));
         numbers.extend((0..9).flat_map(|level| messages.clone().map(move |i| Draw::Level(level, i))));
         numbers.extend((0..256).flat_map(|place| messages.clone().map(move |i| Draw::Place(place, i))));

@@ -48,7 +48,7 @@ pub(super) fn entries<'w, R: Ring>(op: Op<'w, R>, owner: Party) -> [Entry<'w>; 4
 /// Adds the summand of an input to the hash of what the other has received.
 pub(super) fn check<R: Ring>(op: Op<'_, R>, owner: Party, summand: &[R]) {
     let [_, first, second] = others(op, owner);
-    op.world.checks.borrow_mut().add(owner, first, second, bytemuck::cast_slice(summand));
+    op.check(Route { from: owner, to: first, checker: second }, bytemuck::cast_slice(summand));
 }
 
 /// Opens to one party. Two rounds.

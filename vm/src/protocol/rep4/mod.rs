@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `op` | roles, messages with a checker, and the one primitive: a value that two parties know becomes shares |
 //! | `check` | running hashes of all that travels, and their comparison before an opening |
+//! | `evidence` | which message was the first to be disputed |
 //! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `compose`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
 //! | `draw` | purposes of random streams |
 //! | [`super::linear`] | registers and instructions, the same for every protocol of this kind |
@@ -23,6 +24,7 @@ mod adder;
 mod check;
 mod compose;
 mod draw;
+mod evidence;
 mod input_output;
 mod op;
 #[cfg(test)]
@@ -44,10 +46,10 @@ use self::check::Checks;
 pub use self::check::Disagreement;
 use self::op::Op;
 use self::truncate::Operand;
-use super::linear::{self, Entry, Held, Sharing, Words};
-use super::party::{Host, PartyError, Setting};
+use super::linear::{self, Entry, Halves, Held, Sharing, Words};
+use super::party::{Host, PartyError, Setting, When};
 use crate::machine::{Address, Fault, Report, RunError, Seeds};
-use crate::net::{Links, Party};
+use crate::net::{Links, Party, Peers};
 use crate::par::Threads;
 use crate::prg::Key;
 use crate::ring::{Layout, Ring, ViewMut, contract, views};
@@ -109,9 +111,14 @@ impl<R: Ring> World<R> {
         self.keys[without.index()].as_ref().expect("a key that this party knows")
     }
 
-    /// The end of the run when somebody has not followed the protocol.
+    /// The end of the run when somebody has not followed the protocol: in this round, or before if it is a comparison that has failed.
     fn fault(&self, cause: Disagreement) -> Fault {
-        PartyError::Disagreement { cause, round: self.rounds.round() }.into()
+        let round = self.rounds.round();
+        let when = match self.checks.borrow().dispute {
+            Some(_) => When::By(round),
+            None => When::In { round, place: None },
+        };
+        PartyError::Disagreement { cause, when }.into()
     }
 }
 
@@ -155,6 +162,10 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
     /// The summand that a party lacks is the stream that it lacks.
     fn key(world: &'w World<R>, i: usize) -> &'w Key {
         world.key(Party::from_index(i).expect("one of four"))
+    }
+
+    fn in_addend(self, i: usize) -> bool {
+        reshare::missing(self).map(|role| self.party(role).index()).contains(&i)
     }
 
     fn mul(
@@ -250,12 +261,12 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         bit: Words<u64, WORDS>,
         x: Words<R, WORDS>,
         n: usize,
-        kept: Option<Words<R, WORDS>>,
+        halves: Halves<R, WORDS>,
         additive: bool,
     ) -> (Words<R, WORDS>, Words<R, WORDS>) {
-        let kept = kept.map(|halves| self.by_role(halves));
+        let halves = halves.sorted(|halves| self.by_role(halves));
         let (bit, x) = (self.by_role(bit), self.by_role(x));
-        let (value, halves) = select::select(self, bit, x, n, kept, additive).await;
+        let (value, halves) = select::select(self, bit, x, n, halves, additive).await;
         (self.by_party(value), self.by_party(halves))
     }
 
@@ -272,6 +283,15 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
     async fn output(self, to: Party, x: Words<R, WORDS>, n: usize) -> Result<Option<Vec<R>>, Fault> {
         let opened = input_output::output(self, to, self.by_role(x), n).await;
         opened.map_err(|cause| self.world.fault(cause))
+    }
+
+    fn explain(
+        world: &'w World<R>,
+        program: &Program,
+        fault: Fault,
+        exchange: impl FnOnce(&Peers<Vec<u8>>) -> Peers<Option<Vec<u8>>>,
+    ) -> Fault {
+        evidence::explain(world, program, fault, exchange)
     }
 
     /// What is written looks complete: it comes after a comparison.

@@ -13,15 +13,15 @@ use std::ops::Deref;
 use tern_bytecode::Route;
 use tern_bytecode::model::rep4::{Cast, Way};
 
-use super::World;
 use super::draw::Draw;
+use super::{World, check};
 use crate::bits;
 use crate::machine::{Address, Fault};
 use crate::net::Party;
 use crate::prg::{Stream, Values};
 use crate::ring::Ring;
 use crate::rounds::engine::{self, Message};
-use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
+use crate::rounds::pack::{pack_planes, packed, unpack_planes};
 
 /// A value's summands by the role that lacks each; that of the party itself is empty.
 pub(super) type Shares<T> = [Vec<T>; 4];
@@ -105,11 +105,6 @@ impl<'w, R: Ring> Op<'w, R> {
         self.stream(self.world.key(self.parties[role]), draw.number())
     }
 
-    /// The same as ring elements.
-    pub(super) fn masks(self, without: usize, draw: Draw) -> Values<'w> {
-        self.stream_without(without, draw).values(R::BITS)
-    }
-
     /// The same as numbers of so many bits.
     pub(super) fn narrow(self, without: usize, draw: Draw, bits: u32) -> Values<'w> {
         self.stream_without(without, draw).values(bits)
@@ -134,9 +129,18 @@ impl<'w, R: Ring> Op<'w, R> {
         zeros
     }
 
-    /// The value 0: `n` of them.
-    pub(super) fn zero_shares(self, n: usize) -> Shares<R> {
-        ROLES.map(|role| if role == self.role { Vec::new() } else { self.zeros(n) })
+    /// `n` values of `bits` bits as they travel: f(\[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).
+    pub(super) fn message<const S: usize, const T: usize>(
+        self,
+        (n, bits): (usize, u32),
+        masks: [Values<'_>; S],
+        src: [&[R]; T],
+        f: impl Fn([R; S], [R; T]) -> R + Sync,
+    ) -> Message<R> {
+        match bits == R::BITS {
+            true => Message::Elements(self.make(n, masks, src, f)),
+            false => Message::Bytes(self.make_packed(n, bits, masks, src, f)),
+        }
     }
 
     /// One round of messages. Sender and checker give the message, the receiver room for it, the fourth party anything: all get it back,
@@ -167,11 +171,17 @@ impl<'w, R: Ring> Op<'w, R> {
             let message = kept.or_else(|| received.next()).unwrap_or_else(own);
             if self.role != way.bystander() {
                 let [from, checker, to] = [way.from, way.checker, way.to].map(|role| self.parties[role]);
-                self.world.checks.borrow_mut().add(from, to, checker, message.as_bytes());
+                self.check(check::Route { from, to, checker }, message.as_bytes());
             }
             message
         };
         kept.into_iter().map(back).collect()
+    }
+
+    /// Adds a message of the round that has ended to the hash that this party keeps of it.
+    pub(super) fn check(self, route: check::Route, message: &[u8]) {
+        let at = (self.world.rounds.round(), self.address().instruction);
+        self.world.checks.borrow_mut().add(route, at, message);
     }
 
     /// A message of `count` planes of `n` bits; `made` are those at its sender and its checker.
@@ -194,20 +204,23 @@ impl<'w, R: Ring> Op<'w, R> {
         mut made: impl FnMut(Way) -> Vec<u64>,
     ) -> Shares<u64> {
         let size = count * bits::words(n);
-        let mut shares = ROLES.map(|role| if role == self.role { Vec::new() } else { vec![0; size] });
-        let add = |to: &mut Vec<u64>, more: &[u64]| {
-            bits::apply(&self.world.threads, to, [more], |x, [y]| x ^ y);
+        let mut shares: Shares<u64> = Default::default();
+        let add = |to: &mut Vec<u64>, more: Vec<u64>| match to.is_empty() {
+            true => *to = more,
+            false => bits::apply(&self.world.threads, to, [&more], |x, [y]| x ^ y),
         };
         let mut messages = Vec::with_capacity(N);
         let mut rests = Vec::with_capacity(N);
         for (i, way) in ways.into_iter().enumerate() {
-            let mask = (self.role != way.to).then(|| self.words(way.to, draw(i), size));
             let mut rest = Vec::new();
-            if self.role == way.from || self.role == way.checker {
-                rest = made(way);
-                mask.iter().for_each(|mask| add(&mut rest, mask));
+            if self.role != way.to {
+                let mask = self.words(way.to, draw(i), size);
+                if self.role != way.bystander() {
+                    rest = made(way);
+                    bits::apply(&self.world.threads, &mut rest, [&mask], |x, [y]| x ^ y);
+                }
+                add(&mut shares[way.to], mask);
             }
-            mask.iter().for_each(|mask| add(&mut shares[way.to], mask));
             messages.push(self.planes(way, &rest, count, n));
             rests.push(rest);
         }
@@ -217,8 +230,11 @@ impl<'w, R: Ring> Op<'w, R> {
                 rest = unpack_planes(&message.into_bytes(), n, count);
             }
             if self.role != way.bystander() {
-                add(&mut shares[way.bystander()], &rest);
+                add(&mut shares[way.bystander()], rest);
             }
+        }
+        for role in self.others() {
+            shares[role].resize(size, 0); // of a list that shares nothing there
         }
         shares
     }
@@ -229,93 +245,125 @@ pub(super) struct Joint<R> {
     way: Way,
     draw: Draw,
     bits: u32,
-    n: usize,
-    /// The value less the mask: at sender and checker, and at the receiver after the round.
-    rest: Vec<R>,
+    /// The value less the mask, as it travels: at sender and checker, and at the receiver after the round.
+    rest: Message<R>,
 }
 
 impl<R: Ring> Joint<R> {
-    /// Values of `bits` bits. `masked` gives the value less the given mask, at sender and checker.
+    /// `n` values of `bits` bits. `masked` gives them less the given mask, at sender and checker.
     pub(super) fn new<'w>(
         op: Op<'w, R>,
-        way: Way,
-        draw: Draw,
-        bits: u32,
-        n: usize,
-        masked: impl FnOnce(Values<'w>) -> Vec<R>,
+        (way, draw): (Way, Draw),
+        (n, bits): (usize, u32),
+        masked: impl FnOnce(Values<'w>) -> Message<R>,
     ) -> Self {
         let rest = match op.role {
             role if role == way.from || role == way.checker => masked(op.narrow(way.to, draw, bits)),
-            role if role == way.to => op.room(n),
-            _ => Vec::new(),
+            role if role == way.to && bits == R::BITS => Message::Elements(op.room(n)),
+            role if role == way.to => Message::bytes(packed(n, bits)),
+            _ => Message::bytes(0),
         };
-        Self { way, draw, bits, n, rest }
+        Self { way, draw, bits, rest }
     }
 
     /// What it travels as, with its way.
-    pub(super) fn given(&mut self, op: Op<'_, R>) -> (Way, Message<R>) {
-        (self.way, self.message(op))
-    }
-
-    fn message(&mut self, op: Op<'_, R>) -> Message<R> {
-        let known = op.role == self.way.from || op.role == self.way.checker;
-        match (self.bits == R::BITS, known) {
-            (true, _) => Message::Elements(std::mem::take(&mut self.rest)),
-            (false, true) => Message::Bytes(pack(&self.rest, self.bits)),
-            (false, false) => Message::bytes(packed(self.rest.len(), self.bits)),
-        }
+    pub(super) fn given(&mut self) -> (Way, Message<R>) {
+        (self.way, std::mem::replace(&mut self.rest, Message::bytes(0)))
     }
 
     /// After the round, with what [`Self::given`] gave or what has arrived in its place.
-    pub(super) fn taken(mut self, op: Op<'_, R>, message: Message<R>) -> Self {
-        match message {
-            Message::Elements(elements) => self.rest = elements,
-            Message::Bytes(bytes) if op.role == self.way.to => unpack(&bytes, self.bits, &mut self.rest),
-            Message::Bytes(_) => {}
-        }
+    pub(super) fn taken(mut self, message: Message<R>) -> Self {
+        self.rest = message;
         self
     }
 
-    /// Adds the shares, times 2^`up`, to those of a value.
-    pub(super) fn add_to(&self, op: Op<'_, R>, shares: &mut Shares<R>, up: u32) {
-        if op.role != self.way.to {
-            let mask = [op.narrow(self.way.to, self.draw, self.bits)];
-            op.each(&mut shares[self.way.to], mask, [], move |x, [r], []| x + r.shl(up));
-        }
-        if op.role != self.way.bystander() {
-            op.each(&mut shares[self.way.bystander()], [], [&self.rest], move |x, [], [w]| x + w.shl(up));
-        }
-    }
-
-    /// The summand that `role`, another one, lacks: 0 but for two roles.
-    pub(super) fn summand(&self, op: Op<'_, R>, role: usize) -> Vec<R> {
+    /// The summand that `role`, another one, lacks, if it is not 0: for two roles it is.
+    pub(super) fn word<'a>(&'a self, op: Op<'a, R>, role: usize) -> Option<Values<'a>> {
         if role == self.way.to {
-            return op.make(self.n, [op.narrow(role, self.draw, self.bits)], [], |[r], []| r);
+            return Some(op.narrow(role, self.draw, self.bits));
         }
-        if role == self.way.bystander() {
-            let mut copy = op.room(self.n);
-            copy.copy_from_slice(&self.rest);
-            return copy;
-        }
-        op.zeros(self.n)
+        (role == self.way.bystander()).then(|| self.rest())
     }
 
     /// The value less its mask, where this party has it.
-    pub(super) fn rest(&self) -> &[R] {
-        &self.rest
+    pub(super) fn rest(&self) -> Values<'_> {
+        Values::packed(self.rest.as_bytes(), self.bits)
+    }
+
+    /// The mask, where this party has it.
+    pub(super) fn mask<'w>(&self, op: Op<'w, R>) -> Values<'w> {
+        op.narrow(self.way.to, self.draw, self.bits)
+    }
+
+    /// Who knows it.
+    pub(super) fn way(&self) -> Way {
+        self.way
     }
 
     /// Gives its vector back.
-    pub(super) fn done(self, op: Op<'_, R>) {
-        op.recycle(self.rest);
+    pub(super) fn done(&mut self, op: Op<'_, R>) {
+        if let (_, Message::Elements(rest)) = self.given() {
+            op.recycle(rest);
+        }
     }
+}
+
+/// The shares of a sum of values, each times 2^up; `plus` is added to the sum.
+pub(super) fn total<R: Ring>(
+    op: Op<'_, R>,
+    n: usize,
+    mut joints: Vec<(Joint<R>, u32)>,
+    plus: R,
+) -> Shares<R> {
+    ROLES.map(|role| {
+        if role == op.role {
+            return Vec::new();
+        }
+        let plus = if role == 0 { plus } else { R::ZERO };
+        let words = joints.iter().filter_map(|(joint, up)| Some((joint.word(op, role)?, *up)));
+        let share = sum(op, n, &words.collect::<Vec<_>>(), plus);
+        // what only this share is made of is memory for the next
+        let over = joints.iter_mut().filter(|(joint, _)| joint.way.bystander() == role);
+        over.for_each(|(joint, _)| joint.done(op));
+        share
+    })
+}
+
+/// Σ 2^up x + `plus`, three summands at a time.
+fn sum<R: Ring>(op: Op<'_, R>, n: usize, words: &[(Values<'_>, u32)], plus: R) -> Vec<R> {
+    let mut sum = op.room(n);
+    let mut first = true;
+    for words in words.chunks(3) {
+        match *words {
+            [(x, i), (y, j), (z, k)] => {
+                let more = move |[x, y, z]: [R; 3]| x.shl(i) + y.shl(j) + z.shl(k);
+                match first {
+                    true => op.each(&mut sum, [x, y, z], [], move |_, words, []| plus + more(words)),
+                    false => op.each(&mut sum, [x, y, z], [], move |sum, words, []| sum + more(words)),
+                }
+            }
+            _ => {
+                if first {
+                    sum.fill(plus);
+                }
+                for &(x, i) in words {
+                    op.each(&mut sum, [x], [], move |sum, [x], []| sum + x.shl(i));
+                }
+            }
+        }
+        first = false;
+    }
+    if first {
+        sum.fill(plus);
+    }
+    sum
 }
 
 /// One round: every value becomes shares.
 pub(super) async fn share<R: Ring>(op: Op<'_, R>, mut joints: Vec<Joint<R>>) -> Vec<Joint<R>> {
-    let messages = joints.iter_mut().map(|joint| joint.given(op)).collect();
+    let messages = joints.iter_mut().map(Joint::given).collect();
     let messages = op.exchange(messages).await;
-    joints.into_iter().zip(messages).map(|(joint, message)| joint.taken(op, message)).collect()
+    joints.into_iter().zip(messages).map(|(joint, message)| joint.taken(message)).collect()
 }
 
 /// The two of a message's value that go into it in a product of addends: the summand of a that both its sender and its checker know, and
@@ -324,6 +372,12 @@ pub(super) fn factors(way: Way) -> [usize; 2] {
     let without = [way.to, way.bystander()];
     let of = |group: [usize; 2]| if group.contains(&without[0]) { without[0] } else { without[1] };
     [of(Cast::L), of(Cast::H)]
+}
+
+/// Those of two values, of which H shared one and L the other, at the two that know a message.
+pub(super) fn known<'a, R: Ring>(op: Op<'a, R>, of: [&'a Joint<R>; 2], way: Way) -> [Values<'a>; 2] {
+    let [i, j] = factors(way);
+    [of[0].word(op, i), of[1].word(op, j)].map(|word| word.expect("a shared addend has both summands"))
 }
 
 /// The other of the two that know a message.

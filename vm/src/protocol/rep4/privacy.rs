@@ -14,6 +14,7 @@ use crate::machine::Address;
 use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
+use crate::protocol::linear::Halves;
 use crate::protocol::uniform::{self, Running};
 use crate::ring::{Ring, Z64};
 use crate::rounds::engine::Message;
@@ -70,13 +71,13 @@ const OPERATIONS: &[(&str, Start)] = &[
         Box::pin(async move { drop(word::bit_to_element(op, with.bits, N).await) })
     }),
     ("select", |op, with| {
-        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, None, false).await) })
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, Halves::New, false).await) })
     }),
     ("select, additive", |op, with| {
-        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, None, true).await) })
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, Halves::New, true).await) })
     }),
     ("select again", |op, with| {
-        let kept = Some(with.y);
+        let kept = Halves::Kept(with.y);
         Box::pin(async move { drop(select::select(op, with.bits, with.x, N, kept, false).await) })
     }),
 ];
@@ -102,7 +103,9 @@ const LEAKS: &[(&str, Start)] = &[
                 0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(N)))]).await),
                 1 => {
                     let mut share = with.x[0].clone();
-                    op.each(&mut share, [op.masks(2, draw::Draw::Input)], [], |x, [mask], []| x - mask);
+                    op.each(&mut share, [op.narrow(2, draw::Draw::Input, R::BITS)], [], |x, [mask], []| {
+                        x - mask
+                    });
                     drop(op.round_of(vec![(op.party(0), Message::Elements(share))], vec![]).await);
                 }
                 _ => drop(op.round_of(vec![], vec![]).await),

@@ -14,11 +14,12 @@
 //! masked to h' (or to l'), with the mask a stream that all but the receiver know: so the receiver's pair both know the rest, and the
 //! other pair both know the mask.
 
-use tern_bytecode::model::rep4::Cast;
+use tern_bytecode::model::rep4::{Cast, Way};
 
 use super::draw::Draw;
-use super::op::{Joint, Op, Shares, partner, share};
+use super::op::{Joint, Op, Shares, partner, share, total};
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
 
 /// The two indices of the term that this party has in common with another, and whether they are matched. By party, not by role.
 pub(super) fn term(me: usize, other: usize) -> ([usize; 2], bool) {
@@ -36,21 +37,28 @@ pub(super) fn and_term(x: [u64; 2], y: [u64; 2]) -> u64 {
 
 /// Terms, by partner, to replicated shares.
 pub(super) async fn reshare<R: Ring>(op: Op<'_, R>, mut z: Shares<R>, n: usize) -> Shares<R> {
-    let mut joints = Vec::with_capacity(Cast::RESHARE.len());
-    for (i, way) in Cast::RESHARE.into_iter().enumerate() {
+    let joints = masked_terms(op, Cast::RESHARE, Draw::Reshare, &mut z, n);
+    let joints = share(op, joints).await;
+    total(op, n, joints.into_iter().map(|joint| (joint, 0)).collect(), R::ZERO)
+}
+
+/// Messages of terms, which this takes.
+fn masked_terms<R: Ring, const N: usize>(
+    op: Op<'_, R>,
+    ways: [Way; N],
+    draw: fn(usize) -> Draw,
+    z: &mut Shares<R>,
+    n: usize,
+) -> Vec<Joint<R>> {
+    let mut joint = |(i, way)| {
         let term = &mut z[partner(way, op.role)];
-        joints.push(Joint::new(op, way, Draw::Reshare(i), R::BITS, n, |mask| {
+        Joint::new(op, (way, draw(i)), (n, R::BITS), |mask| {
             let mut term = std::mem::take(term);
             op.each(&mut term, [mask], [], |z, [r], []| z - r);
-            term
-        }));
-    }
-    let mut shares = op.zero_shares(n);
-    for joint in share(op, joints).await {
-        joint.add_to(op, &mut shares, 0);
-        joint.done(op);
-    }
-    shares
+            Message::Elements(term)
+        })
+    };
+    ways.into_iter().enumerate().map(&mut joint).collect()
 }
 
 /// The addend that this party knows.
@@ -72,25 +80,15 @@ pub(super) async fn collect<R: Ring>(op: Op<'_, R>, mut z: Shares<R>, n: usize, 
     let group = if op.is_high() { Cast::H } else { Cast::L };
     let own = if op.role == group[0] { group[1] } else { group[0] };
     let mut addend = std::mem::take(&mut z[own]);
-    let mut joints = Vec::with_capacity(Cast::COLLECT.len());
-    for (i, way) in Cast::COLLECT.into_iter().enumerate() {
-        let term = &mut z[partner(way, op.role)];
-        joints.push(Joint::new(op, way, Draw::Collect(i), R::BITS, n, |mask| {
-            let mut term = std::mem::take(term);
-            op.each(&mut term, [mask], [], |z, [r], []| z - r);
-            term
-        }));
-    }
+    let joints = masked_terms(op, Cast::COLLECT, Draw::Collect, &mut z, n);
     let plus = if op.is_high() { plus } else { R::ZERO };
-    op.each(&mut addend, [], [], move |x, [], []| x + plus);
-    for (i, joint) in share(op, joints).await.into_iter().enumerate() {
-        let way = Cast::COLLECT[i];
-        match group.contains(&way.to) {
-            true => op.each(&mut addend, [], [joint.rest()], |x, [], [w]| x + w),
-            false => op.each(&mut addend, [op.masks(way.to, Draw::Collect(i))], [], |x, [r], []| x + r),
-        }
-        joint.done(op);
-    }
+    let joints = share(op, joints).await;
+    let words = [0, 1, 2, 3].map(|i| match group.contains(&joints[i].way().to) {
+        true => joints[i].rest(),
+        false => joints[i].mask(op),
+    });
+    op.each(&mut addend, words, [], move |x, [r, s, t, u], []| x + (r + s) + (t + u) + plus);
+    joints.into_iter().for_each(|mut joint| joint.done(op));
     addend
 }
 

@@ -21,7 +21,7 @@ use tern_bytecode::model::rep4::Cast;
 use tern_bytecode::program::Rounding;
 
 use super::draw::Draw;
-use super::op::{Joint, Op, Shares, factors, share};
+use super::op::{Joint, Op, Shares, known, share, total};
 use super::reshare::{addend, collect};
 use super::{adder, word};
 use crate::ring::Ring;
@@ -80,39 +80,33 @@ fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
 /// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) + `plus`. Two rounds.
 async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32, plus: R) -> Shares<R> {
     let n = own.len();
-    let mut joints = Vec::with_capacity(4);
-    for (i, ways) in [Cast::OF_A, Cast::OF_B].into_iter().enumerate() {
-        joints.push(Joint::new(op, ways[0], Draw::High(i), R::BITS, n, |mask| {
-            op.make(n, [mask], [own], move |[r], [x]| x.sar(m) - r)
-        }));
-    }
-    for (i, ways) in [Cast::OF_A, Cast::OF_B].into_iter().enumerate() {
-        joints.push(Joint::new(op, ways[1], Draw::Top(i), m, n, |mask| {
-            op.make(n, [mask], [own], |[r], [x]| x.shr(R::BITS - 1) - r)
-        }));
-    }
+    let ways = [Cast::OF_A, Cast::OF_B].into_iter().enumerate();
+    let mut joints: Vec<_> = ways
+        .clone()
+        .map(|(i, ways)| {
+            let high = (n, R::BITS);
+            Joint::new(op, (ways[0], Draw::High(i)), high, |mask| {
+                op.message(high, [mask], [own], move |[r], [x]| x.sar(m) - r)
+            })
+        })
+        .collect();
+    joints.extend(ways.map(|(i, ways)| {
+        Joint::new(op, (ways[1], Draw::Top(i)), (n, m), |mask| {
+            op.message((n, m), [mask], [own], |[r], [x]| x.shr(R::BITS - 1) - r)
+        })
+    }));
     let mut joints = share(op, joints).await;
     let tops = joints.split_off(2);
-    let known = word::known(op, &tops[0], &tops[1]);
-    let mut products = Vec::with_capacity(4);
-    for (i, way) in Cast::BILINEAR.into_iter().enumerate() {
-        let [s, t] = factors(way).map(|role| &known[role]);
-        products.push(Joint::new(op, way, Draw::Wrap(i), m, n, |mask| {
-            op.make(n, [mask], [s, t], |[r], [s, t]| s * t - r)
-        }));
-    }
-    let products = share(op, products).await;
-    let mut shares = op.zero_shares(n);
-    if op.role != 0 {
-        shares[0].fill(plus);
-    }
-    joints.iter().for_each(|joint| joint.add_to(op, &mut shares, 0));
-    products.iter().for_each(|joint| joint.add_to(op, &mut shares, R::BITS - m));
-    for joint in joints.into_iter().chain(tops).chain(products) {
-        joint.done(op);
-    }
-    known.into_iter().for_each(|summand| op.recycle(summand));
-    shares
+    let product = |(i, way)| {
+        Joint::new(op, (way, Draw::Wrap(i)), (n, m), |mask| {
+            let [s, t] = known(op, [&tops[0], &tops[1]], way);
+            op.message((n, m), [mask, s, t], [], |[r, s, t], []| s * t - r)
+        })
+    };
+    let products = share(op, Cast::BILINEAR.into_iter().enumerate().map(product).collect()).await;
+    let high = joints.into_iter().map(|joint| (joint, 0));
+    let wraps = products.into_iter().map(|joint| (joint, R::BITS - m));
+    total(op, n, high.chain(wraps).collect(), plus)
 }
 
 /// The carry out of the low m bits of a + b, as an element.

@@ -5,10 +5,10 @@
 //!
 //! **A word** Σ 2^j s_j takes only one round of products: they are added up before. Since p_j and q_j are scaled by 2^j, they are shared with k - j bits.
 
-use tern_bytecode::model::rep4::Cast;
+use tern_bytecode::model::rep4::{Cast, Way};
 
 use super::draw::Draw;
-use super::op::{Joint, Op, ROLES, Shares, factors, share};
+use super::op::{Joint, Op, Shares, known, share, total};
 use super::reshare::missing;
 use crate::bits::{self, planes};
 use crate::ring::Ring;
@@ -16,34 +16,21 @@ use crate::ring::Ring;
 /// The number of which each of `places` is a bit, lowest first. Two rounds.
 pub(super) async fn word<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {
     let mut joints = Vec::new();
-    for (j, bit) in places.into_iter().take(R::BITS as usize).enumerate() {
-        let j = j as u32;
-        joints.extend(halves(op, &bit, n, R::BITS - j, |i| Draw::Place(j, i)));
+    for (j, bit) in (0..R::BITS).zip(&places) {
+        joints.extend(halves(op, bit, n, R::BITS - j, |i| Draw::Place(j, i)));
     }
+    drop(places);
     let joints = share(op, joints).await;
-    let mut shares = op.zero_shares(n);
-    for (j, pair) in joints.chunks(2).enumerate() {
-        pair.iter().for_each(|joint| joint.add_to(op, &mut shares, j as u32));
-    }
-    let products = products(op, &joints, n, R::BITS, Draw::Word);
-    let products = share(op, products).await;
-    for joint in &products {
-        joint.add_to(op, &mut shares, 0);
-    }
-    joints.into_iter().chain(products).for_each(|joint| joint.done(op));
-    shares
+    let products = share(op, products(op, &joints, n, R::BITS, Draw::Word)).await;
+    let halves = joints.into_iter().enumerate().map(|(i, joint)| (joint, i as u32 / 2));
+    total(op, n, halves.chain(products.into_iter().map(|joint| (joint, 0))).collect(), R::ZERO)
 }
 
 /// A bit as a number. Two rounds.
 pub(super) async fn bit_to_element<R: Ring>(op: Op<'_, R>, bit: Shares<u64>, n: usize) -> Shares<R> {
     let joints = share(op, halves(op, &bit, n, R::BITS, Draw::Convert)).await;
     let products = share(op, products(op, &joints, n, R::BITS, Draw::Product)).await;
-    let mut shares = op.zero_shares(n);
-    for joint in joints.into_iter().chain(products) {
-        joint.add_to(op, &mut shares, 0);
-        joint.done(op);
-    }
-    shares
+    total(op, n, joints.into_iter().chain(products).map(|joint| (joint, 0)).collect(), R::ZERO)
 }
 
 /// Both halves of a bit, to be shared with `bits` bits.
@@ -56,7 +43,9 @@ pub(super) fn halves<R: Ring>(
 ) -> Vec<Joint<R>> {
     let known = half(op, bit, n);
     let joint = |(i, way)| {
-        Joint::new(op, way, draw(i), bits, n, |mask| op.make(n, [mask], [&known], |[r], [s]| s - r))
+        Joint::new(op, (way, draw(i)), (n, bits), |mask| {
+            op.message((n, bits), [mask], [&known], |[r], [s]| s - r)
+        })
     };
     let joints = [Cast::OF_A[0], Cast::OF_B[0]].into_iter().enumerate().map(joint).collect();
     op.recycle(known);
@@ -71,36 +60,23 @@ pub(super) fn products<R: Ring>(
     bits: u32,
     draw: fn(usize) -> Draw,
 ) -> Vec<Joint<R>> {
-    let mine = |way: tern_bytecode::model::rep4::Way| op.role == way.from || op.role == way.checker;
-    let mut sums = Cast::BILINEAR.map(|way| if mine(way) { op.zeros(n) } else { Vec::new() });
-    for (j, pair) in halves.chunks(2).enumerate() {
-        let known = known(op, &pair[0], &pair[1]);
-        for (sum, way) in sums.iter_mut().zip(Cast::BILINEAR).filter(|(_, way)| mine(*way)) {
-            let [p, q] = factors(way).map(|role| &known[role][..]);
-            op.each(sum, [], [p, q], move |sum, [], [p, q]| sum - (p * q).shl(j as u32 + 1));
-        }
-        known.into_iter().for_each(|summand| op.recycle(summand));
-    }
-    let mut sums = sums.into_iter();
-    let joint = |(i, way)| {
-        let sum = sums.next().unwrap_or_default();
-        Joint::new(op, way, draw(i), bits, n, |mask| {
-            let mut sum = sum;
-            op.each(&mut sum, [mask], [], |x, [r], []| x - r);
-            sum
+    let joint = |(i, way): (usize, Way)| {
+        Joint::new(op, (way, draw(i)), (n, bits), |mask| {
+            if let [of_a, of_b] = halves {
+                let [p, q] = known(op, [of_a, of_b], way);
+                return op.message((n, bits), [mask, p, q], [], |[r, p, q], []| -(p * q).shl(1) - r);
+            }
+            let mut sum = op.zeros(n);
+            for (pair, up) in halves.chunks(2).zip(1u32..) {
+                let pair = known(op, [&pair[0], &pair[1]], way);
+                op.each(&mut sum, pair, [], move |sum, [p, q], []| sum - (p * q).shl(up));
+            }
+            let message = op.message((n, bits), [mask], [&sum], |[r], [sum]| sum - r);
+            op.recycle(sum);
+            message
         })
     };
     Cast::BILINEAR.into_iter().enumerate().map(joint).collect()
-}
-
-/// What this party has of two values of which H shared one and L the other: the summands of the first by the roles of L, those of
-/// the second by the roles of H.
-pub(super) fn known<R: Ring>(op: Op<'_, R>, of_a: &Joint<R>, of_b: &Joint<R>) -> Shares<R> {
-    ROLES.map(|role| match (role == op.role, Cast::L.contains(&role)) {
-        (true, _) => Vec::new(),
-        (false, true) => of_a.summand(op, role),
-        (false, false) => of_b.summand(op, role),
-    })
 }
 
 /// The half of a bit that this party knows, as 0 or 1.

@@ -1,0 +1,175 @@
+//! Values of m bits as bytes: they follow each other without gaps, lowest bit first.
+
+use super::{Ring, Target};
+
+/// Bytes of `n` values of `bits` bits.
+pub fn packed(n: usize, bits: u32) -> usize {
+    (n * bits as usize).div_ceil(8)
+}
+
+/// The lowest `bits` bits of every value.
+pub fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
+    let mut out = vec![0; packed(values.len(), bits)];
+    pack_into(values, bits, &mut out);
+    out
+}
+
+/// The same, to bytes that are there.
+///
+/// # Panics
+/// If these are too few.
+pub(crate) fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
+    let out = &mut out[..packed(values.len(), bits)];
+    match bits {
+        8 => pack_bytes::<R, 1>(values, out),
+        16 => pack_bytes::<R, 2>(values, out),
+        24 => pack_bytes::<R, 3>(values, out),
+        32 => pack_bytes::<R, 4>(values, out),
+        40 => pack_bytes::<R, 5>(values, out),
+        48 => pack_bytes::<R, 6>(values, out),
+        56 => pack_bytes::<R, 7>(values, out),
+        64 => pack_bytes::<R, 8>(values, out),
+        _ if bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
+        _ => pack_bits(values, bits, out),
+    }
+}
+
+/// The values that [`pack`] packed into so many bytes.
+pub fn unpack<R: Ring>(bytes: &[u8], bits: u32, values: &mut [R]) {
+    unpack_from(bytes, 0, bits, values);
+}
+
+/// The same from value `first` on.
+pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values: &mut [R]) {
+    let start = first * bits as usize;
+    let bytes = &bytes[start / 8..packed(first + values.len(), bits)];
+    match bits {
+        8 => unpack_bytes::<R, 1>(bytes, values),
+        16 => unpack_bytes::<R, 2>(bytes, values),
+        24 => unpack_bytes::<R, 3>(bytes, values),
+        32 => unpack_bytes::<R, 4>(bytes, values),
+        40 => unpack_bytes::<R, 5>(bytes, values),
+        48 => unpack_bytes::<R, 6>(bytes, values),
+        56 => unpack_bytes::<R, 7>(bytes, values),
+        64 => unpack_bytes::<R, 8>(bytes, values),
+        _ if bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
+        _ => unpack_bits(bytes, start % 8, bits, values),
+    }
+}
+
+/// Values of S bytes, at most 8.
+fn pack_bytes<R: Ring, const S: usize>(values: &[R], out: &mut [u8]) {
+    Target::best().run(
+        #[inline(always)]
+        || {
+            for (out, value) in out.as_chunks_mut::<S>().0.iter_mut().zip(values) {
+                out.copy_from_slice(&value.limbs()[0].to_le_bytes()[..S]);
+            }
+        },
+    );
+}
+
+fn unpack_bytes<R: Ring, const S: usize>(bytes: &[u8], values: &mut [R]) {
+    Target::best().run(
+        #[inline(always)]
+        || {
+            for (bytes, value) in bytes.as_chunks::<S>().0.iter().zip(values) {
+                // the compiler makes one load of this
+                let limb = (0..S).fold(0, |limb, i| limb | u64::from(bytes[i]) << (8 * i));
+                *value = R::from_u64(limb);
+            }
+        },
+    );
+}
+
+/// Values of any number of bits: what does not fill a word yet is carried along.
+fn pack_bits<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
+    let (mut carried, mut count, mut at) = (0u128, 0, 0);
+    for value in values {
+        for (limb, more) in value.limbs().iter().zip(limbs(bits)) {
+            carried |= u128::from(limb & (u64::MAX >> (64 - more))) << count;
+            count += more;
+            if count >= 64 {
+                out[at..at + 8].copy_from_slice(&(carried as u64).to_le_bytes());
+                at += 8;
+                carried >>= 64;
+                count -= 64;
+            }
+        }
+    }
+    let last = &mut out[at..];
+    last.copy_from_slice(&(carried as u64).to_le_bytes()[..last.len()]);
+}
+
+/// The first value begins after `skipped` bits, fewer than 8.
+fn unpack_bits<R: Ring>(bytes: &[u8], skipped: usize, bits: u32, values: &mut [R]) {
+    let mut words = bytes.chunks(8).map(|bytes| {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u64::from_le_bytes(word)
+    });
+    let (mut carried, mut count) = (0u128, 0);
+    if skipped > 0 {
+        (carried, count) = (u128::from(words.next().unwrap_or(0)) >> skipped, 64 - skipped);
+    }
+    for value in values {
+        *value = R::ZERO;
+        for (limb, more) in value.limbs_mut().iter_mut().zip(limbs(bits)) {
+            if count < more {
+                carried |= u128::from(words.next().unwrap_or(0)) << count;
+                count += 64;
+            }
+            *limb = carried as u64 & (u64::MAX >> (64 - more));
+            carried >>= more;
+            count -= more;
+        }
+    }
+}
+
+/// How many of `bits` bits each limb holds, lowest first.
+fn limbs(bits: u32) -> impl Iterator<Item = usize> {
+    (0..bits as usize).step_by(64).map(move |from| (bits as usize - from).min(64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Z64, Z192, Z256};
+
+    fn values_come_back<R: Ring>() {
+        let mut state = R::from_u64(0x9e37_79b9_7f4a_7c15);
+        for n in [0, 1, 2, 7, 64, 65] {
+            for bits in (1..=R::BITS).filter(|bits| bits % 7 < 2 || bits % 8 == 0 || bits % 64 < 2) {
+                let values: Vec<R> = (0..n)
+                    .map(|i| {
+                        state = state * state + R::from_u64(i) + R::ONE.shl(R::BITS - 1) + state.shr(29);
+                        state
+                    })
+                    .collect();
+                let bytes = pack(&values, bits);
+                assert_eq!(bytes.len(), packed(values.len(), bits));
+                // bit i of the message is bit i % bits of value i / bits
+                for i in 0..values.len() * bits as usize {
+                    let bit = bytes[i / 8] >> (i % 8) & 1 == 1;
+                    assert_eq!(bit, values[i / bits as usize].bit((i % bits as usize) as u32), "{bits}");
+                }
+                let expected: Vec<R> = values.iter().map(|v| v.low_bits(bits)).collect();
+                let mut found = vec![R::ONE; values.len()];
+                unpack(&bytes, bits, &mut found);
+                assert_eq!(found, expected, "{bits} bits, {n} values");
+                for first in [1, 5].into_iter().filter(|first| *first <= values.len()) {
+                    let mut found = vec![R::ONE; values.len() - first];
+                    unpack_from(&bytes, first, bits, &mut found);
+                    assert_eq!(found, expected[first..], "{bits} bits, {n} values from {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packed_values_come_back() {
+        values_come_back::<Z64>();
+        values_come_back::<Z192>();
+        values_come_back::<Z256>();
+    }
+}
