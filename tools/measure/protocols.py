@@ -3,15 +3,14 @@
 
     tools/measure/protocols.py [--tern target/release/tern] [--run --data data/mnist] [--networks ac] [PROTOCOL…]
 
-A batch is the difference of two trainings of one epoch, of 256 and of 128 images (measured: of 10 batches more).
-Processes of a run share the cores: beside the time that passes stands the time on processors of all of them, which other
-work on the machine hardly changes. Memory is the most that a party had at any time, with 500 test images.
+A batch is the difference of two trainings of one epoch, of 256 and of 128 images (measured: of 20 batches more).
+Processes of a run share the cores, so seconds count only on a machine that does nothing else. Memory is the most that
+a party had at any time, with 500 test images.
 """
 
 import argparse
 import json
 import re
-import resource
 import subprocess
 import tempfile
 
@@ -29,20 +28,16 @@ def announced(options, network, protocol, batches):
 
 
 def measured(options, network, protocol, batches):
-    """Seconds, those on processors, and megabytes per party."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """Seconds, and megabytes per party."""
     with tempfile.TemporaryDirectory() as out:
         more = ["--data", options.data, "--seed", "1", "--out", out]
         said = tern(options, "run", network, protocol, batches * BATCH, *more)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     line = re.search(r"^([\d.,]+) s, .* at most ([\d,]+) MB of memory per party", said.stdout + said.stderr, re.M)
-    seconds, memory = (float(number.replace(",", "")) for number in line.groups())
-    return seconds, busy, memory
+    return [float(number.replace(",", "")) for number in line.groups()]
 
 
 def batch(options, network, protocol):
-    """Busiest link and all links in bits, rounds; seconds, those on processors, megabytes."""
+    """Busiest link and all links in bits, rounds; seconds and megabytes."""
     one, two = (announced(options, network, protocol, batches) for batches in (1, 2))
     links = [
         more - less
@@ -51,9 +46,9 @@ def batch(options, network, protocol):
     ]
     numbers = [max(links), two["bits"] - one["bits"], two["rounds"] - one["rounds"]]
     if options.run:
-        less = measured(options, network, protocol, 1)
-        more = measured(options, network, protocol, 11)
-        numbers += [(more[i] - less[i]) / 10 for i in range(2)] + [more[2]]
+        less, _ = measured(options, network, protocol, 1)
+        more, memory = measured(options, network, protocol, 21)
+        numbers += [(more - less) / 20, memory]
     return numbers
 
 
@@ -65,14 +60,14 @@ def main():
     parser.add_argument("--networks", default="abcd")
     parser.add_argument("--run", action="store_true")
     options = parser.parse_args()
-    print("network  protocol   busiest link, bits      all, bits  rounds  seconds  on processors  MB per party")
+    print("network  protocol   busiest link, bits      all, bits  rounds  seconds  MB per party")
     for network in options.networks:
         first = None
         for protocol in options.protocols:
             numbers = batch(options, network, protocol)
             first = first or numbers
             link, bits, rounds, *run = numbers
-            times = f"{run[0]:7.3f}  {run[1]:13.3f}  {run[2]:12,.0f}" if run else f"{'-':>7}  {'-':>13}  {'-':>12}"
+            times = f"{run[0]:7.3f}  {run[1]:12,.0f}" if run else f"{'-':>7}  {'-':>12}"
             print(f"{network.upper():7}  {protocol:8}  {link:18,}  {bits:13,}  {rounds:6}  {times}")
             if numbers is not first:
                 ratios = [f"{number / other:.3f}" for number, other in zip(numbers, first)]

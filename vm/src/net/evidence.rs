@@ -2,7 +2,7 @@
 //!
 //! Whatever else is under way is thrown away from here on. Nobody is waited for beyond half of the time-out, and who
 //! is gone or says nothing is left out: one of them may have made the run fail, and if it is the only one that is
-//! silent, it does not hold up the others for longer than a second.
+//! silent, it does not hold up the others for longer than a moment.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::rounds::Rounds;
 /// Between two looks at all links.
 const GLANCE: Duration = Duration::from_millis(100);
 /// How long the last one is waited for.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(250);
 
 impl Rounds {
     /// Sends each of the others what this party knows, and gives what they know. Afterwards the links are of no use but for

@@ -117,6 +117,13 @@ pub(super) fn zip<R: Ring, T: Lane<R>>(
     [a, b]: [Slot; 2],
     f: impl Fn(T, T) -> T + Sync,
 ) {
+    if b.buffer == dst.buffer && b.layout == dst.layout {
+        // the operand is what is overwritten
+        return with(buffers, dst, a, |out, a| match a {
+            Some(a) => T::apply(threads, out, [a], |old, [x]| f(x, old)),
+            None => T::apply(threads, out, [], |old, []| f(old, old)),
+        });
+    }
     if b.buffer == dst.buffer {
         let copy = load::<R, T>(threads, View::new(&buffers[b.buffer], b.layout));
         return zip_with(threads, buffers, dst, a, View::new(&copy, &row_major(b.layout)), f);

@@ -21,6 +21,7 @@ pub fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
 pub(crate) fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
     let out = &mut out[..packed(values.len(), bits)];
     match bits {
+        _ if bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
         8 => pack_bytes::<R, 1>(values, out),
         16 => pack_bytes::<R, 2>(values, out),
         24 => pack_bytes::<R, 3>(values, out),
@@ -29,7 +30,6 @@ pub(crate) fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
         48 => pack_bytes::<R, 6>(values, out),
         56 => pack_bytes::<R, 7>(values, out),
         64 => pack_bytes::<R, 8>(values, out),
-        _ if bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
         _ => pack_bits(values, bits, out),
     }
 }
@@ -44,6 +44,7 @@ pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values
     let start = first * bits as usize;
     let bytes = &bytes[start / 8..packed(first + values.len(), bits)];
     match bits {
+        _ if bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
         8 => unpack_bytes::<R, 1>(bytes, values),
         16 => unpack_bytes::<R, 2>(bytes, values),
         24 => unpack_bytes::<R, 3>(bytes, values),
@@ -52,7 +53,6 @@ pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values
         48 => unpack_bytes::<R, 6>(bytes, values),
         56 => unpack_bytes::<R, 7>(bytes, values),
         64 => unpack_bytes::<R, 8>(bytes, values),
-        _ if bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
         _ => unpack_bits(bytes, start % 8, bits, values),
     }
 }
