@@ -30,6 +30,7 @@ pub(crate) fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
         48 => pack_bytes::<R, 6>(values, out),
         56 => pack_bytes::<R, 7>(values, out),
         64 => pack_bytes::<R, 8>(values, out),
+        ..64 => pack_short(values, bits, out),
         _ => pack_bits(values, bits, out),
     }
 }
@@ -53,6 +54,7 @@ pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values
         48 => unpack_bytes::<R, 6>(bytes, values),
         56 => unpack_bytes::<R, 7>(bytes, values),
         64 => unpack_bytes::<R, 8>(bytes, values),
+        1..=SHORT => unpack_short(bytes, start % 8, bits, values),
         _ => unpack_bits(bytes, start % 8, bits, values),
     }
 }
@@ -80,6 +82,55 @@ fn unpack_bytes<R: Ring, const S: usize>(bytes: &[u8], values: &mut [R]) {
             }
         },
     );
+}
+
+/// Values of so many bits lie within the eight bytes from where they begin.
+const SHORT: u32 = 57;
+
+/// Values of fewer than 64 bits.
+fn pack_short<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
+    let (whole, last) = out.as_chunks_mut::<8>();
+    let mut words = whole.iter_mut();
+    let (mut carried, mut count, mask) = (0u64, 0, (1u64 << bits) - 1);
+    for value in values {
+        let value = value.limbs()[0] & mask;
+        carried |= value << count;
+        count += bits;
+        if count >= 64 {
+            words.next().into_iter().for_each(|word| *word = carried.to_le_bytes());
+            count -= 64;
+            // what did not fit; all of it did if nothing is left
+            carried = if count == 0 { 0 } else { value >> (bits - count) };
+        }
+    }
+    // more than 56 bits take all bytes of a word
+    match words.next() {
+        Some(word) => *word = carried.to_le_bytes(),
+        None => last.copy_from_slice(&carried.to_le_bytes()[..last.len()]),
+    }
+}
+
+/// Values of at most [`SHORT`] bits, of which the first begins after `skipped` bits, fewer than 8.
+fn unpack_short<R: Ring>(bytes: &[u8], skipped: usize, bits: u32, values: &mut [R]) {
+    let (bits, mask) = (bits as usize, (1u64 << bits) - 1);
+    let value = |bytes: &[u8], at: usize| {
+        let word = bytes[at / 8..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        R::from_u64(word >> (at % 8) & mask)
+    };
+    // those that have eight bytes
+    let most = (bytes.len().saturating_sub(8) * 8).saturating_sub(skipped) / bits;
+    let (near, end) = values.split_at_mut(most.min(values.len()));
+    let mut at = skipped;
+    for out in near {
+        *out = value(bytes, at);
+        at += bits;
+    }
+    let from = at / 8;
+    let rest = [&bytes[from..], &[0; 8]].concat();
+    for out in end {
+        *out = value(&rest, at - 8 * from);
+        at += bits;
+    }
 }
 
 /// Values of any number of bits: what does not fill a word yet is carried along.
