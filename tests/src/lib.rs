@@ -3,6 +3,7 @@
 pub mod exact;
 pub mod losses;
 pub mod parties;
+pub mod programs;
 pub mod random;
 pub mod reference;
 pub mod run;

@@ -1,14 +1,16 @@
 //! A program on shares, by the parties in threads, and in the emulator: what is put out, bit for bit, and what the links count.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use tern_bytecode::Program;
 use tern_bytecode::report::report;
-use tern_vm::machine::{Elements, ElementsMut, HostError, Trip, Watch};
+use tern_vm::machine::{Checkpoints, Elements, ElementsMut, Every, HostError, Point, Trip, Watch};
 use tern_vm::net::{Links, memory};
-use tern_vm::{Host, Options, Report, emulate, run_party};
+use tern_vm::{Fault, Host, Options, Report, RunError, emulate, run_party};
 
 use crate::run::Values;
 
@@ -26,7 +28,7 @@ pub struct Seen {
 
 /// The emulator's results; none if a value leaves its range or the program fails.
 pub fn emulated(program: &Program, inputs: &Values, seed: u64) -> Option<Seen> {
-    let mut host = Tensors { program, inputs, seen: Seen::default() };
+    let mut host = Tensors::new(program, inputs);
     let options = Options { seed: Some(seed), ranges: Watch::Everything, ..Options::default() };
     let report = emulate(program, &mut host, &options).ok()?;
     report.ranges.is_some_and(|ranges| ranges.outside.is_empty()).then_some(host.seen)
@@ -42,7 +44,7 @@ pub fn shared(program: &Program, inputs: &Values, seed: u64, name: &str) -> Seen
         let party = |mut links: Links| {
             let options = &options;
             scope.spawn(move || {
-                let mut host = Tensors { program, inputs, seen: Seen::default() };
+                let mut host = Tensors::new(program, inputs);
                 let run = run_party(program, &mut links, &mut host, options);
                 let run = run.unwrap_or_else(|error| panic!("{}: {error}\n{name}", links.me()));
                 check_traffic(program, &links, &run, name);
@@ -74,11 +76,123 @@ fn check_traffic(program: &Program, links: &Links, run: &Report, name: &str) {
     }
 }
 
+/// A run that is interrupted and goes on, again and again: the iterations, counted from 1 in each attempt, with which one party ends it.
+pub struct Interruptions<'a> {
+    /// Who, and when, of each attempt; behind the last one it comes to its end.
+    pub ends: &'a [(usize, u64)],
+    /// How points are kept: of each party in a directory of its own in this one.
+    pub directory: &'a Path,
+    /// How often.
+    pub every: Every,
+}
+
+impl Interruptions<'_> {
+    fn options(&self, me: usize, seed: u64) -> Options {
+        let directory = self.directory.join(me.to_string());
+        let checkpoints = Some(Checkpoints::new(directory, self.every, false));
+        Options { seed: Some(seed), checkpoints, ..Options::default() }
+    }
+}
+
+/// The emulator's results of a run that is interrupted, and how many of its attempts went on from a point.
+///
+/// # Panics
+/// If it fails otherwise; with `name`.
+pub fn emulated_again(
+    program: &Program,
+    inputs: &Values,
+    (seed, name): (u64, &str),
+    how: &Interruptions<'_>,
+) -> (Seen, usize) {
+    let mut resumed = 0;
+    for end in how.ends.iter().map(Some).chain([None]) {
+        let mut host = Tensors::new(program, inputs);
+        host.end = end.map(|(_, at)| *at);
+        let options = Options { ranges: Watch::Everything, ..how.options(0, seed) };
+        let run = emulate(program, &mut host, &options);
+        resumed += usize::from(host.resumed);
+        match run {
+            Ok(_) => return (host.seen, resumed),
+            Err(error) => assert!(matches!(error.fault, Fault::Cancelled), "{error}\n{name}"),
+        }
+    }
+    unreachable!("the last attempt comes to its end")
+}
+
+/// How many iterations of loops begin in a run.
+///
+/// # Panics
+/// If it fails.
+pub fn iterations(program: &Program, inputs: &Values, seed: u64) -> u64 {
+    let mut host = Tensors::new(program, inputs);
+    let options = Options { seed: Some(seed), ..Options::default() };
+    emulate(program, &mut host, &options).expect("a run that has come to its end before");
+    host.begun
+}
+
+/// The same of the parties in threads.
+///
+/// # Panics
+/// As [`shared`].
+pub fn shared_again(
+    program: &Program,
+    inputs: &Values,
+    (seed, name): (u64, &str),
+    how: &Interruptions<'_>,
+) -> (Seen, usize) {
+    let mut resumed = 0;
+    for end in how.ends.iter().map(Some).chain([None]) {
+        let links = memory::mesh(program.header.protocol.model().parties, STALL);
+        let runs: Vec<_> = thread::scope(|scope| {
+            let party = |mut links: Links| {
+                let options = how.options(links.me().index(), seed);
+                let end = end.filter(|(who, _)| *who == links.me().index()).map(|(_, at)| *at);
+                scope.spawn(move || {
+                    let mut host = Tensors::new(program, inputs);
+                    host.end = end;
+                    let run = run_party(program, &mut links, &mut host, &options);
+                    (links, host, run)
+                })
+            };
+            let parties: Vec<_> = links.into_iter().map(party).collect();
+            parties.into_iter().map(|party| party.join().expect("a party's thread")).collect()
+        });
+        resumed += usize::from(runs[0].1.resumed);
+        if runs.iter().any(|(.., run)| run.is_err()) {
+            let of_own = |error: &RunError| matches!(error.fault, Fault::Cancelled | Fault::Protocol(_));
+            let all = runs.iter().all(|(.., run)| run.as_ref().is_err_and(of_own));
+            let told: Vec<_> =
+                runs.iter().map(|(.., run)| run.as_ref().err().map(ToString::to_string)).collect();
+            assert!(all && end.is_some(), "{told:?}\n{name}");
+            continue;
+        }
+        let mut seen = Seen::default();
+        for (links, host, run) in runs {
+            check_traffic(program, &links, &run.expect("none has failed"), name);
+            seen.outputs.extend(host.seen.outputs);
+            seen.metrics = host.seen.metrics;
+        }
+        return (seen, resumed);
+    }
+    unreachable!("the last attempt comes to its end")
+}
+
 /// Surroundings with tensors in memory.
 struct Tensors<'a> {
     program: &'a Program,
     inputs: &'a Values,
     seen: Seen,
+    /// Iterations that have begun, and with which one the run ends.
+    begun: u64,
+    end: Option<u64>,
+    /// Whether it goes on from a point.
+    resumed: bool,
+}
+
+impl<'a> Tensors<'a> {
+    fn new(program: &'a Program, inputs: &'a Values) -> Self {
+        Self { program, inputs, seen: Seen::default(), begun: 0, end: None, resumed: false }
+    }
 }
 
 impl Host for Tensors<'_> {
@@ -100,5 +214,24 @@ impl Host for Tensors<'_> {
 
     fn metric(&mut self, name: &str, values: &[f64], _: &[Trip]) {
         self.seen.metrics.push((name.to_string(), values.iter().map(|value| value.to_bits()).collect()));
+    }
+
+    fn tick(&mut self, _: &[Trip]) -> ControlFlow<()> {
+        self.begun += 1;
+        if self.end == Some(self.begun) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        postcard::to_stdvec(&(&self.seen.outputs, &self.seen.metrics)).expect("numbers and names")
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {
+        (self.seen.outputs, self.seen.metrics) = postcard::from_bytes(state)?;
+        self.resumed = true;
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point) {
+        assert!(point.outcome.is_ok(), "{point:?}");
     }
 }

@@ -1,9 +1,12 @@
 //! Arguments that several commands take.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tern_host::{Files, Format, Outputs};
+use tern_host::{Files, Format, Keeping, Outputs};
+use tern_vm::machine::Every;
+use tern_vm::machine::checkpoint::duration;
 
 /// Where data are.
 #[derive(Args, Clone)]
@@ -30,6 +33,32 @@ pub(crate) struct OutputArgs {
     format: FormatArg,
 }
 
+/// Whether the run is kept on disk.
+#[derive(Args, Clone)]
+pub(crate) struct KeepArgs {
+    /// Keep the state of the run in files of this directory, and go on from them if it is started again with the same
+    /// command line.
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// How often: after a time (10min) or so many iterations of loops (50); the same at all parties.
+    #[arg(long, value_name = "TIME|N", requires = "checkpoint", default_value = "10min")]
+    every: Every,
+    /// Go on, and do not begin: an error if there is nothing to go on from.
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
+}
+
+/// What becomes of a run when a party is gone.
+#[derive(Args, Clone)]
+pub(crate) struct WaitArgs {
+    /// How long a party that is gone is waited for; all then go on from the last checkpoint.
+    #[arg(long, value_name = "TIME", requires = "checkpoint", default_value = "10min", value_parser = duration)]
+    wait: Duration,
+    /// How often that may happen without a new checkpoint in between.
+    #[arg(long, value_name = "N", requires = "checkpoint", default_value_t = 10)]
+    retries: u32,
+}
+
 /// A file of named tensors.
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum FormatArg {
@@ -46,6 +75,15 @@ impl FileArgs {
     /// What the library calls it.
     pub(crate) fn files(&self) -> Files {
         Files { inputs: self.inputs.clone(), data: self.data.clone() }
+    }
+}
+
+impl KeepArgs {
+    /// What the library calls it, if anything is kept.
+    pub(crate) fn keeping(&self, waits: Option<&WaitArgs>) -> Option<Keeping> {
+        let directory = self.checkpoint.clone()?;
+        let (wait, retries) = waits.map_or((Duration::ZERO, 0), |waits| (waits.wait, waits.retries));
+        Some(Keeping { directory, every: self.every, resume: self.resume, wait, retries })
     }
 }
 

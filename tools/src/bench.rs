@@ -147,6 +147,7 @@ impl<'a> Measurement<'a> {
             network: None,
             dealt: None,
             timeout: TIMEOUT.max(Duration::from_secs(120)),
+            keeping: None,
         };
         let shares = job.run(&local_command()?, &mut Events::unheard())?;
         let count = match self.operation.name {

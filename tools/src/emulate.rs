@@ -13,7 +13,7 @@ use tern_tools::say;
 use tern_vm::machine::{Report, Watch};
 
 use crate::SourceArgs;
-use crate::args::{FileArgs, OutputArgs};
+use crate::args::{FileArgs, KeepArgs, OutputArgs};
 use crate::compile::load;
 use crate::screen::{Audience, Screen, start};
 use crate::{emulated, ranges};
@@ -27,6 +27,8 @@ pub(crate) struct EmulateArgs {
     files: FileArgs,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    keep: KeepArgs,
     /// Fix all randomness.
     #[arg(long)]
     seed: Option<u64>,
@@ -54,12 +56,14 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     directory.warning().into_iter().for_each(|warning| events.warn(warning));
     screen.emit(&start(program, args.seed), None);
     let inputs = read_inputs(program, &args.files.files(), None, &mut events)?;
+    let keeping = args.keep.keeping(None);
     let emulation = Emulation {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
         ranges: if args.ranges { Watch::Everything } else { Watch::Limits },
         profile: args.profile,
         outputs: Some(&outputs),
+        keeping: keeping.as_ref(),
         ..Emulation::default()
     };
     let report = emulation.run(program, inputs, &mut events)?.report;

@@ -132,6 +132,8 @@ impl Shown {
                 let text = format!("{label} {shape:?} = {}{more}", shown.join(", "));
                 self.emit(&event.to_json(), Some(&text));
             }
+            Event::Checkpoint { .. } => self.emit(&event.to_json(), None),
+            Event::Resumed { metrics } => self.resumed(event, metrics),
             Event::Waiting { .. } => self.waiting(event),
             Event::Met {} => {
                 self.since = None;
@@ -139,6 +141,17 @@ impl Shown {
             }
             Event::Begun {} | Event::Ready { .. } | Event::Share { .. } | Event::Failed { .. } => {}
         }
+    }
+
+    /// What was reported before is shown in short.
+    fn resumed(&mut self, event: &Event, metrics: &[Event]) {
+        let last = metrics.iter().rev().find_map(|metric| match metric {
+            Event::Metric { iteration, .. } if !iteration.is_empty() => Some(iteration.clone()),
+            _ => None,
+        });
+        let counters = |last: Vec<u32>| last.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let place = last.map_or(String::new(), |last| format!(", behind [{}]", counters(last)));
+        self.emit(&event.to_json(), Some(&format!("going on from a checkpoint{place}")));
     }
 
     fn metric(&mut self, event: &Event, (name, value): (&str, &Value), iteration: &[u32]) {

@@ -4,6 +4,7 @@ pub mod data;
 pub mod machine;
 pub mod net;
 pub mod protocol;
+mod purposes;
 mod rounds;
 
 pub use tern_kernels::{bits, erase, par, prg, ring, scarce};

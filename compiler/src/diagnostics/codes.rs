@@ -128,8 +128,8 @@ codes! {
     N013 = "an unknown option of an input",
     /// Every output has a name of its own: it is the name of the receiver's file.
     N014 = "two outputs of one name",
-    /// An output is one file with one value, so it is written once: behind a loop, not in it, and not in a function that is called several
-    /// times. To have the value of every iteration, keep each in a row of a tensor:
+    /// An output is one file, or in a run-time loop one for each iteration (`w.0000.npz`, …). Its statement is executed in one place: not in
+    /// an unrolled loop, and not in a function that is called several times. To have all values in one file, keep each in a row of a tensor:
     ///
     ///     var history = zeros([EPOCHS, n])
     ///     for epoch in 0..EPOCHS {

@@ -545,26 +545,23 @@ impl<'a> Lowerer<'a> {
         self.builder.origin = origin;
     }
 
-    /// Whether an output is written once, as a file of its name can be; reports why not.
+    /// Whether an output stands in one place, so that a file of its name can hold it, or in a run-time loop one of each iteration; reports why not.
     fn is_only_output(&mut self, name: &'a ast::Ident) -> bool {
         let output = &name.name;
         let first = self.outputs.insert(output.clone(), name.span);
-        let error = match (self.loops.last(), first) {
-            (Some(again), _) => Diagnostic::error(Code::N015, format!("{output} is output in a loop"))
-                .at(name.span, "")
-                .label(*again, "once per iteration"),
-            (None, Some(first)) if first != name.span => {
+        let error = match first {
+            Some(first) if first != name.span => {
                 Diagnostic::error(Code::N014, format!("{output} is output twice"))
                     .at(name.span, "")
                     .label(first, "first here")
             }
-            (None, Some(_)) => Diagnostic::error(Code::N015, format!("{output} is output again and again"))
+            Some(_) => Diagnostic::error(Code::N015, format!("{output} is output again and again"))
                 .at(name.span, "an unrolled loop or several calls come here"),
-            (None, None) => return true,
+            None => return true,
         };
         self.report(match error.code {
             Code::N015 => error
-                .why("an output is one file, which is written once")
+                .why("an output is one file, or in a run-time loop one for each iteration")
                 .help(format!("the last value: write it behind the loop:   output {output} = …"))
                 .help(format!("every value: keep each in a row, and write all of them behind the loop:   rows[i] = {output}")),
             _ => error,

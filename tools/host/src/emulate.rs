@@ -9,6 +9,7 @@ use crate::cores::cores;
 use crate::events::Events;
 use crate::file_host::{FileHost, Results};
 use crate::inputs::Inputs;
+use crate::keeping::Keeping;
 use crate::outputs::Outputs;
 use crate::stop::Stop;
 
@@ -27,6 +28,8 @@ pub struct Emulation<'a> {
     pub profile: bool,
     /// Where outputs go; without it they stay in memory.
     pub outputs: Option<&'a Outputs>,
+    /// Whether checkpoints are kept.
+    pub keeping: Option<&'a Keeping>,
     /// Asks it to end.
     pub stop: Stop,
 }
@@ -41,7 +44,7 @@ pub struct Emulated {
 
 impl Default for Emulation<'_> {
     fn default() -> Self {
-        let (seed, outputs, stop) = (None, None, Stop::default());
+        let (seed, outputs, keeping, stop) = (None, None, None, Stop::default());
         Emulation {
             seed,
             alike: false,
@@ -49,6 +52,7 @@ impl Default for Emulation<'_> {
             ranges: Watch::Limits,
             profile: false,
             outputs,
+            keeping,
             stop,
         }
     }
@@ -71,6 +75,7 @@ impl Emulation<'_> {
             threads: self.threads,
             ranges: self.ranges,
             profile: self.profile,
+            checkpoints: self.keeping.map(Keeping::checkpoints),
             ..tern_vm::Options::default()
         };
         let outcome = match self.seed.filter(|_| self.alike) {

@@ -87,8 +87,22 @@ pub enum Event {
     },
     /// Everybody is there.
     Met {},
-    /// The run begins.
+    /// The run begins, perhaps once more.
     Begun {},
+    /// The run has been kept on disk, by all parties.
+    Checkpoint {
+        /// Iterations that had begun, those of loops within others counted too.
+        number: u64,
+        /// Bytes of the party's file.
+        bytes: u64,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The run goes on from a checkpoint.
+    Resumed {
+        /// What was reported before it: events of metrics.
+        metrics: Vec<Event>,
+    },
     /// Of a party of a local run: how it can be met.
     Ready {
         /// Where.
@@ -153,18 +167,12 @@ impl<W: Write> Sink for JsonLines<W> {
     }
 }
 
-/// The file in which metrics are kept, as JSON lines.
-enum Log {
-    None,
-    /// It is begun when the run begins: what an earlier one has left stays until then.
-    Later(PathBuf),
-    Open(File),
-}
-
 /// Where events go.
 pub struct Events<'a> {
     sink: Box<dyn Sink + 'a>,
-    log: Log,
+    /// The file in which metrics are kept, as JSON lines. It is begun when the run begins: what an earlier one has left stays until then.
+    path: Option<PathBuf>,
+    log: Option<File>,
     last: BTreeMap<String, f64>,
     moved: Option<Instant>,
     /// What could not be written where it should be, and why: one line each.
@@ -176,9 +184,9 @@ pub struct Events<'a> {
 impl<'a> Events<'a> {
     /// Metrics go to a log in the directory given.
     pub fn new(sink: impl Sink + 'a, log: Option<&Path>) -> Events<'a> {
-        let log = log.map_or(Log::None, |directory| Log::Later(directory.join(METRICS)));
+        let path = log.map(|directory| directory.join(METRICS));
         let (last, losses) = (BTreeMap::new(), Vec::new());
-        Events { sink: Box::new(sink), log, last, moved: None, losses, unlogged: 0 }
+        Events { sink: Box::new(sink), path, log: None, last, moved: None, losses, unlogged: 0 }
     }
 
     /// Nobody follows, and nothing is kept.
@@ -191,9 +199,10 @@ impl<'a> Events<'a> {
     /// # Errors
     /// If there can be no log.
     pub fn begin(&mut self) -> anyhow::Result<()> {
-        if let Log::Later(path) = &self.log {
+        self.last.clear();
+        if let Some(path) = &self.path {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            self.log = Log::Open(file);
+            self.log = Some(file);
         }
         self.sink.event(&Event::Begun {});
         Ok(())
@@ -229,20 +238,22 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// A value that the program reports.
-    pub fn metric(&mut self, name: &str, values: &[f64], loops: &[Trip]) {
-        let iteration = loops.iter().map(|t| t.now).collect();
-        let value = match values {
-            [one] => number(*one),
-            many => many.iter().copied().map(number).collect(),
-        };
-        self.emit(Event::Metric { name: name.to_string(), value, iteration });
+    /// A value that the program reports, with the counters of the loops around it.
+    pub fn metric(&mut self, name: &str, values: &[f64], iteration: Vec<u32>) {
+        self.emit(metric_event(name, values, iteration));
     }
 
     /// Passes on an event, of this process or another.
     pub fn emit(&mut self, event: Event) {
         match &event {
             Event::Metric { name, value, .. } => self.keep_metric(name, value, &event),
+            Event::Resumed { metrics, .. } => {
+                for metric in metrics {
+                    if let Event::Metric { name, value, .. } = metric {
+                        self.keep_metric(name, value, metric);
+                    }
+                }
+            }
             Event::Loss { message } => self.losses.push(message.clone()),
             _ => {}
         }
@@ -253,7 +264,7 @@ impl<'a> Events<'a> {
         if let Some(one) = number_of(value) {
             self.last.insert(name.to_string(), one);
         }
-        let Log::Open(log) = &mut self.log else { return };
+        let Some(log) = &mut self.log else { return };
         // A full disk must not end a long run.
         let written = writeln!(log, "{}", event.to_json());
         self.unlogged += u64::from(written.is_err());
@@ -301,6 +312,15 @@ impl Sink for Events<'_> {
     fn event(&mut self, event: &Event) {
         self.emit(event.clone());
     }
+}
+
+/// The event of values that the program reports.
+pub(crate) fn metric_event(name: &str, values: &[f64], iteration: Vec<u32>) -> Event {
+    let value = match values {
+        [one] => number(*one),
+        many => many.iter().copied().map(number).collect(),
+    };
+    Event::Metric { name: name.to_string(), value, iteration }
 }
 
 /// A number as JSON has it. What JSON has no number for is a text: `NaN`, `Infinity`, `-Infinity`.

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
-use tern_bytecode::Program;
+use serde::{Deserialize, Serialize};
 use tern_bytecode::program::{Element, Output, Place};
+use tern_bytecode::{Instr, Program};
 use tern_vm::data::shares::ShareFile;
 use tern_vm::data::{self, Array, Encoded};
-use tern_vm::machine::{Elements, ElementsMut, Host, HostError, RunId, Trip};
+use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Point, RunId, Trip};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, metric_event};
 use crate::inputs::{Inputs, Provided};
 use crate::outputs::{Format, Outputs};
 use crate::results;
@@ -19,11 +21,51 @@ use crate::shares;
 use crate::stop::Stop;
 
 /// An output that has been computed, field by field.
+#[derive(Clone)]
 enum Kept {
     /// In the clear.
     Clear(Vec<(String, Array)>),
     /// This party's shares of it.
     Shares(ShareFile),
+}
+
+/// What a checkpoint has of a host: enough to have everything again that it had.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Saved {
+    /// Outputs that are written at the end, by index, in the order in which they came.
+    outputs: Vec<(usize, Vec<u64>)>,
+    /// Of those that are written at once, how many there are.
+    counts: BTreeMap<String, u64>,
+    /// What was reported.
+    metrics: Vec<Reported>,
+}
+
+/// Values under a name, with the counters of the loops around.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Reported {
+    name: String,
+    values: Vec<f64>,
+    iteration: Vec<u32>,
+}
+
+/// The outputs of a program that are within loops.
+fn in_loops(program: &Program) -> BTreeSet<usize> {
+    let (mut depth, mut open, mut found) = (0usize, Vec::new(), BTreeSet::new());
+    for instr in &program.code {
+        match *instr {
+            Instr::Loop { .. } => {
+                depth += 1;
+                open.push(true);
+            }
+            Instr::If { .. } => open.push(false),
+            Instr::End {} => depth -= usize::from(open.pop() == Some(true)),
+            Instr::Output { output, .. } if depth > 0 => {
+                found.insert(output as usize);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Results of outputs in the clear: by output, its tensors by name.
@@ -41,6 +83,16 @@ pub struct FileHost<'a, 'e> {
     run: Option<RunId>,
     /// Whether its results have been written.
     is_over: bool,
+    /// Outputs that stand in loops: each time they are executed they are a result of their own.
+    in_loops: BTreeSet<usize>,
+    /// How many there are of each so far.
+    counts: BTreeMap<String, u64>,
+    /// Those that stay in memory.
+    many: Vec<(String, Kept)>,
+    /// What goes into checkpoints, if any are kept.
+    kept: Option<Saved>,
+    /// The last point that is on disk.
+    points: u64,
     /// Where they go.
     to: Option<&'a Outputs>,
     stop: Stop,
@@ -58,7 +110,40 @@ impl<'a, 'e> FileHost<'a, 'e> {
         events: &'a mut Events<'e>,
     ) -> FileHost<'a, 'e> {
         let (outputs, stop) = (BTreeMap::new(), Stop::default());
-        FileHost { program, me, inputs, outputs, run: None, is_over: false, to, stop, events }
+        let (run, kept, points) = (None, None, 0);
+        let (in_loops, counts, many) = (in_loops(program), BTreeMap::new(), Vec::new());
+        FileHost {
+            program,
+            me,
+            inputs,
+            outputs,
+            run,
+            in_loops,
+            counts,
+            many,
+            kept,
+            points,
+            is_over: false,
+            to,
+            stop,
+            events,
+        }
+    }
+
+    /// Remembers what checkpoints need.
+    pub fn keeping(mut self) -> FileHost<'a, 'e> {
+        self.kept = Some(Saved::default());
+        self
+    }
+
+    /// The last point of the run that is on disk, 0 if none is.
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// Where events go.
+    pub fn events(&mut self) -> &mut Events<'e> {
+        self.events
     }
 
     /// Ends the run soon after it is asked to.
@@ -69,11 +154,18 @@ impl<'a, 'e> FileHost<'a, 'e> {
 
     /// Outputs in the clear that are still in memory.
     pub fn into_results(mut self) -> Results {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for (numbered, kept) in std::mem::take(&mut self.many) {
+            // The last one is there under the plain name too.
+            let plain = numbered.rsplit_once('.').map_or(numbered.as_str(), |(plain, _)| plain);
+            outputs.insert(plain.to_string(), kept.clone());
+            outputs.insert(numbered, kept);
+        }
         let clear = |(name, kept)| match kept {
             Kept::Clear(arrays) => Some((name, arrays)),
             Kept::Shares(_) => None,
         };
-        std::mem::take(&mut self.outputs).into_iter().filter_map(clear).collect()
+        outputs.into_iter().filter_map(clear).collect()
     }
 
     /// What the program puts out here.
@@ -90,14 +182,15 @@ impl<'a, 'e> FileHost<'a, 'e> {
     /// Outputs that this party would have, in branches that were not taken.
     fn left_out(&self) -> BTreeSet<String> {
         let names = self.declared().map(|output| output.name.clone());
-        names.filter(|name| !self.outputs.contains_key(name)).collect()
+        names.filter(|name| !self.outputs.contains_key(name) && !self.counts.contains_key(name)).collect()
     }
 
     /// Results of an earlier run that stand where this run, which has failed, would have put its own.
     fn stale(&self) -> BTreeSet<String> {
         let Some(Outputs { out, format }) = self.to else { return BTreeSet::new() };
         let file = |output: &Output| self.file(&output.name, output.to == Place::Shares, format);
-        let paths = self.declared().map(file).map(|file| out.join(file));
+        let before = self.declared().filter(|output| !self.counts.contains_key(&output.name));
+        let paths = before.map(file).map(|file| out.join(file));
         paths.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
     }
 
@@ -109,8 +202,63 @@ impl<'a, 'e> FileHost<'a, 'e> {
         }
     }
 
+    /// Takes an output, and writes it if it is one of many.
+    fn put_out(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
+        let declared = &self.program.outputs[output];
+        let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
+        if let (Some(me), Some(run), Place::Shares) = (self.me, self.run, declared.to) {
+            let empty = || Kept::Shares(shares::empty(self.program, &declared.name, me, run));
+            if let Kept::Shares(file) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
+                shares::add(file, declared, elements);
+            }
+            return self.written_in_loops(&declared.name);
+        }
+        let values: Vec<f64> = elements.to_f64(declared.frac).collect();
+        let shape: Vec<usize> = declared.shape.iter().map(|s| *s as usize).collect();
+        let array = match declared.element {
+            Element::Fix => Array::new(shape, values),
+            Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
+            Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
+        };
+        let empty = || Kept::Clear(Vec::new());
+        if let Kept::Clear(arrays) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
+            arrays.push((field.clone(), array));
+        }
+        self.written_in_loops(&declared.name)
+    }
+
+    /// Writes a result of one iteration when all its fields are there: under its number, and the last one under the plain name too.
+    fn written_in_loops(&mut self, name: &str) -> Result<(), HostError> {
+        let program = self.program;
+        let same = || program.outputs.iter().enumerate().filter(|(_, output)| output.name == name);
+        let all = same().count();
+        if !same().any(|(i, _)| self.in_loops.contains(&i)) {
+            return Ok(());
+        }
+        let complete = self.outputs.get(name).is_some_and(|kept| match kept {
+            Kept::Clear(arrays) => arrays.len() == all,
+            Kept::Shares(file) => file.words.len() == all,
+        });
+        let Some(kept) = complete.then(|| self.outputs.remove(name)).flatten() else { return Ok(()) };
+        let count = self.counts.entry(name.to_string()).or_default();
+        let number = *count;
+        *count += 1;
+        let numbered = format!("{name}.{number:04}");
+        let Some(to) = self.to else {
+            self.many.push((numbered, kept));
+            return Ok(());
+        };
+        let cannot = |error| format!("{numbered} cannot be written to {}: {error}", to.out.display());
+        let file = self.write(to, &numbered, &kept).map_err(cannot)?;
+        let plain = to.out.join(self.file(name, matches!(kept, Kept::Shares(_)), &to.format));
+        if let Err(error) = results::link(&file, &plain) {
+            self.events.warn(format!("{} is not {}: {error}", plain.display(), file.display()));
+        }
+        Ok(())
+    }
+
     /// Writes an output as a file of its name, and says where it is.
-    fn write(&mut self, to: &Outputs, name: &str, kept: &Kept) -> std::io::Result<()> {
+    fn write(&mut self, to: &Outputs, name: &str, kept: &Kept) -> std::io::Result<PathBuf> {
         let Outputs { out, format } = to;
         let file = self.file(name, matches!(kept, Kept::Shares(_)), format);
         let written = results::write(out, &file, |file| match kept {
@@ -131,7 +279,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
             self.events
                 .lose(format!("{} could not be written ({cause}), {name} is in {path}", place.display()));
         }
-        Ok(())
+        Ok(written.path)
     }
 }
 
@@ -162,27 +310,10 @@ impl Host for FileHost<'_, '_> {
     }
 
     fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
-        let declared = &self.program.outputs[output];
-        let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
-        if let (Some(me), Some(run), Place::Shares) = (self.me, self.run, declared.to) {
-            let empty = || Kept::Shares(shares::empty(self.program, &declared.name, me, run));
-            if let Kept::Shares(file) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
-                shares::add(file, declared, elements);
-            }
-            return Ok(());
+        if let Some(kept) = self.kept.as_mut().filter(|_| !self.in_loops.contains(&output)) {
+            kept.outputs.push((output, elements.words.to_vec()));
         }
-        let values: Vec<f64> = elements.to_f64(declared.frac).collect();
-        let shape: Vec<usize> = declared.shape.iter().map(|s| *s as usize).collect();
-        let array = match declared.element {
-            Element::Fix => Array::new(shape, values),
-            Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
-            Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
-        };
-        let empty = || Kept::Clear(Vec::new());
-        if let Kept::Clear(arrays) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
-            arrays.push((field.clone(), array));
-        }
-        Ok(())
+        self.put_out(output, elements)
     }
 
     fn share_set(&self, input: usize) -> Option<String> {
@@ -193,7 +324,48 @@ impl Host for FileHost<'_, '_> {
     }
 
     fn metric(&mut self, name: &str, values: &[f64], loops: &[Trip]) {
-        self.events.metric(name, values, loops);
+        let iteration: Vec<u32> = loops.iter().map(|trip| trip.now).collect();
+        if let Some(kept) = &mut self.kept {
+            let (values, iteration) = (values.to_vec(), iteration.clone());
+            kept.metrics.push(Reported { name: name.to_string(), values, iteration });
+        }
+        self.events.metric(name, values, iteration);
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        let Some(kept) = &mut self.kept else { return Vec::new() };
+        kept.counts.clone_from(&self.counts);
+        postcard::to_stdvec(kept).expect("numbers and names")
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {
+        let saved: Saved = postcard::from_bytes(state)?;
+        let limbs = self.program.header.ring as usize / 64;
+        for (output, words) in &saved.outputs {
+            if *output >= self.program.outputs.len() {
+                return Err("it has an output that the program has not".into());
+            }
+            self.put_out(*output, Elements { limbs, words })?;
+        }
+        self.counts.clone_from(&saved.counts);
+        let metrics = saved.metrics.iter().map(|m| metric_event(&m.name, &m.values, m.iteration.clone()));
+        self.events.emit(Event::Resumed { metrics: metrics.collect() });
+        self.kept = Some(saved);
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point) {
+        match &point.outcome {
+            Ok(bytes) => {
+                self.points = point.number;
+                let (number, bytes, seconds) = (point.number, *bytes, point.time.as_secs_f64());
+                self.events.emit(Event::Checkpoint { number, bytes, seconds });
+            }
+            Err(cause) => self.events.warn(format!(
+                "no checkpoint could be kept at iteration {}: {cause}; the run goes on, and could go on from an older one",
+                point.number
+            )),
+        }
     }
 
     fn debug(&mut self, label: &str, shape: &[u32], values: &[f64]) {
@@ -207,6 +379,11 @@ impl Host for FileHost<'_, '_> {
 
     fn begin(&mut self, run: RunId) -> Result<(), HostError> {
         self.run = Some(run);
+        // It may have begun before.
+        self.outputs.clear();
+        self.counts.clear();
+        self.many.clear();
+        self.kept = self.kept.take().map(|_| Saved::default());
         Ok(self.events.begin()?)
     }
 

@@ -8,6 +8,7 @@
 //! | [`outputs`], [`results`] | where results go, and how they are written |
 //! | [`events`] | what happens in a run, told to whoever follows it |
 //! | [`emulate`] | a program on clear data |
+//! | [`keeping`] | checkpoints, and waiting for a party that is gone |
 //! | [`run`] | a program on shares: local processes, or one of the real parties |
 //! | [`memory`], [`cores`], [`guard`], [`stop`] | what a run needs of its machine, and how it is asked to end |
 //!
@@ -27,7 +28,7 @@
 //!     var y = x
 //!     for i in 0..2 {
 //!         y = y * 2
-//!         metric first = reveal(y[0])
+//!         metric(\"first\", reveal(y[0]))
 //!     }
 //!     output y = y to party 1
 //! }
@@ -59,6 +60,7 @@ mod file_host;
 pub mod files;
 pub mod guard;
 pub mod inputs;
+pub mod keeping;
 pub mod memory;
 pub mod outputs;
 pub mod results;
@@ -72,6 +74,7 @@ pub use events::{Event, Events, Sink};
 pub use file_host::Results;
 pub use files::Files;
 pub use inputs::{InputError, Inputs, inputs_of_arrays, read_inputs};
+pub use keeping::Keeping;
 pub use outputs::{Format, Outputs};
 pub use source::{Loaded, Messages, Source};
 pub use stop::Stop;

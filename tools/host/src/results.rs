@@ -9,8 +9,8 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tern_bytecode::Program;
 use tern_bytecode::program::Place;
+use tern_bytecode::{Instr, Program};
 use tern_vm::data::{Access, write_atomically};
 use tern_vm::net::Party;
 
@@ -129,10 +129,27 @@ pub fn size(program: &Program, me: Option<Party>) -> u64 {
         (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
         (Place::Shares | Place::Party(_), _) => 8,
     };
-    program.outputs.iter().fold(0, |sum, output| {
+    let times = times(program);
+    program.outputs.iter().zip(times).fold(0, |sum, (output, times)| {
         let elements = output.shape.iter().fold(1u64, |n, size| n.saturating_mul(u64::from(*size)));
-        elements.saturating_mul(element(output.to)).saturating_add(sum)
+        elements.saturating_mul(element(output.to)).saturating_mul(times).saturating_add(sum)
     })
+}
+
+/// How often each output is executed at most.
+fn times(program: &Program) -> Vec<u64> {
+    let (mut open, mut times) = (vec![1u64], vec![1; program.outputs.len()]);
+    for instr in &program.code {
+        let around = open.last().copied().unwrap_or(1);
+        match *instr {
+            Instr::Loop { trips, .. } => open.push(around.saturating_mul(trips.into())),
+            Instr::If { .. } => open.push(around),
+            Instr::End {} => drop(open.pop()),
+            Instr::Output { output, .. } => times[output as usize] = around,
+            _ => {}
+        }
+    }
+    times
 }
 
 /// Where a result was written.
@@ -164,4 +181,19 @@ pub fn write(
         Ok(path) => Ok(Written { path, instead: Some(instead) }),
         Err(_) => Err(instead),
     }
+}
+
+/// Gives a file of the same directory another name besides its own, in place of whatever had that name.
+///
+/// # Errors
+/// Those of the file system.
+pub fn link(file: &Path, name: &Path) -> io::Result<()> {
+    let temporary = name.with_extension(format!("{}.part", std::process::id()));
+    // A part of this name is of a process that is gone and had the same number.
+    let _ = fs::remove_file(&temporary);
+    fs::hard_link(file, &temporary).or_else(|_| match file.file_name() {
+        Some(own) if file.parent() == name.parent() => std::os::unix::fs::symlink(own, &temporary),
+        _ => fs::copy(file, &temporary).map(drop),
+    })?;
+    fs::rename(&temporary, name)
 }

@@ -68,6 +68,7 @@ fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) ->
         network: None,
         dealt: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
+        keeping: None,
     };
     let shares = job.run(&local_command()?, &mut Events::unheard())?;
     let Spent { bits, rounds, seconds } = Spent::of(&shares, |line| line.executions >= batches);

@@ -2,13 +2,14 @@
 
 use anyhow::Context;
 use std::path::PathBuf;
+use std::time::Duration;
 use tern_bytecode::Program;
 use tern_bytecode::program::Rounding;
 use tern_host::cores::cores;
 use tern_host::results::Directory;
-use tern_host::{Emulation, Events, Files, Outputs, read_inputs};
+use tern_host::{Emulation, Events, Files, Keeping, Outputs, read_inputs};
 use tern_tools::say;
-use tern_vm::machine::Watch;
+use tern_vm::machine::{Every, Watch};
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
@@ -19,6 +20,9 @@ use crate::{RoundingArg, SourceArgs};
 
 /// Where a run that is not finished has its metrics.
 const RUNNING: &str = "running";
+
+/// Between two checkpoints.
+const KEEP: Duration = Duration::from_secs(60);
 
 /// How a network is trained.
 #[derive(Clone)]
@@ -116,12 +120,21 @@ impl Training {
         let mut events = Events::new(screen.clone(), Some(&running));
         let outputs = Outputs::to_directory(kept.path(""));
         let inputs = read_inputs(program, files, None, &mut events)?;
+        // One that is interrupted goes on where it was, if it is to be as long as before.
+        let keeping = Keeping {
+            directory: running.join(format!("{}-epochs", self.epochs)),
+            every: Every::Time(KEEP),
+            resume: false,
+            wait: Duration::ZERO,
+            retries: 0,
+        };
         let emulation = Emulation {
             seed: Some(self.seed),
             alike: true,
             threads: args.threads.unwrap_or_else(cores),
             ranges: Watch::Nothing,
             outputs: Some(&outputs),
+            keeping: Some(&keeping),
             ..Emulation::default()
         };
         emulation.run(program, inputs, &mut events)?;

@@ -17,7 +17,7 @@ use tern_tools::say;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
 use crate::SourceArgs;
-use crate::args::{FileArgs, OutputArgs};
+use crate::args::{FileArgs, KeepArgs, OutputArgs, WaitArgs};
 use crate::compile::load;
 use crate::screen::{Audience, Screen, start};
 use crate::{emulated, scarce, stop};
@@ -31,6 +31,10 @@ pub(crate) struct RunArgs {
     files: FileArgs,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    keep: KeepArgs,
+    #[command(flatten)]
+    waits: WaitArgs,
     /// Fix all randomness, the same at all parties. For tests: nothing stays secret.
     #[arg(long)]
     seed: Option<u64>,
@@ -164,6 +168,7 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     directory.try_out(all.fold(0, u64::saturating_add))?;
     let screen = screen(args, loaded, &directory);
     let mut events = Events::new(screen.clone(), Some(&outputs.out));
+    let keeping = args.keep.keeping(Some(&args.waits));
     let job = Job {
         program: &loaded.program,
         files: &args.files.files(),
@@ -173,6 +178,7 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         network: args.network,
         dealt: args.dealt.clone(),
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
+        keeping: keeping.as_ref(),
     };
     let outcome = job.run(&local_command()?, &mut events);
     screen.finish();
@@ -187,6 +193,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let outputs = args.outputs.outputs();
     // Not told to the others if it is taken: it is this very party that may be running there.
     let directory = Directory::claim(&outputs.out)?;
+    let keeping = args.keep.keeping(Some(&args.waits));
     let mut part = Part {
         program: &loaded.program,
         setup: seat.setup(args.network),
@@ -195,6 +202,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         threads: args.threads.unwrap_or_else(cores),
         outputs: Some(&outputs),
         dealt: args.dealt.clone(),
+        keeping: keeping.as_ref(),
         stop: Default::default(),
     };
     let screen = screen(args, loaded, &directory);

@@ -2,6 +2,7 @@
 
 mod bad;
 mod cancel;
+mod checkpoints;
 mod dealer;
 mod ends;
 mod four;

@@ -17,6 +17,7 @@ pub mod container;
 pub mod cost;
 pub mod disasm;
 pub mod instr;
+pub mod live;
 pub mod memory;
 pub mod model;
 pub mod program;

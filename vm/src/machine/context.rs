@@ -48,6 +48,6 @@ impl<R> Context<'_, R> {
     /// # Errors
     /// If the loops around it run more often than streams can be addressed.
     pub fn stream<'k>(&self, key: &'k Key, purpose: Purpose) -> Result<Stream<'k>, Fault> {
-        Ok(Stream::new(key, purpose as u16, self.address.instruction, self.address.iteration)?)
+        Ok(Stream::new(key, purpose.number(), self.address.instruction, self.address.iteration)?)
     }
 }

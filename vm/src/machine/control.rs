@@ -1,13 +1,16 @@
 //! Loops, branches and rounds.
 
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
 
 use tern_bytecode::validate::Nesting;
 use tern_bytecode::{Instr, Kind, Program, Reg};
 
+use super::checkpoint::{Checkpoints, Keeper, Restored, State};
 use super::context::{Address, Context};
 use super::error::{Fault, RunError};
-use super::host::{Host, Trip};
+use super::host::{Host, RunId, Trip};
 use super::limits::available;
 use super::memory::Memory;
 use super::public;
@@ -16,7 +19,7 @@ use super::report::{Report, Tally};
 use super::seed::Seeds;
 use crate::par::Threads;
 use crate::prg::Key;
-use crate::protocol::{Backend, dispatch};
+use crate::protocol::{Backend, Running, Terms, dispatch};
 use crate::ring::Ring;
 
 /// How to run a program.
@@ -30,6 +33,8 @@ pub struct Options {
     pub ranges: Watch,
     /// Whether to measure the time of every instruction.
     pub profile: bool,
+    /// Whether points of the run are kept on disk, and gone on from.
+    pub checkpoints: Option<Checkpoints>,
     /// Bytes that the program may take; by default as many as the machine, or this process's control group, has.
     pub memory_limit: u64,
 }
@@ -37,7 +42,14 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let memory_limit = available().bytes;
-        Self { seed: None, threads: 1, ranges: Watch::Nothing, profile: false, memory_limit }
+        Self {
+            seed: None,
+            threads: 1,
+            ranges: Watch::Nothing,
+            profile: false,
+            checkpoints: None,
+            memory_limit,
+        }
     }
 }
 
@@ -74,9 +86,10 @@ pub fn run<B: Backend>(
         threads: &threads,
         host,
         trips: Vec::new(),
+        keeper: None,
     };
-    machine.host.begin(Seeds::run_id(public_seed)).map_err(Fault::Begin)?;
-    machine.run()?;
+    let at = machine.begin(Seeds::run_id(public_seed), options)?;
+    machine.run(at)?;
     let ranges = machine.ranges.map(RangeMonitor::report);
     let report = machine.tally.report(program, machine.memory.bytes(), ranges);
     machine.host.finish().map_err(Fault::Finish)?;
@@ -98,11 +111,42 @@ struct Machine<'a, B: Backend> {
     tally: Tally,
     /// The loops in progress, outermost first.
     trips: Vec<Trip>,
+    /// Keeps points of the run.
+    keeper: Option<Keeper>,
 }
 
 impl<B: Backend> Machine<'_, B> {
-    fn run(&mut self) -> Result<(), RunError> {
-        let mut at = 0;
+    /// The first instruction, of the program or behind the point that the run goes on from.
+    fn begin(&mut self, run: RunId, options: &Options) -> Result<u32, RunError> {
+        let Some(checkpoints) = &options.checkpoints else {
+            self.host.begin(run).map_err(Fault::Begin)?;
+            return Ok(0);
+        };
+        let run = checkpoints.start.as_ref().map_or(run, |start| start.run);
+        let me = self.backend.engine().map(|engine| engine.links().me());
+        let terms = Terms::of(self.program, options);
+        let keeper = self.keeper.insert(Keeper::new(self.program, checkpoints, terms, me, run)?);
+        let restored = match &checkpoints.start {
+            Some(start) => Some(restore(&start.file, keeper, &mut self.memory, self.backend)?),
+            None => None,
+        };
+        self.host.begin(run).map_err(Fault::Begin)?;
+        restored.map_or(Ok(0), |restored| self.go_on(&restored))
+    }
+
+    /// Takes back what is no register: the instruction to go on with.
+    fn go_on(&mut self, restored: &Restored) -> Result<u32, RunError> {
+        let state = &restored.state;
+        let ranges = self.ranges.as_mut().map_or(Some(()), |ranges| ranges.restore(&state.ranges));
+        let tally = self.tally.restore(state);
+        let engine = self.backend.engine().map_or(Some(()), |engine| engine.resume(&state.progress));
+        ranges.and(tally).and(engine).ok_or_else(|| Fault::from(restored.is_strange()))?;
+        self.host.restore(&state.host).map_err(Fault::Restore)?;
+        self.trips.clone_from(&state.trips);
+        Ok(self.trips.last().map_or(0, |trip| trip.at + 1))
+    }
+
+    fn run(&mut self, mut at: u32) -> Result<(), RunError> {
         while let Some(instr) = self.program.code.get(at as usize) {
             if self.host.is_stopped() {
                 return Err(RunError::from(Fault::Cancelled).located(self.program, at));
@@ -175,7 +219,7 @@ impl<B: Backend> Machine<'_, B> {
         let first = outer.checked_mul(u64::from(trips)).ok_or(Fault::TooManyIterations)?;
         first.checked_add(u64::from(trips)).ok_or(Fault::TooManyIterations)?;
         self.trips.push(Trip { at, now: 0, trips, iteration: first });
-        self.begin_iteration(counter, 0)?;
+        self.begin_iteration(at, counter, 0)?;
         Ok(at + 1)
     }
 
@@ -191,18 +235,59 @@ impl<B: Backend> Machine<'_, B> {
             self.trips.pop();
             return Ok(at + 1);
         }
-        self.begin_iteration(counter, now)?;
+        self.begin_iteration(at, counter, now)?;
         Ok(open + 1)
     }
 
-    fn begin_iteration(&mut self, counter: Reg, now: u32) -> Result<(), RunError> {
+    /// Begins an iteration, within the instruction `at`.
+    fn begin_iteration(&mut self, at: u32, counter: Reg, now: u32) -> Result<(), RunError> {
         let view = self.memory.write::<i64>(counter);
         view.data[view.layout.offset] = i64::from(now);
         match self.host.tick(&self.trips) {
-            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Continue(()) => self.keep(at),
             ControlFlow::Break(()) => Err(Fault::Cancelled.into()),
         }
     }
+
+    /// Keeps a point if one is due, within the instruction `at`.
+    fn keep(&mut self, at: u32) -> Result<(), RunError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        if !keeper.is_due(self.backend.engine().map(Running::links))? {
+            return Ok(());
+        }
+        let Some(trip) = self.trips.last() else { return Ok(()) };
+        // What has travelled so far is as it should be, or it is not kept.
+        self.backend.settle(Address { instruction: trip.at, iteration: trip.iteration })?;
+        let mut state = State {
+            trips: self.trips.clone(),
+            executions: Vec::new(),
+            times: Vec::new(),
+            elapsed: Duration::ZERO,
+            ranges: self.ranges.as_ref().map_or(Vec::new(), RangeMonitor::save),
+            progress: self.backend.engine().map_or(Vec::new(), |engine| engine.progress()),
+            host: self.host.save(),
+        };
+        self.tally.save(at, &mut state);
+        let mut point = keeper.keep(&state, &self.memory, self.backend.registers());
+        keeper.settle(&mut point, self.backend.engine().map(Running::links))?;
+        self.host.point(&point);
+        Ok(())
+    }
+}
+
+/// Takes back the registers of a point.
+fn restore<B: Backend>(
+    file: &Path,
+    keeper: &Keeper,
+    memory: &mut Memory<B::Element>,
+    backend: &mut B,
+) -> Result<Restored, Fault> {
+    let mut restored = Restored::open(file)?;
+    let Some(trip) = restored.state.trips.last().copied() else {
+        return Err(restored.is_strange().into());
+    };
+    restored.registers(keeper.live(trip.at), memory, backend.registers_mut())?;
+    Ok(restored)
 }
 
 /// Whether everybody can execute the instruction alone. `debug` shows values in the emulator only, so it is the back-end's.

@@ -5,6 +5,8 @@ use std::fmt;
 use tern_bytecode::Program;
 use tern_bytecode::program::Line;
 
+use crate::protocol::PartyError;
+
 /// A fault with the instruction and the source line at which it happened.
 #[derive(Debug, thiserror::Error)]
 pub struct RunError {
@@ -111,12 +113,24 @@ pub enum Fault {
     /// The host cannot keep the results.
     #[error("{0}")]
     Finish(HostError),
+    /// A checkpoint cannot be used, or none can be kept.
+    #[error(transparent)]
+    Checkpoint(Box<super::checkpoint::Refusal>),
+    /// The host cannot take back what it had put out.
+    #[error("what was put out before the checkpoint cannot be taken back: {0}")]
+    Restore(HostError),
     /// The host asked the run to stop.
     #[error("the run was cancelled")]
     Cancelled,
     /// A fault of the protocol: of a link or of a peer.
     #[error(transparent)]
     Protocol(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<super::checkpoint::Refusal> for Fault {
+    fn from(refusal: super::checkpoint::Refusal) -> Fault {
+        Fault::Checkpoint(Box::new(refusal))
+    }
 }
 
 /// Why a host could not do what it was asked for.
@@ -144,6 +158,10 @@ impl RunError {
         match &self.fault {
             Fault::Begin(_) => "it cannot write where its results should go".into(),
             Fault::Finish(_) => "it cannot keep its results".into(),
+            Fault::Checkpoint(_) | Fault::Restore(_) => "its checkpoint cannot be used".into(),
+            Fault::Protocol(cause) if matches!(cause.downcast_ref(), Some(PartyError::Checkpoint(_))) => {
+                "its checkpoint cannot be used".into()
+            }
             _ => self.to_string(),
         }
     }

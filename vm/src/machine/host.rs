@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use super::checkpoint::Point;
 use super::error::HostError;
 use crate::ring::Ring;
 
@@ -59,6 +60,26 @@ pub trait Host {
         let _ = (label, shape, values);
     }
 
+    /// What of the results so far must be there when the run goes on from a checkpoint that is written now.
+    fn save(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Called behind [`begin`](Self::begin) if the run goes on from a checkpoint: takes back what [`save`](Self::save) gave, and forgets what
+    /// came later.
+    ///
+    /// # Errors
+    /// If that is impossible; the run ends.
+    fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {
+        let _ = state;
+        Ok(())
+    }
+
+    /// Hears what became of a checkpoint.
+    fn point(&mut self, point: &Point) {
+        let _ = point;
+    }
+
     /// Called at the start of every loop iteration, with the loops in progress, outermost first. `Break` cancels the run.
     fn tick(&mut self, loops: &[Trip]) -> ControlFlow<()> {
         let _ = loops;
@@ -77,7 +98,7 @@ impl fmt::Display for RunId {
 }
 
 /// A loop in progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Trip {
     /// Index of the loop's instruction.
     pub at: u32,

@@ -4,6 +4,7 @@
 //! elements apart from it; the validator sees to that. [`Memory::split`] turns this into borrows: the written range of the buffer on one
 //! side, everything else on the other.
 
+use std::io;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -165,6 +166,40 @@ impl<R: Ring> Memory<R> {
         let (left, right) = (T::part(left), T::part(right));
         let rest = Rest { registers, written: register, before, after, left, right, end: span.end };
         (WindowMut { data, layout }, rest)
+    }
+
+    /// Writes the elements of some buffers, of those that are here.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn write_buffers(&self, live: &[usize], to: &mut dyn io::Write) -> io::Result<()> {
+        live.iter().try_for_each(|i| match &self.stores[*i] {
+            Store::Ring(cells) => to.write_all(bytemuck::cast_slice(cells)),
+            Store::Bit(cells) => to.write_all(cells),
+            Store::Real(cells) => to.write_all(bytemuck::cast_slice(cells)),
+            Store::Int(cells) => to.write_all(bytemuck::cast_slice(cells)),
+            Store::Absent => Ok(()),
+        })
+    }
+
+    /// Reads what [`write_buffers`](Self::write_buffers) wrote.
+    ///
+    /// # Errors
+    /// Those of the file; bits that are none.
+    pub fn read_buffers(&mut self, live: &[usize], from: &mut dyn io::Read) -> io::Result<()> {
+        live.iter().try_for_each(|i| match &mut self.stores[*i] {
+            Store::Ring(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
+            Store::Bit(cells) => {
+                from.read_exact(cells)?;
+                match cells.iter().all(|bit| *bit <= 1) {
+                    true => Ok(()),
+                    false => Err(io::Error::other("a bit is neither 0 nor 1")),
+                }
+            }
+            Store::Real(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
+            Store::Int(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
+            Store::Absent => Ok(()),
+        })
     }
 
     fn register(&self, reg: Reg) -> &Register {

@@ -4,10 +4,12 @@
 //!   [`checked`], whatever moves or adds values that
 //!   everybody knows in [`local`], the rest by the back-end.
 //! - [`memory`] holds what everybody knows, and in the emulator everything.
+//! - [`checkpoint`] keeps points of a run on disk, and goes on from them.
 //! - [`Host`] is the outside: data, results, progress.
 //! - [`Report`] is what a run was: rounds, traffic, time; with the emulator on request the ranges of values ([`range`]).
 
 mod checked;
+pub mod checkpoint;
 mod context;
 mod control;
 mod error;
@@ -20,6 +22,7 @@ mod range;
 mod report;
 mod seed;
 
+pub use checkpoint::{Checkpoints, Every, Point, Registers};
 pub use context::{Address, Context};
 pub use control::{Options, run};
 pub use error::{Fault, HostError, RunError, place};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tern_bytecode::cost::{self, Links};
 use tern_bytecode::{Instr, Program};
 
+use super::checkpoint::State;
 use super::range::RangeReport;
 use crate::net::Traffic;
 
@@ -58,13 +59,34 @@ pub(super) struct Tally {
     executions: Vec<u64>,
     times: Vec<Duration>,
     started: Instant,
+    /// What passed before the point that the run goes on from.
+    before: Duration,
 }
 
 impl Tally {
     pub(super) fn new(program: &Program, profile: bool) -> Self {
         let len = program.code.len();
         let times = if profile { vec![Duration::ZERO; len] } else { Vec::new() };
-        Self { executions: vec![0; len], times, started: Instant::now() }
+        Self { executions: vec![0; len], times, started: Instant::now(), before: Duration::ZERO }
+    }
+
+    /// What was counted so far, `current` being the instruction that has not come to its end.
+    pub(super) fn save(&self, current: u32, state: &mut State) {
+        state.executions.clone_from(&self.executions);
+        state.executions[current as usize] += 1;
+        state.times.clone_from(&self.times);
+        state.elapsed = self.before + self.started.elapsed();
+    }
+
+    /// Goes on from there; `None` if that was another program.
+    pub(super) fn restore(&mut self, state: &State) -> Option<()> {
+        if (state.executions.len(), state.times.len()) != (self.executions.len(), self.times.len()) {
+            return None;
+        }
+        self.executions.clone_from(&state.executions);
+        self.times.clone_from(&state.times);
+        self.before = state.elapsed;
+        Some(())
     }
 
     /// Starts the clock of an instruction, if there is one.
@@ -91,7 +113,8 @@ impl Tally {
             }
             cost::add(&mut dealt, &cost::dealt(program, instr), times);
         }
-        let (executions, times, elapsed) = (self.executions, self.times, self.started.elapsed());
+        let elapsed = self.before + self.started.elapsed();
+        let (executions, times) = (self.executions, self.times);
         Report { rounds, links, dealt, executions, times, memory, elapsed, ranges, measured: None }
     }
 }

@@ -9,6 +9,7 @@ use super::host::RunId;
 use crate::net::Party;
 use crate::prg::Key;
 use crate::protocol::groups;
+use crate::purposes::purposes;
 
 /// All seeds of a run. A party of a real run has its own groups' only; the emulator and runs with a fixed seed have all.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -19,18 +20,18 @@ pub struct Seeds {
     pub common: Vec<[u8; 16]>,
 }
 
-/// What a stream of random values is for. Streams of one key and one instruction have different purposes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Purpose {
-    /// Of the public seed: a permutation, uniform numbers.
-    Public = 0,
-    /// Of the public seed: the picks with which a permutation is filled up.
-    Filling = 1,
-    /// Of a group: shared random bits.
-    RandomBits = 2,
-    /// The emulator's rounding.
-    Rounding = 3,
+purposes! {
+    /// What a stream of random values is for.
+    pub enum Purpose {
+        /// Of the public seed: a permutation, uniform numbers.
+        Public = 0,
+        /// Of the public seed: the picks with which a permutation is filled up.
+        Filling = 1,
+        /// Of a group: shared random bits.
+        RandomBits = 2,
+        /// The emulator's rounding.
+        Rounding = 3,
+    }
 }
 
 impl Seeds {

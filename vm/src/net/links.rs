@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::error::{NetError, Who};
 use super::party::{Party, Peers};
 use super::rounds::Rounds;
-pub use super::rounds::Traffic;
+pub use super::rounds::{Counted, Traffic};
 use super::transport::Transport;
 
 /// Between two looks of the pulse.
@@ -109,6 +109,11 @@ impl Links {
     /// What has moved since the set-up.
     pub fn traffic(&self) -> Traffic {
         self.lock().traffic()
+    }
+
+    /// Goes on counting where a run was that this one continues.
+    pub fn count_from(&mut self, counted: &Counted) {
+        self.lock().count_from(counted);
     }
 
     /// Begins the next round, in which so many bytes go to and come from each party. Zero means that there is no message.

@@ -48,7 +48,7 @@ pub use error::{Direction, NetError, Who};
 pub use frame::FrameError;
 pub use hosts::{Host, Hosts, HostsError, TIMEOUT, Timeouts};
 pub use identity::{Fingerprint, FingerprintError, Identity, IdentityError, KeyFiles, keygen};
-pub use links::{Distress, Links, Traffic};
+pub use links::{Counted, Distress, Links, Traffic};
 pub use model::{NetworkModel, NetworkModelError};
 pub use party::{Party, Peers};
 pub use shape::Shaped;

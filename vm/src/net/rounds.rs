@@ -29,6 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+use tern_bytecode::model::MAX_PARTIES;
+
 use super::error::{Direction, NetError, Who};
 use super::frame::{self, Frame, HEADER};
 use super::incoming::{Fault, Incoming, Phase};
@@ -56,6 +59,38 @@ pub struct Traffic {
     pub headers: Peers<u64>,
     /// Time spent waiting for the other parties.
     pub waited: Duration,
+}
+
+/// [`Traffic`] as it is kept: by party, of which one's own is 0.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Counted {
+    sent: [u64; MAX_PARTIES],
+    received: [u64; MAX_PARTIES],
+    headers: [u64; MAX_PARTIES],
+    rounds: u64,
+    waited: Duration,
+}
+
+impl Counted {
+    /// Rounds begun.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds
+    }
+}
+
+impl From<Traffic> for Counted {
+    fn from(traffic: Traffic) -> Self {
+        let all = |peers: &Peers<u64>| {
+            std::array::from_fn(|i| Party::from_index(i).and_then(|p| peers.get(p)).copied().unwrap_or(0))
+        };
+        Self {
+            sent: all(&traffic.sent),
+            received: all(&traffic.received),
+            headers: all(&traffic.headers),
+            rounds: traffic.rounds,
+            waited: traffic.waited,
+        }
+    }
 }
 
 /// All links, for one thread at a time.
@@ -131,6 +166,17 @@ impl Rounds {
 
     pub(super) fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    pub(super) fn count_from(&mut self, counted: &Counted) {
+        let of = |all: &[u64; MAX_PARTIES]| self.who.as_ref().map(|party, _| all[party.index()]);
+        self.traffic = Traffic {
+            sent: of(&counted.sent),
+            received: of(&counted.received),
+            headers: of(&counted.headers),
+            rounds: counted.rounds,
+            waited: counted.waited,
+        };
     }
 
     pub(super) fn begin(&mut self, send: Peers<usize>, receive: Peers<usize>) -> Result<(), NetError> {

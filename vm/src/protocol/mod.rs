@@ -22,6 +22,7 @@ mod terms;
 #[cfg(test)]
 mod uniform;
 
+pub use crate::rounds::engine::Running;
 pub use dealer::ahead::{Dealt, DealtError};
 pub use dealer::{Sizes, deal};
 pub use party::{PartyError, When, groups, run_dealt, run_party};
@@ -30,8 +31,14 @@ pub use terms::Terms;
 use tern_bytecode::for_each_instruction;
 use tern_bytecode::instr::{Axes, Instr, MaybeReg, Reg, Route};
 
-use crate::machine::{Context, RunError};
+use crate::machine::{Address, Context, Registers, RunError};
 use crate::ring::Ring;
+
+/// The purposes of each protocol's random streams.
+#[cfg(test)]
+pub(crate) fn draws() -> Vec<(&'static str, Vec<(&'static str, u16, u16)>)> {
+    vec![("rep3", rep3::draws()), ("rep4", rep4::draws())]
+}
 
 macro_rules! backend {
     (control { $($control:tt)* } public { $($public:tt)* } $($section:ident { $($row:tt)* })*) => {
@@ -53,6 +60,27 @@ macro_rules! backend {
             /// Whether an instruction on public values is not for this party: a dealer does not know what is revealed.
             fn skips(&self, _at: u32) -> bool {
                 false
+            }
+
+            /// What a checkpoint has of this back-end besides the machine's memory: its own registers.
+            fn registers(&self) -> Option<&dyn Registers> {
+                None
+            }
+
+            /// The same, to take them back.
+            fn registers_mut(&mut self) -> Option<&mut dyn Registers> {
+                None
+            }
+
+            /// Rounds and links, of a party. Asked where an iteration begins.
+            fn engine(&mut self) -> Option<&mut dyn Running> {
+                None
+            }
+
+            /// Makes sure that whatever has travelled so far may be kept, where an iteration begins: at an address that no other execution has.
+            fn settle(&mut self, address: Address) -> Result<(), RunError> {
+                let _ = address;
+                Ok(())
             }
 
             /// Ends the sending half of a round.

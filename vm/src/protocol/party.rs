@@ -10,6 +10,7 @@ use tern_bytecode::{Program, model};
 use super::dealer::ahead::{Dealt, DealtError};
 use super::terms::{self, Terms};
 use super::{common, dealer, rep3, rep4};
+use crate::machine::checkpoint::{self, agree, clear};
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
 use crate::net::{Links, NetError, Party, Who, keys};
 use crate::ring::{Ring, Z64, Z128, Z192, Z256};
@@ -58,6 +59,33 @@ pub enum PartyError {
     /// What was dealt ahead of time cannot be used, or cannot be written.
     #[error(transparent)]
     Dealt(#[from] DealtError),
+    /// The protocol has no checkpoints.
+    #[error(
+        "a run of {protocol} cannot be kept in checkpoints: what is dealt serves once, and a run that goes on would use it again"
+    )]
+    Unkept {
+        /// The protocol.
+        protocol: &'static str,
+    },
+    /// The points of a run that another party has do not go with this one's.
+    #[error("{who} {cause}")]
+    Points {
+        /// The other party.
+        who: Who,
+        /// What it has, or says.
+        cause: String,
+    },
+    /// There is no point that all parties have.
+    #[error(
+        "there is no checkpoint that all parties have: {lists}\n   = help: bring back what is missing, or empty all directories of checkpoints, and without --resume the run begins"
+    )]
+    NoCommonPoint {
+        /// Who has which.
+        lists: String,
+    },
+    /// A checkpoint of this party cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Refusal),
     /// Somebody has not followed the protocol. It is noticed when everything is compared, before an opening.
     #[error("{cause} in round {when}")]
     Disagreement {
@@ -188,12 +216,21 @@ fn prepared(
     if found != needed {
         return Err(PartyError::Parties { protocol: protocol.name(), needed, found }.into());
     }
-    let mut terms = Terms::of(program, options);
+    if options.checkpoints.is_some() && model.dealer.is_some() {
+        return Err(PartyError::Unkept { protocol: protocol.name() }.into());
+    }
+    let own = Terms::of(program, options);
+    let mut terms = own.clone();
     for (index, input) in common::inputs(program) {
         terms.add_set(&input.name, host.share_set(index));
     }
     terms.add("dealing".into(), dealt.as_ref().map(|dealt| dealt.dealing().to_string()));
     terms::compare(&terms, links, model.dealer)?;
+    let mut options = options.clone();
+    if let Some(checkpoints) = &mut options.checkpoints {
+        checkpoints.start = agree(checkpoints, &own, links)?;
+    }
+    let options = &options;
     let groups = groups(protocol);
     let keys = match (options.seed, &dealt) {
         (Some(seed), None) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
@@ -211,7 +248,11 @@ fn prepared(
         dealt.mark().map_err(PartyError::Dealt)?;
     }
     let setting = Setting { keys: &keys, groups: &groups, options, dealt };
-    run_shares(program, links, host, setting)
+    let report = run_shares(program, links, host, setting)?;
+    if let Some(checkpoints) = &options.checkpoints {
+        clear(checkpoints, Some(links.me()));
+    }
+    Ok(report)
 }
 
 /// Runs a valid program on shares, with the keys of its protocol.

@@ -3,6 +3,8 @@
 //! A party has a protocol's number of *components*: summands of every value, each known to some others too. Linear operations are done to each by
 //! itself. Bits are packed.
 
+use std::io;
+
 use bytemuck::Pod;
 use tern_bytecode::{Kind, Program};
 
@@ -54,6 +56,36 @@ fn zeros<T: Pod>(len: u64) -> Result<Vec<T>, Fault> {
     scarce::reserve(&mut cells, len as usize).map_err(refused)?;
     cells.resize(len as usize, T::zeroed());
     Ok(cells)
+}
+
+/// Writes some buffers of all components, for a checkpoint.
+pub(super) fn write<'a, R: Ring>(
+    components: impl IntoIterator<Item = &'a Component<R>>,
+    live: &[usize],
+    to: &mut dyn io::Write,
+) -> io::Result<()> {
+    for component in components {
+        for buffer in live {
+            to.write_all(bytemuck::cast_slice(&component.ring[*buffer]))?;
+            to.write_all(bytemuck::cast_slice(&component.bits[*buffer]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`write`] wrote.
+pub(super) fn read<'a, R: Ring>(
+    components: impl IntoIterator<Item = &'a mut Component<R>>,
+    live: &[usize],
+    from: &mut dyn io::Read,
+) -> io::Result<()> {
+    for component in components {
+        for buffer in live {
+            from.read_exact(bytemuck::cast_slice_mut(&mut component.ring[*buffer]))?;
+            from.read_exact(bytemuck::cast_slice_mut(&mut component.bits[*buffer]))?;
+        }
+    }
+    Ok(())
 }
 
 /// A register as the kernels here take it.

@@ -36,6 +36,8 @@ impl Terms {
         let args = header.args.iter().map(|(name, value)| (format!("argument {name}"), value.clone()));
         let args: Vec<(String, String)> = args.collect();
         terms.extend(args.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        terms
+            .push(("checkpoints", options.checkpoints.as_ref().map_or(NONE.into(), |c| c.every.to_string())));
         terms.push(("seed", options.seed.map_or("secret".to_string(), |seed| seed.to_string())));
         terms.push(("bytecode", fingerprint(program)));
         Terms { terms: terms.into_iter().map(|(name, value)| [name.to_string(), value]).collect() }
@@ -72,7 +74,7 @@ impl Terms {
     }
 
     /// The first term that differs, with this value of it and the other.
-    fn difference<'a>(&'a self, other: &'a Terms) -> Option<(&'a str, &'a str, &'a str)> {
+    pub(crate) fn difference<'a>(&'a self, other: &'a Terms) -> Option<(&'a str, &'a str, &'a str)> {
         let names = self.terms.iter().chain(&other.terms).map(|[name, _]| name.as_str());
         let mut pairs =
             names.map(|name| (name, self.get(name).unwrap_or(NONE), other.get(name).unwrap_or(NONE)));

@@ -23,7 +23,7 @@ use tern_bytecode::Program;
 use super::meter::Meter;
 use super::plan::Plan;
 use crate::machine::{Address, Fault};
-use crate::net::{Links, NetError, Party, Peers};
+use crate::net::{Counted, Links, NetError, Party, Peers};
 use crate::par::Threads;
 use crate::prg::{self, Key, Stream, Values};
 use crate::ring::Ring;
@@ -350,6 +350,18 @@ pub(crate) async fn join<T, U>(first: impl Future<Output = T>, second: impl Futu
     .await
 }
 
+/// An engine between two rounds, whatever its operations give.
+pub trait Running {
+    /// The links.
+    fn links(&mut self) -> &mut Links;
+
+    /// What was counted so far.
+    fn progress(&self) -> Vec<u8>;
+
+    /// Goes on counting from there; `None` if that is not what [`progress`](Self::progress) gave.
+    fn resume(&mut self, progress: &[u8]) -> Option<()>;
+}
+
 /// The operations in flight, with results of type `T`.
 pub(crate) struct Engine<'w, R, T> {
     world: &'w World<R>,
@@ -364,6 +376,27 @@ pub(crate) struct Engine<'w, R, T> {
 struct Flight<'w, T> {
     instruction: u32,
     operation: Pin<Box<dyn Future<Output = T> + 'w>>,
+}
+
+impl<R: Ring, T> Running for Engine<'_, R, T> {
+    fn links(&mut self) -> &mut Links {
+        self.links
+    }
+
+    fn progress(&self) -> Vec<u8> {
+        postcard::to_stdvec(&(&self.meter, Counted::from(self.links.traffic()))).expect("numbers")
+    }
+
+    fn resume(&mut self, progress: &[u8]) -> Option<()> {
+        let (meter, counted): (Meter, Counted) = postcard::from_bytes(progress).ok()?;
+        if !meter.is_like(&self.meter) {
+            return None;
+        }
+        self.meter = meter;
+        self.world.round.set(counted.rounds());
+        self.links.count_from(&counted);
+        Some(())
+    }
 }
 
 impl<'w, R: Ring, T> Engine<'w, R, T> {

@@ -5,10 +5,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::machine::{Measured, Report};
 use crate::net::{Links, Traffic};
 
 /// Figures by instruction.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Meter {
     sent: Vec<u64>,
     rounds: Vec<u64>,
@@ -29,6 +32,14 @@ impl Meter {
             gained: times(),
             lost: times(),
         }
+    }
+
+    /// Whether both are of as many instructions.
+    pub(crate) fn is_like(&self, other: &Meter) -> bool {
+        let sizes = |meter: &Meter| {
+            [meter.sent.len(), meter.rounds.len(), meter.waited.len(), meter.gained.len(), meter.lost.len()]
+        };
+        sizes(self) == sizes(other)
     }
 
     /// Counts a message of `bytes` bytes.

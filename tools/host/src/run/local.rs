@@ -22,6 +22,7 @@ use crate::events::{Event, Events, JsonLines};
 use crate::files::Files;
 use crate::guard::guard_memory;
 use crate::inputs::read_inputs;
+use crate::keeping::{Attempts, Keeping};
 use crate::memory;
 use crate::outputs::Outputs;
 use crate::stop::Stop;
@@ -42,6 +43,7 @@ struct Assignment {
     threads: usize,
     network: Option<NetworkModel>,
     dealt: Option<PathBuf>,
+    keeping: Option<Keeping>,
 }
 
 /// How a party can be met: what it says first.
@@ -76,6 +78,8 @@ pub struct Job<'a> {
     pub dealt: Option<PathBuf>,
     /// How long the parties wait for each other.
     pub timeout: Duration,
+    /// Whether checkpoints are kept, and parties that are gone are started again.
+    pub keeping: Option<&'a Keeping>,
 }
 
 impl Job<'_> {
@@ -92,9 +96,20 @@ impl Job<'_> {
     /// What has gone wrong, with the party that it went wrong at, a line each.
     pub fn run(&self, party: &dyn Fn() -> Command, events: &mut Events<'_>) -> anyhow::Result<Vec<Share>> {
         memory::check(self.program, self.parties() as u64)?;
-        let mut leader = Leader::start(self, party)?;
-        leader.introduce(self.timeout)?;
-        leader.follow(events)
+        let mut attempts = Attempts::new(self.keeping);
+        loop {
+            let mut leader = Leader::start(self, party)?;
+            let outcome = leader.introduce(self.timeout).and_then(|()| leader.follow(events));
+            let Err(error) = outcome else { return outcome };
+            if !leader.lost || !attempts.another(leader.points > 0) {
+                return Err(error);
+            }
+            // Those that are left end with their leader: keys and addresses of the next are new.
+            drop(leader);
+            events.warn(format!(
+                "{error}; all parties are started again, and go on from their last checkpoint"
+            ));
+        }
     }
 }
 
@@ -113,6 +128,12 @@ struct Leader {
     parties: Vec<LocalParty>,
     news: Receiver<(usize, News)>,
     failures: Vec<(Blame, usize, String)>,
+    /// Whether the run has begun.
+    begun: bool,
+    /// Whether a party has ended without a word.
+    lost: bool,
+    /// Checkpoints that were kept.
+    points: u64,
 }
 
 /// A party's process. It does not outlive this value.
@@ -128,7 +149,8 @@ impl Leader {
     fn start(job: &Job<'_>, command: &dyn Fn() -> Command) -> anyhow::Result<Leader> {
         let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
-        let mut leader = Leader { parties: Vec::new(), news, failures: Vec::new() };
+        let (parties, failures) = (Vec::new(), Vec::new());
+        let mut leader = Leader { parties, news, failures, begun: false, lost: false, points: 0 };
         for party in Party::all(job.parties()) {
             let assignment = Assignment {
                 party,
@@ -139,6 +161,7 @@ impl Leader {
                 threads: job.threads,
                 network: job.network,
                 dealt: job.dealt.clone(),
+                keeping: job.keeping.cloned(),
             };
             let assignment = serde_json::to_string(&assignment).context("paths of local runs are UTF-8")?;
             leader.parties.push(LocalParty::start(party, command(), sender.clone())?);
@@ -158,7 +181,10 @@ impl Leader {
                 }
                 Ok((party, News::Event(Event::Failed { message, .. }))) => bail!("party {party}: {message}"),
                 Ok((party, News::Event(_) | News::Noise)) => bail!("party {party}: no introduction"),
-                Ok((party, News::End)) => bail!("party {party} {}", self.parties[party].how_it_ended()),
+                Ok((party, News::End)) => {
+                    self.lost = true;
+                    bail!("party {party} {}", self.parties[party].how_it_ended())
+                }
                 Err(_) => bail!("the local parties are gone"),
             }
         }
@@ -197,7 +223,11 @@ impl Leader {
     fn note(&mut self, party: usize, event: Event, events: &mut Events<'_>) -> anyhow::Result<()> {
         match event {
             // All parties compute as soon as one does.
-            Event::Begun {} => events.begin()?,
+            Event::Begun {} if self.begun => {}
+            Event::Begun {} => {
+                self.begun = true;
+                events.begin()?;
+            }
             Event::Share { share } => self.parties[party].share = Some(share),
             Event::Failed { blame, message } => {
                 // The first that it says.
@@ -206,13 +236,19 @@ impl Leader {
                 }
             }
             // What is published is the same at all parties; what goes to one of them is not.
-            Event::Metric { .. } | Event::Progress { .. } if party != 0 => {}
+            Event::Metric { .. } | Event::Progress { .. } | Event::Resumed { .. } if party != 0 => {}
+            Event::Checkpoint { .. } if party != 0 => {}
+            Event::Checkpoint { .. } => {
+                self.points += 1;
+                events.emit(event);
+            }
             Event::Warning { message } => events.warn(format!("party {party}: {message}")),
             Event::Loss { message } => events.lose(format!("party {party}: {message}")),
             // Who waits for whom during the start is of no interest on one machine.
             Event::Waiting { .. } | Event::Met {} | Event::Ready { .. } => {}
             Event::Metric { .. }
             | Event::Progress { .. }
+            | Event::Resumed { .. }
             | Event::Note { .. }
             | Event::Output { .. }
             | Event::Debug { .. } => events.emit(event),
@@ -224,6 +260,7 @@ impl Leader {
         let how = self.parties[party].how_it_ended();
         if self.parties[party].share.is_none() && !self.has_reported(party) {
             self.failures.push((Blame::Own, party, how));
+            self.lost = true;
         }
     }
 
@@ -353,7 +390,10 @@ fn prepare(input: &mut impl BufRead, events: &mut Events<'_>) -> anyhow::Result<
 
 impl Prepared {
     fn play(self, events: &mut Events<'_>) -> anyhow::Result<Share> {
-        let Assignment { party: me, files, outputs, seed, threads, network, dealt, .. } = self.assignment;
+        let Assignment { party: me, files, outputs, seed, threads, network, dealt, keeping, .. } =
+            self.assignment;
+        // Its leader starts it again.
+        let keeping = keeping.map(|keeping| Keeping { retries: 0, wait: Duration::ZERO, ..keeping });
         let part = Part {
             program: &self.program,
             setup: Setup { hosts: &self.hosts, me, identity: &self.identity, network },
@@ -362,6 +402,7 @@ impl Prepared {
             threads,
             outputs: Some(&outputs),
             dealt,
+            keeping: keeping.as_ref(),
             // It ends with its leader instead.
             stop: Stop::default(),
         };

@@ -14,5 +14,6 @@ mod seat;
 
 pub use local::{Job, Success, take_part};
 pub use measured::{LineShare, Measured, Share, Spent};
+pub(crate) use party::net_error;
 pub use party::{Blame, Part, blame, describe, listen};
 pub use seat::Seat;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tern_bytecode::Program;
 use tern_vm::machine::place;
@@ -12,8 +13,12 @@ use super::measured::{LineShare, Share};
 use crate::events::{Events, peak_memory};
 use crate::file_host::{FileHost, Results};
 use crate::inputs::{InputError, Inputs};
+use crate::keeping::{Attempts, Keeping, is_passing};
 use crate::outputs::Outputs;
 use crate::stop::Stop;
+
+/// Before the parties meet again: others must have noticed too.
+const BREATH: Duration = Duration::from_millis(500);
 
 /// What a party does, and where.
 pub struct Part<'a> {
@@ -31,6 +36,8 @@ pub struct Part<'a> {
     pub outputs: Option<&'a Outputs>,
     /// The folder with what it was dealt ahead of time; without it the dealer, if the protocol has one, is among the parties.
     pub dealt: Option<PathBuf>,
+    /// Whether checkpoints are kept.
+    pub keeping: Option<&'a Keeping>,
     /// Asks it to end.
     pub stop: Stop,
 }
@@ -60,12 +67,12 @@ pub fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
 
 impl Part<'_> {
     /// Meets the others and runs the program on this party's own data; returns when everybody's outputs are where they belong: what
-    /// it has measured, and the outputs that stayed in memory.
+    /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for.
     ///
     /// # Errors
     /// Whatever keeps the parties apart or ends the run; [`describe`] says it in one line, [`blame`] whose fault it is.
-    pub fn play(self, inputs: Inputs, events: &mut Events<'_>) -> anyhow::Result<(Share, Results)> {
-        let dealt = match self.dealt() {
+    pub fn play(mut self, inputs: Inputs, events: &mut Events<'_>) -> anyhow::Result<(Share, Results)> {
+        let mut dealt = match self.dealt() {
             Ok(dealt) => dealt,
             Err(error) => {
                 // The others wait for this party.
@@ -74,14 +81,49 @@ impl Part<'_> {
                 return Err(error);
             }
         };
-        let Part { program, setup, .. } = self;
-        let mut links = connect_at(setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
-        events.met();
+        let mut host = FileHost::new(self.program, Some(self.setup.me), inputs, self.outputs, events)
+            .until(self.stop.clone());
+        if self.keeping.is_some() {
+            host = host.keeping();
+        }
+        let mut attempts = Attempts::new(self.keeping);
+        loop {
+            let before = host.points();
+            let error = match self.attempt(&mut host, dealt.take()) {
+                Ok(share) => return Ok((share, host.into_results())),
+                Err(error) => error,
+            };
+            let keeping = self.keeping.filter(|_| is_passing(&error) && !self.stop.is_asked());
+            let Some(keeping) = keeping.filter(|_| attempts.another(host.points() > before)) else {
+                return Err(error);
+            };
+            let wait = keeping.wait.as_secs_f64();
+            host.events().warn(format!(
+                "{}; the run goes on from its last checkpoint when all are there again, which is waited for {wait} s",
+                describe(&error)
+            ));
+            std::thread::sleep(BREATH);
+        }
+    }
+
+    /// Meets the others and runs the program once.
+    fn attempt(&mut self, host: &mut FileHost<'_, '_>, dealt: Option<Dealt>) -> anyhow::Result<Share> {
+        let endpoint = match self.endpoint.take() {
+            Some(endpoint) => Some(endpoint),
+            None => listen(self.setup.hosts, self.setup.me)?,
+        };
+        let mut hosts = self.setup.hosts.clone();
+        if let Some(keeping) = self.keeping {
+            hosts.timeouts.connect = hosts.timeouts.connect.max(keeping.wait);
+        }
+        let setup = Setup { hosts: &hosts, ..self.setup };
+        let mut links = connect_at(setup, endpoint, &mut |waiting| host.events().waiting(waiting))?;
+        host.events().met();
         links.until(self.stop.flag());
-        let options = Options { seed: self.seed, threads: self.threads, ..Options::default() };
-        let mut host = FileHost::new(program, Some(setup.me), inputs, self.outputs, events).until(self.stop);
-        let report = run_dealt(program, &mut links, &mut host, &options, dealt)?;
-        Ok((share(setup.me, program, &report, links.traffic()), host.into_results()))
+        let checkpoints = self.keeping.map(Keeping::checkpoints);
+        let options = Options { seed: self.seed, threads: self.threads, checkpoints, ..Options::default() };
+        let report = run_dealt(self.program, &mut links, host, &options, dealt)?;
+        Ok(share(setup.me, self.program, &report, links.traffic()))
     }
 
     fn dealt(&self) -> Result<Option<Dealt>, DealtError> {
@@ -150,23 +192,42 @@ pub fn describe(error: &anyhow::Error) -> String {
 
 /// Whose fault an error is.
 pub fn blame(error: &anyhow::Error) -> Blame {
-    let fault = error.downcast_ref::<RunError>().map(|error| &error.fault);
-    let party = match fault {
-        Some(Fault::Protocol(cause)) => cause.downcast_ref::<PartyError>(),
-        _ => None,
-    };
-    let net = match party {
-        Some(PartyError::Net(net)) => Some(net),
-        Some(PartyError::Differs { .. } | PartyError::Shares { .. } | PartyError::Disagreement { .. }) => {
-            return Blame::Other;
-        }
-        Some(PartyError::Parties { .. } | PartyError::Dealt(_)) => return Blame::Own,
-        None => error.downcast_ref::<NetError>(),
-    };
-    match net {
+    match party_error(error) {
+        Some(PartyError::Net(_)) | None => {}
+        Some(
+            PartyError::Differs { .. }
+            | PartyError::Shares { .. }
+            | PartyError::Points { .. }
+            | PartyError::NoCommonPoint { .. }
+            | PartyError::Disagreement { .. },
+        ) => return Blame::Other,
+        Some(
+            PartyError::Parties { .. }
+            | PartyError::Dealt(_)
+            | PartyError::Unkept { .. }
+            | PartyError::Checkpoint(_),
+        ) => return Blame::Own,
+    }
+    match net_error(error) {
         Some(NetError::Aborted { .. }) => Blame::Told,
         Some(NetError::Stopped) => Blame::Own,
         Some(_) => Blame::Other,
         None => Blame::Own,
+    }
+}
+
+fn party_error(error: &anyhow::Error) -> Option<&PartyError> {
+    match &error.downcast_ref::<RunError>()?.fault {
+        Fault::Protocol(cause) => cause.downcast_ref::<PartyError>(),
+        _ => None,
+    }
+}
+
+/// What the links had to say, if it was they who did.
+pub(crate) fn net_error(error: &anyhow::Error) -> Option<&NetError> {
+    match party_error(error) {
+        Some(PartyError::Net(net)) => Some(net),
+        Some(_) => None,
+        None => error.downcast_ref::<NetError>(),
     }
 }

@@ -10,6 +10,8 @@ mod scan;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use monitor::RangeMonitor;
 
 /// What the emulator looks at.
@@ -55,7 +57,7 @@ pub struct LineRange {
 }
 
 /// A value outside its range.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
     /// The first instruction that computed one.
     pub at: u32,
@@ -72,7 +74,7 @@ pub struct Violation {
 }
 
 /// In which way a value is outside its range.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Wrong {
     /// A result is beyond `fix` (or, without fraction bits, beyond `int`).
     Contract {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
 use tern_bytecode::instr::Role;
 use tern_bytecode::program::{Line, RangeCheck, Rounding};
 use tern_bytecode::{Instr, Program, Reg};
@@ -33,6 +34,14 @@ pub(in crate::machine) struct RangeMonitor<'a> {
     vanished: BTreeMap<u32, bool>,
 }
 
+/// What a monitor has seen, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    largest: Vec<(Line, (u32, f64))>,
+    outside: Vec<(Line, Violation)>,
+    vanished: Vec<(u32, bool)>,
+}
+
 /// Where something went wrong: the instruction, the user's line, and the library's.
 #[derive(Clone, Copy)]
 struct Site {
@@ -61,6 +70,26 @@ impl<'a> RangeMonitor<'a> {
             something: false,
             vanished: BTreeMap::new(),
         })
+    }
+
+    /// What was seen so far.
+    pub(in crate::machine) fn save(&self) -> Vec<u8> {
+        let seen = Seen {
+            largest: self.largest.iter().map(|(line, largest)| (*line, *largest)).collect(),
+            outside: self.outside.iter().map(|((line, _), violation)| (*line, violation.clone())).collect(),
+            vanished: self.vanished.iter().map(|(at, all)| (*at, *all)).collect(),
+        };
+        postcard::to_stdvec(&seen).expect("numbers and texts")
+    }
+
+    /// Takes back what [`save`](Self::save) gave; `None` if that is something else.
+    pub(in crate::machine) fn restore(&mut self, state: &[u8]) -> Option<()> {
+        let seen: Seen = postcard::from_bytes(state).ok()?;
+        self.largest = seen.largest.into_iter().collect();
+        let outside = seen.outside.into_iter();
+        self.outside = outside.map(|(line, violation)| ((line, violation.wrong.way()), violation)).collect();
+        self.vanished = seen.vanished.into_iter().collect();
+        Some(())
     }
 
     /// Looks at the operands of an instruction.

@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 use tern_bytecode::instr::{Axes, MaybeReg};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route};
 
-use super::Backend;
+use super::{Backend, Terms};
+use crate::machine::checkpoint::{choose_alone, clear};
 use crate::machine::local::{self, convert, copy, update, zip};
 use crate::machine::memory::{Cell, dense};
 use crate::machine::{
@@ -38,15 +39,25 @@ pub fn emulate(program: &Program, host: &mut dyn Host, options: &Options) -> Res
 pub fn emulate_with(
     program: &Program,
     host: &mut dyn Host,
-    options: &Options,
+    given: &Options,
     seeds: &Seeds,
 ) -> Result<Report, RunError> {
-    match program.header.ring {
-        64 => emulate_in::<Z64>(program, host, options, seeds),
-        128 => emulate_in::<Z128>(program, host, options, seeds),
-        192 => emulate_in::<Z192>(program, host, options, seeds),
-        _ => emulate_in::<Z256>(program, host, options, seeds),
+    let mut options = given.clone();
+    if let Some(checkpoints) = &mut options.checkpoints {
+        tern_bytecode::validate(program)?;
+        let own = Terms::of(program, given);
+        checkpoints.start = choose_alone(checkpoints, &own)?;
     }
+    let report = match program.header.ring {
+        64 => emulate_in::<Z64>(program, host, &options, seeds),
+        128 => emulate_in::<Z128>(program, host, &options, seeds),
+        192 => emulate_in::<Z192>(program, host, &options, seeds),
+        _ => emulate_in::<Z256>(program, host, &options, seeds),
+    };
+    if let (Some(checkpoints), Ok(_)) = (&options.checkpoints, &report) {
+        clear(checkpoints, None);
+    }
+    report
 }
 
 fn emulate_in<R: Ring>(

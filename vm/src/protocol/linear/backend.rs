@@ -11,11 +11,11 @@ use super::holder::{Done, Holder, Result};
 use super::{Entry, Halves, Sharing};
 use crate::bits;
 use crate::machine::memory::row_major;
-use crate::machine::{Context, Purpose, RunError};
-use crate::protocol::Backend;
+use crate::machine::{Address, Context, Purpose, Registers, RunError};
 use crate::protocol::party::PartyError;
 use crate::protocol::registers::{contract_axes, party, public_bits, rows, slot};
 use crate::protocol::store;
+use crate::protocol::{Backend, Running};
 use crate::ring::{Ring, View, ViewMut, contract, views};
 
 impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
@@ -55,6 +55,22 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
 
 impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R, S, N> {
     type Element = R;
+
+    fn registers(&self) -> Option<&dyn Registers> {
+        Some(self)
+    }
+
+    fn registers_mut(&mut self) -> Option<&mut dyn Registers> {
+        Some(self)
+    }
+
+    fn engine(&mut self) -> Option<&mut dyn Running> {
+        Some(&mut self.engine)
+    }
+
+    fn settle(&mut self, address: Address) -> Result {
+        Ok(S::settle(self.world, address, self.engine.links())?)
+    }
 
     fn copy(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
         let (to, from) = (slot(context, dst), slot(context, a));

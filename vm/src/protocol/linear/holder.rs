@@ -2,6 +2,7 @@
 
 use std::array;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 
 use tern_bytecode::instr::Route;
@@ -9,7 +10,7 @@ use tern_bytecode::{Kind, Program, Reg};
 
 use super::{Entry, Held, Sharing, Words};
 use crate::machine::memory::row_major;
-use crate::machine::{Context, Fault, Memory, Report, RunError, run as run_machine};
+use crate::machine::{Context, Fault, Memory, Registers, Report, RunError, run as run_machine};
 use crate::net::Party;
 use crate::par::Threads;
 use crate::protocol::party::{Host, PartyError, Setting};
@@ -46,6 +47,16 @@ pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     /// By word.
     pub(super) store: Vec<Component<R>>,
     sharing: PhantomData<S>,
+}
+
+impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Registers for Holder<'w, R, S, N> {
+    fn write(&self, live: &[usize], to: &mut dyn io::Write) -> io::Result<()> {
+        store::write(&self.store, live, to)
+    }
+
+    fn read(&mut self, live: &[usize], from: &mut dyn io::Read) -> io::Result<()> {
+        store::read(&mut self.store, live, from)
+    }
 }
 
 /// What an operation gives when it is complete: dense values for registers or the host.

@@ -26,7 +26,7 @@ use tern_bytecode::{Kind, Program, Route};
 
 pub(super) use self::holder::run;
 use crate::machine::{Address, Fault};
-use crate::net::{Party, Peers};
+use crate::net::{Links, Party, Peers};
 use crate::prg::{Key, Stream};
 use crate::ring::{Layout, Ring, View, contract};
 use crate::rounds::engine;
@@ -193,4 +193,9 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
 
     /// What must be sure before a party's shares are written.
     fn release(self) -> impl Future<Output = Result<(), Fault>> + 'w;
+
+    /// What must be sure before the state of the run is kept, outside the program's rounds. No other execution has the address.
+    fn settle(_world: &'w Self::World, _address: Address, _links: &mut Links) -> Result<(), Fault> {
+        Ok(())
+    }
 }

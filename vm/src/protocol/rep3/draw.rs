@@ -1,79 +1,47 @@
-//! What the pairwise streams of an instruction are for. Two draws of one instruction from one key have different purposes, or
-//! the same bits would mask two values.
+//! What the pairwise streams of an instruction are for.
 
-/// First number, above those of [`crate::machine::Purpose`].
-const FIRST: u16 = 16;
-/// First number of the levels of a prefix network, of which there are at most 8.
-const LEVELS: u16 = 0x100;
-/// First number of the places of a word, of which there are at most 256.
-const PLACES: u16 = 0x200;
+use crate::purposes::purposes;
 
-/// The purpose of a draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Draw {
-    /// The owner's mask of an input.
-    Input,
-    /// Masks of a resharing, elements or bits.
-    Reshare,
-    /// Of the pair A, B: what masks A's summand on its way to the corner.
-    PairA,
-    /// Of the pair A, B: what masks B's.
-    PairB,
-    /// Of the public seed: what moves between the addends before a truncation.
-    Pad,
-    /// A's part of the corner's high bits.
-    High,
-    /// A's part of the corner's top bit.
-    Top,
-    /// Masks of the product of top bits.
-    Wrap,
-    /// A's part of the monomials of an adder's leaves.
-    Monomials,
-    /// Masks of generates and propagates.
-    Leaves,
-    /// Masks of the gates of a level.
-    Level(u32),
-    /// A's part of the corner's half of a bit that becomes arithmetic.
-    Convert,
-    /// Masks of that bit's product.
-    Product,
-    /// A's part of the corner's half of one bit of a word.
-    Place(u32),
-    /// Masks of the word.
-    Word,
-    /// Of the pair A, B: what they add to a number before the corner learns it.
-    Added,
-    /// A's part of the corner's half of a selecting bit.
-    Half,
-    /// A's part of the corner's half times the corner's addend.
-    Chosen,
-    /// Masks of a selection.
-    Select,
-}
-
-impl Draw {
-    /// The number in the stream's address.
-    pub(super) fn number(self) -> u16 {
-        match self {
-            Draw::Input => FIRST,
-            Draw::Reshare => FIRST + 1,
-            Draw::PairA => FIRST + 2,
-            Draw::PairB => FIRST + 3,
-            Draw::Pad => FIRST + 4,
-            Draw::High => FIRST + 5,
-            Draw::Top => FIRST + 6,
-            Draw::Wrap => FIRST + 7,
-            Draw::Monomials => FIRST + 8,
-            Draw::Leaves => FIRST + 9,
-            Draw::Convert => FIRST + 10,
-            Draw::Product => FIRST + 11,
-            Draw::Word => FIRST + 12,
-            Draw::Half => FIRST + 13,
-            Draw::Chosen => FIRST + 14,
-            Draw::Select => FIRST + 15,
-            Draw::Added => FIRST + 16,
-            Draw::Level(level) => LEVELS + level as u16,
-            Draw::Place(place) => PLACES + place as u16,
-        }
+purposes! {
+    /// The purpose of a draw.
+    pub(super) enum Draw {
+        /// The owner's mask of an input.
+        Input = 16,
+        /// Masks of a resharing, elements or bits.
+        Reshare = 17,
+        /// Of the pair A, B: what masks A's summand on its way to the corner.
+        PairA = 18,
+        /// Of the pair A, B: what masks B's.
+        PairB = 19,
+        /// Of the public seed: what moves between the addends before a truncation.
+        Pad = 20,
+        /// A's part of the corner's high bits.
+        High = 21,
+        /// A's part of the corner's top bit.
+        Top = 22,
+        /// Masks of the product of top bits.
+        Wrap = 23,
+        /// A's part of the monomials of an adder's leaves.
+        Monomials = 24,
+        /// Masks of generates and propagates.
+        Leaves = 25,
+        /// Masks of the gates of a level.
+        Level(level: u32, 16) = 0x100,
+        /// A's part of the corner's half of a bit that becomes arithmetic.
+        Convert = 26,
+        /// Masks of that bit's product.
+        Product = 27,
+        /// A's part of the corner's half of one bit of a word.
+        Place(place: u32, 256) = 0x200,
+        /// Masks of the word.
+        Word = 28,
+        /// Of the pair A, B: what they add to a number before the corner learns it.
+        Added = 32,
+        /// A's part of the corner's half of a selecting bit.
+        Half = 29,
+        /// A's part of the corner's half times the corner's addend.
+        Chosen = 30,
+        /// Masks of a selection.
+        Select = 31,
     }
 }

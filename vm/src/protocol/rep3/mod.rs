@@ -60,6 +60,11 @@ pub(super) fn groups() -> Vec<Vec<Party>> {
     Party::all(MODEL.parties).map(|party| vec![party, party.next()]).collect()
 }
 
+#[cfg(test)]
+pub(super) fn draws() -> Vec<(&'static str, u16, u16)> {
+    draw::Draw::listed()
+}
+
 /// Runs a program as the party at these links; see [`super::run_party`].
 pub(super) fn run_in<R: Ring>(
     program: &Program,

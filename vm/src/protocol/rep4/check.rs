@@ -19,7 +19,7 @@ use tern_bytecode::model::rep4::{COMPARISON, DIGEST};
 use super::draw::Draw;
 use super::evidence::{Dispute, Entry, Log};
 use super::op::Op;
-use crate::net::Party;
+use crate::net::{Links, NetError, Party, Peers};
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
 
@@ -219,25 +219,50 @@ fn digests_for<R: Ring>(op: Op<'_, R>, other: Party) -> Vec<u8> {
     bytes
 }
 
+/// Compares everything that has travelled so far, outside the program's rounds. `op` has an address of its own.
+pub(super) fn compare_now<R: Ring>(
+    op: Op<'_, R>,
+    links: &mut Links,
+) -> Result<Result<(), Disagreement>, NetError> {
+    let me = op.world.me;
+    let others = others(me);
+    let sent: Vec<Vec<u8>> = others.iter().map(|other| digests_for(op, *other)).collect();
+    let of = |party: Party| others.iter().position(|other| *other == party).expect("one of the others");
+    let mut received = Peers::new(me, 4, |_| vec![0; COMPARISON]);
+    links.trade(Peers::new(me, 4, |to| &sent[of(to)][..]), received.as_mut().map(|_, room| &mut room[..]))?;
+    let received: Vec<Vec<u8>> = received.into_values().map(|(_, bytes)| bytes).collect();
+    Ok(verdict(me, &sent, &received))
+}
+
+fn others(me: Party) -> Vec<Party> {
+    Party::all(4).filter(|party| *party != me).collect()
+}
+
 /// Compares everything that has travelled before this round. One round.
 pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> {
     let me = op.world.me;
-    let others: Vec<Party> = Party::all(4).filter(|party| *party != me).collect();
+    let others = others(me);
     let sent: Vec<Vec<u8>> = others.iter().map(|other| digests_for(op, *other)).collect();
     let send = others.iter().zip(&sent).map(|(to, bytes)| (*to, Message::Bytes(bytes.clone()))).collect();
     let mark = op.world.checks.borrow().mark();
     let receive = others.iter().map(|from| (*from, Message::bytes(COMPARISON))).collect();
     let (_, received) = op.round_of(send, receive).await;
     let received: Vec<Vec<u8>> = received.into_iter().map(Message::into_bytes).collect();
+    verdict(me, &sent, &received)
+}
+
+/// What the digests say that were sent to the others, and received from them, in their order.
+fn verdict(me: Party, sent: &[Vec<u8>], received: &[Vec<u8>]) -> Result<(), Disagreement> {
+    let others = others(me);
     let mut disputed = Vec::new();
-    for ((other, ours), theirs) in others.iter().zip(&sent).zip(&received) {
+    for ((other, ours), theirs) in others.iter().zip(sent).zip(received) {
         // those that both can compute come first, and are the same in both directions
         let pairs = ours.chunks(DIGEST).zip(theirs.chunks(DIGEST));
         let differ = direct(me, *other).zip(pairs).filter(|(_, (ours, theirs))| ours != theirs);
         disputed.extend(differ.map(|(route, _)| route));
     }
     let mut told: Vec<(Route, &[u8])> = Vec::new();
-    for (other, theirs) in others.iter().zip(&received) {
+    for (other, theirs) in others.iter().zip(received) {
         let digests = theirs.chunks(DIGEST).skip(direct(me, *other).count());
         for (route, digest) in indirect(*other, me).zip(digests) {
             match told.iter().find(|(known, _)| *known == route) {

@@ -65,6 +65,11 @@ pub(super) fn groups() -> Vec<Vec<Party>> {
     Party::all(MODEL.parties).map(without).collect()
 }
 
+#[cfg(test)]
+pub(super) fn draws() -> Vec<(&'static str, u16, u16)> {
+    draw::Draw::listed()
+}
+
 /// Runs a program as the party at these links; see [`super::run_party`].
 pub(super) fn run_in<R: Ring>(
     program: &Program,
@@ -297,5 +302,12 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
     /// What is written looks complete: it comes after a comparison.
     async fn release(self) -> Result<(), Fault> {
         check::compare(self).await.map_err(|cause| self.world.fault(cause))
+    }
+
+    /// Hashes begin anew with the keys of a run that goes on: what has travelled is compared before it is kept.
+    fn settle(world: &'w World<R>, address: Address, links: &mut Links) -> Result<(), Fault> {
+        let op = Op::new(world, address, Route(0))?;
+        let verdict = check::compare_now(op, links).map_err(PartyError::Net)?;
+        verdict.map_err(|cause| world.fault(cause))
     }
 }

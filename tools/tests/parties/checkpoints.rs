@@ -1,0 +1,275 @@
+//! Runs that lose parties and go on: with one seed and nearest rounding the results are those of a run that nobody disturbs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{Process, World, tern};
+
+/// Ten numbers, one after some hundred rounds each, and a result of every tenth.
+const PROGRAM: &str = "
+const STEPS = 400
+
+input x: fix[4, 2] from party 0
+input y: fix[4, 2] from party 1
+
+fn main() {
+    var z = x
+    for part in 0..10 {
+        for step in 0..STEPS {
+            z = z * y + x * 0.125
+        }
+        metric(\"sum\", reveal(sum(z)))
+        output part_of_it = z to party 1
+    }
+    output product = z to party 2
+}
+";
+const X: &str = "0.5,1\n1.5,2\n-2.5,3\n3.5,-4\n";
+const Y: &str = "0.5,-0.75\n0.5,0.25\n0.75,0.25\n-0.5,0.125\n";
+
+/// A program that all have, its data, and what comes of it.
+struct Case {
+    world: World,
+}
+
+impl Case {
+    fn new() -> Case {
+        let world = World::new(&[]);
+        for party in 0..3 {
+            compile(&world, party, PROGRAM);
+        }
+        fs::write(world.path(0, "x.csv"), X).unwrap();
+        fs::write(world.path(1, "y.csv"), Y).unwrap();
+        let case = Case { world };
+        let ended = Process::start(&mut case.emulate("expected")).end().expect_success();
+        assert!(ended.err.is_empty(), "{ended:#?}");
+        case
+    }
+
+    fn inputs(&self, command: &mut Command) {
+        for (party, name) in ["x", "y"].into_iter().enumerate() {
+            let file = self.world.path(party, &format!("{name}.csv"));
+            command.arg("--input").arg(format!("{name}={}", file.display()));
+        }
+    }
+
+    fn emulate(&self, out: &str) -> Command {
+        let mut command = tern();
+        command.arg("emulate").arg(&self.world.programs[0]).args(["--seed", "5", "--out"]);
+        command.arg(self.world.path(0, out));
+        self.inputs(&mut command);
+        command
+    }
+
+    /// Local processes.
+    fn local(&self) -> Command {
+        let mut command = tern();
+        command.arg("run").arg(&self.world.programs[0]).args(["--seed", "5", "--out"]);
+        command.arg(self.world.path(0, "out"));
+        command.arg("--checkpoint").arg(self.world.path(0, "points")).args(["--every", "50"]);
+        self.inputs(&mut command);
+        command
+    }
+
+    /// One of the real parties.
+    fn party(&self, party: usize) -> Command {
+        let mut command = self.world.patient_command(party, 20);
+        command.args(["--seed", "5", "--insecure", "--wait", "60s", "--every", "50", "--checkpoint"]);
+        command.arg(self.world.path(party, "points"));
+        command
+    }
+
+    /// Whether a file is the one of the run that nobody disturbed.
+    fn assert_same(&self, party: usize, file: &str) {
+        let expected = fs::read(self.world.path(0, &format!("expected/{file}"))).expect(file);
+        let found = fs::read(self.world.path(party, &format!("out/{file}"))).expect(file);
+        assert!(found == expected, "{file} of party {party} is another");
+    }
+
+    fn assert_results(&self, of: [usize; 3]) {
+        for party in of {
+            self.assert_same(party, "metrics.jsonl");
+        }
+        self.assert_same(of[2], "product.npz");
+        for i in 0..10 {
+            self.assert_same(of[1], &format!("part_of_it.{i:04}.npz"));
+        }
+        self.assert_same(of[1], "part_of_it.npz");
+    }
+
+    fn points(&self, party: usize) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.world.path(party, "points")).into_iter().flatten().flatten();
+        let mut files: Vec<_> = files.map(|file| file.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|suffix| suffix == "checkpoint"));
+        files.sort();
+        files
+    }
+
+    /// Waits for a point that is not there now.
+    fn wait_for_another(&self, party: usize) {
+        let (before, begun) = (self.points(party), Instant::now());
+        while self.points(party) == before || self.points(party).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint of party {party}: {before:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn compile(world: &World, party: usize, text: &str) {
+    let source = world.path(party, "prog.mpc");
+    fs::write(&source, text).unwrap();
+    let output = tern().arg("compile").arg(&source).args(["--rounding", "nearest"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Children of a process.
+fn children(of: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |process: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        behind_name.split_whitespace().nth(1) == Some(&of.to_string())
+    };
+    let mut found: Vec<u32> = numbers.filter(is_child).collect();
+    found.sort_unstable();
+    found
+}
+
+fn kill(process: u32) {
+    let status = Command::new("kill").args(["-KILL", &process.to_string()]).status().expect("kill");
+    assert!(status.success());
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut files| files.next().is_none())
+}
+
+#[test]
+fn each_party_is_killed_and_comes_back_with_the_same_command_line() {
+    let case = Case::new();
+    let mut parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
+    for (party, pause) in [(0, 3), (1, 30), (2, 11)] {
+        case.wait_for_another(party);
+        std::thread::sleep(Duration::from_millis(pause));
+        parties[party].signal("-KILL");
+        std::thread::sleep(Duration::from_millis(50 * pause));
+        parties[party] = Process::start(&mut case.party(party));
+    }
+    let ended = parties.map(|party| party.end().expect_success());
+    case.assert_results([0, 1, 2]);
+    for (party, ended) in ended.iter().enumerate() {
+        assert!(ended.out.contains("going on from a checkpoint"), "{ended:#?}");
+        // what was counted before counts
+        assert!(ended.out.contains(", as announced"), "{ended:#?}");
+        assert!(is_empty(&case.world.path(party, "points")), "what is over leaves nothing behind");
+    }
+    assert!(ended[0].err.contains("party 1 (bob)") || ended[0].err.contains("party 2 (carol)"), "{ended:#?}");
+    assert!(ended[0].err.contains("the run goes on from its last checkpoint"), "{ended:#?}");
+}
+
+#[test]
+fn two_parties_at_once() {
+    let case = Case::new();
+    let mut parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
+    case.wait_for_another(1);
+    for party in [0, 2] {
+        parties[party].signal("-KILL");
+    }
+    for party in [2, 0] {
+        parties[party] = Process::start(&mut case.party(party));
+    }
+    drop(parties.map(|party| party.end().expect_success()));
+    case.assert_results([0, 1, 2]);
+}
+
+#[test]
+fn local_parties_are_started_again() {
+    let case = Case::new();
+    let run = Process::start(&mut case.local());
+    for i in 0..3 {
+        case.wait_for_another(0);
+        kill(children(run.id())[i]);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let ended = run.end().expect_success();
+    case.assert_results([0, 0, 0]);
+    assert_eq!(ended.err.matches("all parties are started again").count(), 3, "{ended:#?}");
+    assert!(ended.out.contains(", as announced"), "{ended:#?}");
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_when_it_is_started_again() {
+    let case = Case::new();
+    let run = Process::start(&mut case.local());
+    case.wait_for_another(0);
+    run.signal("-KILL");
+    run.end();
+    let ended = Process::start(case.local().arg("--resume")).end().expect_success();
+    assert!(ended.out.contains("going on from a checkpoint"), "{ended:#?}");
+    case.assert_results([0, 0, 0]);
+    let ended = Process::start(case.local().arg("--resume")).end();
+    assert!(!ended.status.success());
+    assert!(ended.err.contains("there is no checkpoint that all parties have: "), "{ended:#?}");
+}
+
+#[test]
+fn the_emulator_goes_on_too() {
+    let case = Case::new();
+    let command = || {
+        let mut command = case.emulate("out");
+        command.arg("--checkpoint").arg(case.world.path(0, "points")).args(["--every", "100", "--json"]);
+        command
+    };
+    let run = Process::start(&mut command());
+    case.wait_for_another(0);
+    run.signal("-KILL");
+    run.end();
+    let ended = Process::start(&mut command()).end().expect_success();
+    assert!(ended.out.contains("\"event\":\"resumed\"") || ended.out.contains("\"resumed\""), "{ended:#?}");
+    case.assert_results([0, 0, 0]);
+    let refused = Process::start(command().args(["--resume"])).end();
+    refused.expect_failure(&["there is nothing in", "to go on from"]);
+}
+
+#[test]
+fn who_has_lost_its_checkpoints_or_has_others_is_named() {
+    let case = Case::new();
+    let parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
+    (0..3).for_each(|_| case.wait_for_another(1));
+    parties.iter().for_each(|party| party.signal("-KILL"));
+    drop(parties.map(Process::end));
+    // bob has lost his
+    fs::rename(case.world.path(1, "points"), case.world.path(1, "kept")).unwrap();
+    let ended = [0, 1, 2].map(|party| Process::start(&mut case.party(party))).map(Process::end);
+    let [zero, one, two] = &ended;
+    zero.expect_failure(&[
+        "there is no checkpoint that all parties have: this party has",
+        "party 1 (bob) has none",
+    ]);
+    one.expect_failure(&["this party has none", "party 0 (alice) has"]);
+    two.expect_failure(&["party 1 (bob) has none"]);
+    // bob has those of another program; the others are told, not what it is
+    fs::remove_dir_all(case.world.path(1, "points")).unwrap();
+    fs::rename(case.world.path(1, "kept"), case.world.path(1, "points")).unwrap();
+    (0..3).for_each(|party| compile(&case.world, party, &PROGRAM.replace("0.125", "0.25")));
+    let quick = |party| {
+        let mut command = case.party(party);
+        command.args(["--retries", "0"]);
+        Process::start(&mut command).end()
+    };
+    let ended = std::thread::scope(|scope| {
+        let all = [0, 1, 2].map(|party| scope.spawn(move || quick(party)));
+        all.map(|party| party.join().unwrap())
+    });
+    for ended in &ended {
+        let own = ended.err.contains("is of another run: there bytecode = ");
+        assert!(own || ended.err.contains("its checkpoint cannot be used"), "{ended:#?}");
+        assert!(!ended.status.success());
+    }
+    assert!(ended.iter().any(|ended| ended.err.contains("is of another run")), "{ended:#?}");
+    // nothing of it was touched
+    assert!((0..3).all(|party| !case.points(party).is_empty()));
+}

@@ -1,0 +1,190 @@
+//! Which buffers hold something that is still needed where an iteration begins: what a checkpoint has to keep.
+//!
+//! An element is live where it may be read before it has been written. Views share buffers, so this is followed by ranges of elements. An
+//! operation in flight writes its result later than it is issued, but within the block, and nobody touches the
+//! register until then: nothing is in flight where an iteration begins, so it counts as written when it is issued.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::instr::{Instr, Reg, Role};
+use crate::program::Program;
+use crate::validate::{Fault, Nesting};
+
+/// By buffer, ranges of elements: in order, apart, not empty.
+type Live = BTreeMap<u32, Vec<Range<u64>>>;
+
+/// For every `loop`, the buffers with live elements where an iteration of it begins, its counter having been set.
+///
+/// # Errors
+/// Blocks that do not match; a valid program has none.
+pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, BTreeSet<u32>>, Fault> {
+    let nesting = Nesting::of(program)?;
+    let flow = Flow { program, nesting: &nesting };
+    let mut heads = BTreeMap::new();
+    // What is live at a head depends on what is live where the iteration ends, which is that head again.
+    loop {
+        let before = heads.clone();
+        flow.block(0..program.code.len() as u32, Live::new(), &mut heads);
+        if heads == before {
+            return Ok(heads.into_iter().map(|(at, live)| (at, live.into_keys().collect())).collect());
+        }
+    }
+}
+
+struct Flow<'a> {
+    program: &'a Program,
+    nesting: &'a Nesting,
+}
+
+impl Flow<'_> {
+    /// What is live before some instructions that form whole blocks, of what is live behind them.
+    fn block(&self, range: Range<u32>, mut live: Live, heads: &mut BTreeMap<u32, Live>) -> Live {
+        // Blocks are found from their beginnings, so these are listed first.
+        let mut steps = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            steps.push(at);
+            at = self.behind(at);
+        }
+        for at in steps.into_iter().rev() {
+            live = self.step(at, live, heads);
+        }
+        live
+    }
+
+    /// The instruction behind a block that begins here, or the next one.
+    fn behind(&self, at: u32) -> u32 {
+        let mut end = at;
+        while let Some(&close) = self.nesting.close.get(&end) {
+            end = close;
+        }
+        end + 1
+    }
+
+    fn step(&self, at: u32, mut live: Live, heads: &mut BTreeMap<u32, Live>) -> Live {
+        let instr = &self.program.code[at as usize];
+        match *instr {
+            Instr::Loop { counter, .. } => {
+                let end = self.nesting.close[&at];
+                let mut exits = live.clone();
+                join(&mut exits, heads.get(&at).unwrap_or(&Live::new()));
+                // a loop with `break` ends there too, which `exits` has
+                let mut head = self.block(at + 1..end, exits, heads);
+                join(heads.entry(at).or_default(), &head);
+                self.written(counter, &mut head);
+                // the loop may be jumped over
+                join(&mut head, &live);
+                head
+            }
+            Instr::If { cond } => {
+                let close = self.nesting.close[&at];
+                let other = match self.program.code[close as usize] {
+                    Instr::Else {} => self.block(close + 1..self.nesting.close[&close], live.clone(), heads),
+                    _ => live.clone(),
+                };
+                let mut before = self.block(at + 1..close, live, heads);
+                join(&mut before, &other);
+                self.read(cond, &mut before);
+                before
+            }
+            _ => {
+                let all = instr.registers().collect::<Vec<_>>();
+                let with = |wanted: Role| all.iter().filter(move |(_, role)| *role == wanted);
+                with(Role::Write).for_each(|(reg, _)| self.written(*reg, &mut live));
+                with(Role::Read).for_each(|(reg, _)| self.read(*reg, &mut live));
+                live
+            }
+        }
+    }
+
+    /// A register is read: at most all between its first and its last element.
+    fn read(&self, reg: Reg, live: &mut Live) {
+        let view = &self.program.views[reg.0 as usize];
+        if view.is_empty() {
+            return;
+        }
+        let (mut low, mut high) = (view.offset, view.offset);
+        for dim in &view.dims {
+            let reach = dim.stride.unsigned_abs().saturating_mul(u64::from(dim.size) - 1);
+            if dim.stride < 0 {
+                low = low.saturating_sub(reach);
+            } else {
+                high = high.saturating_add(reach);
+            }
+        }
+        insert(live.entry(view.buffer).or_default(), low..high.saturating_add(1));
+    }
+
+    /// A register is written: if its elements lie side by side, all of these.
+    fn written(&self, reg: Reg, live: &mut Live) {
+        let view = &self.program.views[reg.0 as usize];
+        let mut step = 1;
+        let dense = view.dims.iter().rev().all(|dim| {
+            let next_to = dim.size == 1 || dim.stride == step;
+            step = step.saturating_mul(i64::from(dim.size));
+            next_to
+        });
+        if let (true, Some(ranges)) = (dense && !view.is_empty(), live.get_mut(&view.buffer)) {
+            remove(ranges, view.offset..view.offset.saturating_add(view.len()));
+            if ranges.is_empty() {
+                live.remove(&view.buffer);
+            }
+        }
+    }
+}
+
+fn join(live: &mut Live, other: &Live) {
+    for (buffer, ranges) in other {
+        let own = live.entry(*buffer).or_default();
+        ranges.iter().for_each(|range| insert(own, range.clone()));
+    }
+}
+
+fn insert(ranges: &mut Vec<Range<u64>>, mut new: Range<u64>) {
+    let (touching, mut apart): (Vec<_>, Vec<_>) =
+        ranges.drain(..).partition(|range| range.start <= new.end && new.start <= range.end);
+    for range in touching {
+        new = new.start.min(range.start)..new.end.max(range.end);
+    }
+    let at = apart.partition_point(|range| range.start < new.start);
+    apart.insert(at, new);
+    *ranges = apart;
+}
+
+fn remove(ranges: &mut Vec<Range<u64>>, old: Range<u64>) {
+    let rest =
+        |range: Range<u64>| [range.start..range.end.min(old.start), range.start.max(old.end)..range.end];
+    *ranges = ranges.drain(..).flat_map(rest).filter(|range| range.start < range.end).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_what_sets_of_elements_are() {
+        let mut state = 1u64;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for _ in 0..500 {
+            let (mut ranges, mut set) = (Vec::new(), BTreeSet::new());
+            for _ in 0..12 {
+                let start = next(20);
+                let range = start..start + 1 + next(8);
+                if next(2) == 0 {
+                    insert(&mut ranges, range.clone());
+                    set.extend(range);
+                } else {
+                    remove(&mut ranges, range.clone());
+                    set.retain(|element| !range.contains(element));
+                }
+                let listed: Vec<u64> = ranges.iter().cloned().flatten().collect();
+                assert_eq!(listed, set.iter().copied().collect::<Vec<_>>(), "{ranges:?}");
+                assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start), "{ranges:?}");
+            }
+        }
+    }
+}
