@@ -70,6 +70,9 @@ impl Emulation<'_> {
         events: &mut Events<'_>,
     ) -> anyhow::Result<Emulated> {
         let mut host = FileHost::new(program, None, inputs, self.outputs, events).until(self.stop.clone());
+        if self.keeping.is_some() {
+            host = host.keeping();
+        }
         let options = tern_vm::Options {
             seed: self.seed,
             threads: self.threads,

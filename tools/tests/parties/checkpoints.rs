@@ -141,6 +141,14 @@ fn children(of: u32) -> Vec<u32> {
 fn kill(process: u32) {
     let status = Command::new("kill").args(["-KILL", &process.to_string()]).status().expect("kill");
     assert!(status.success());
+    // whoever starts it again does so when it has ended, which its parent may not have heard
+    let is_there = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    };
+    while is_there() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn is_empty(directory: &Path) -> bool {
@@ -154,7 +162,7 @@ fn each_party_is_killed_and_comes_back_with_the_same_command_line() {
     for (party, pause) in [(0, 3), (1, 30), (2, 11)] {
         case.wait_for_another(party);
         std::thread::sleep(Duration::from_millis(pause));
-        parties[party].signal("-KILL");
+        kill(parties[party].id());
         std::thread::sleep(Duration::from_millis(50 * pause));
         parties[party] = Process::start(&mut case.party(party));
     }
@@ -176,7 +184,7 @@ fn two_parties_at_once() {
     let mut parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
     case.wait_for_another(1);
     for party in [0, 2] {
-        parties[party].signal("-KILL");
+        kill(parties[party].id());
     }
     for party in [2, 0] {
         parties[party] = Process::start(&mut case.party(party));
