@@ -36,13 +36,17 @@ macro_rules! purposes {
 
             /// Every purpose with its first number, and how many it has.
             #[cfg(test)]
-            $vis fn listed() -> Vec<(&'static str, u16, u16)> {
+            $vis fn listed() -> Vec<$crate::purposes::Listed> {
                 vec![$((stringify!($variant), $first, 1 $($(* $bound)+)?)),*]
             }
         }
     };
 }
 pub(crate) use purposes;
+
+/// The name of a purpose, its first number, and how many it has.
+#[cfg(test)]
+pub(crate) type Listed = (&'static str, u16, u16);
 
 #[cfg(test)]
 mod tests {

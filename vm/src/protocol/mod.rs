@@ -36,7 +36,7 @@ use crate::ring::Ring;
 
 /// The purposes of each protocol's random streams.
 #[cfg(test)]
-pub(crate) fn draws() -> Vec<(&'static str, Vec<(&'static str, u16, u16)>)> {
+pub(crate) fn draws() -> Vec<(&'static str, Vec<crate::purposes::Listed>)> {
     vec![("rep3", rep3::draws()), ("rep4", rep4::draws())]
 }
 

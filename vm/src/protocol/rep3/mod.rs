@@ -61,7 +61,7 @@ pub(super) fn groups() -> Vec<Vec<Party>> {
 }
 
 #[cfg(test)]
-pub(super) fn draws() -> Vec<(&'static str, u16, u16)> {
+pub(super) fn draws() -> Vec<crate::purposes::Listed> {
     draw::Draw::listed()
 }
 
