@@ -141,6 +141,7 @@ pub(super) fn masks(args: &ReproduceArgs) -> anyhow::Result<()> {
             network: None,
             dealt: None,
             timeout: TIMEOUT,
+            keeping: None,
         };
         let mut events = Events::unheard();
         let measured = Measured::new(job.run(&local_command()?, &mut events)?, events.metrics(), None, None);
