@@ -227,11 +227,12 @@ pub(super) fn compare_now<R: Ring>(
     let me = op.world.me;
     let others = others(me);
     let sent: Vec<Vec<u8>> = others.iter().map(|other| digests_for(op, *other)).collect();
+    let mark = op.world.checks.borrow().mark();
     let of = |party: Party| others.iter().position(|other| *other == party).expect("one of the others");
     let mut received = Peers::new(me, 4, |_| vec![0; COMPARISON]);
     links.trade(Peers::new(me, 4, |to| &sent[of(to)][..]), received.as_mut().map(|_, room| &mut room[..]))?;
     let received: Vec<Vec<u8>> = received.into_values().map(|(_, bytes)| bytes).collect();
-    Ok(verdict(me, &sent, &received))
+    Ok(verdict(op, &mark, &sent, &received))
 }
 
 fn others(me: Party) -> Vec<Party> {
@@ -248,11 +249,17 @@ pub(super) async fn compare<R: Ring>(op: Op<'_, R>) -> Result<(), Disagreement> 
     let receive = others.iter().map(|from| (*from, Message::bytes(COMPARISON))).collect();
     let (_, received) = op.round_of(send, receive).await;
     let received: Vec<Vec<u8>> = received.into_iter().map(Message::into_bytes).collect();
-    verdict(me, &sent, &received)
+    verdict(op, &mark, &sent, &received)
 }
 
-/// What the digests say that were sent to the others, and received from them, in their order.
-fn verdict(me: Party, sent: &[Vec<u8>], received: &[Vec<u8>]) -> Result<(), Disagreement> {
+/// What the digests say that were sent to the others, and received from them, in their order; `mark` is how much was compared.
+fn verdict<R: Ring>(
+    op: Op<'_, R>,
+    mark: &[u64],
+    sent: &[Vec<u8>],
+    received: &[Vec<u8>],
+) -> Result<(), Disagreement> {
+    let me = op.world.me;
     let others = others(me);
     let mut disputed = Vec::new();
     for ((other, ours), theirs) in others.iter().zip(sent).zip(received) {
@@ -275,7 +282,7 @@ fn verdict(me: Party, sent: &[Vec<u8>], received: &[Vec<u8>]) -> Result<(), Disa
     let mut checks = op.world.checks.borrow_mut();
     match named(me, &disputed) {
         None => {
-            checks.forget(&mark);
+            checks.forget(mark);
             Ok(())
         }
         Some(route) => {
