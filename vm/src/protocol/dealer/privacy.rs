@@ -19,8 +19,8 @@ use crate::prg::Key;
 use crate::protocol::uniform::{self, Running};
 use crate::ring::{Ring, Z64};
 
-/// Elements of every operand; planes of bits are then whole bytes.
-const N: usize = 8;
+/// Elements of every operand: of half as many, values of any width are whole bytes, and so are planes of bits.
+const N: usize = 16;
 
 type R = Z64;
 /// What the dealer sends, from the masks of two opened values.
