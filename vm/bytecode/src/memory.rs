@@ -72,8 +72,13 @@ fn in_flight(program: &Program) -> u64 {
             let held = flights.iter().fold(own, |sum, f| sum.saturating_add(f.held));
             most = most.max(held);
         } else {
-            let made = made(&traffic).saturating_add(dealt(program, instr));
-            let held = held(program, instr).saturating_add(made);
+            // an input goes piece by piece into its register and into messages
+            let held = match instr {
+                Instr::Input { .. } => 0,
+                _ => {
+                    held(program, instr).saturating_add(made(&traffic)).saturating_add(dealt(program, instr))
+                }
+            };
             flights.push(Flight { rounds: traffic.into_iter(), held });
         }
     }

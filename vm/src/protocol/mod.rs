@@ -14,6 +14,8 @@ pub mod dealer;
 pub mod emulator;
 mod linear;
 mod party;
+#[cfg(test)]
+mod privacy;
 mod registers;
 pub mod rep3;
 pub mod rep4;

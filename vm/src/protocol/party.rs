@@ -256,7 +256,7 @@ fn prepared(
 }
 
 /// Runs a valid program on shares, with the keys of its protocol.
-fn run_shares(
+pub(super) fn run_shares(
     program: &Program,
     links: &mut Links,
     host: &mut dyn Host,

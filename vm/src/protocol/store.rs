@@ -274,3 +274,24 @@ fn with<T: Pod>(buffers: &mut [Vec<T>], dst: Slot, a: Slot, work: impl FnOnce(Vi
     work(ViewMut::new(&mut out, dst.layout), a);
     buffers[dst.buffer] = out;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Z64;
+
+    /// What fills a plane may be sent with it, so it must hold nothing of the elements beside a view.
+    #[test]
+    fn nothing_but_the_elements_of_a_view_is_loaded() {
+        let buffer = [u64::MAX; 4];
+        for len in [1, 5, 63, 64, 65, 100] {
+            for offset in [0, 3, 64, 70] {
+                let mut layout = Layout::contiguous(&[len]);
+                layout.offset = offset;
+                let plane = load::<Z64, u64>(&Threads::single(), View::new(&buffer[..], &layout));
+                let ones: usize = plane.iter().map(|word| word.count_ones() as usize).sum();
+                assert_eq!(ones, len, "{len} elements from {offset}");
+            }
+        }
+    }
+}

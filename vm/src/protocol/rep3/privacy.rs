@@ -18,12 +18,12 @@ use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
 use crate::protocol::linear::Entry;
-use crate::protocol::uniform::{self, Running};
+use crate::protocol::uniform::{self, Running, Samples};
 use crate::ring::{Ring, Z64};
 use crate::rounds::engine::Message;
 
-/// Elements of every operand; planes of bits are then whole bytes.
-const N: usize = 8;
+/// Elements of every operand: planes of bits are then whole bytes, or not.
+const SIZES: [usize; 2] = [8, 5];
 
 const PARTIES: [Party; 3] = [Party::P0, Party::P1, Party::P2];
 
@@ -33,6 +33,7 @@ type Start = for<'w> fn(Op<'w, R>, Operands) -> Running<'w>;
 /// One party's shares of the operands.
 #[derive(Clone)]
 struct Operands {
+    n: usize,
     x: Shares<R>,
     y: Shares<R>,
     bits: Shares<u64>,
@@ -45,10 +46,10 @@ const OPERATIONS: &[(&str, Start)] = &[
             let owner = Party::P1;
             let entries = <[Entry<'_>; 2]>::from(entries(op, owner));
             if entries.iter().any(|entry| matches!(entry, Entry::Received)) {
-                op.hear([(op.side_of(owner), Message::Elements(op.room(N)))]).await;
+                op.hear([(op.side_of(owner), Message::Elements(op.room(with.n)))]).await;
                 return;
             }
-            let [mut x, mut mask] = [with.x.next, op.room(N)];
+            let [mut x, mut mask] = [with.x.next, op.room(with.n)];
             for entry in &entries {
                 if let Entry::Stream(stream) = entry {
                     stream.fill(&op.world.threads, 0, &mut mask);
@@ -70,7 +71,7 @@ const OPERATIONS: &[(&str, Start)] = &[
         Box::pin(async move {
             let Pair { next, prev } = with.bits;
             let z = vec![and_summand([next[0], prev[0]], [prev[0], next[0]])];
-            drop(reshare_planes(op, Draw::Reshare, z, N).await);
+            drop(reshare_planes(op, Draw::Reshare, z, with.n).await);
         })
     }),
     ("to pair", |op, with| Box::pin(async move { drop(to_pair(op, with.x.next, R::ONE).await) })),
@@ -94,14 +95,14 @@ const OPERATIONS: &[(&str, Start)] = &[
     }),
     ("word", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
-        Box::pin(async move { drop(word::word(op, places, N).await) })
+        Box::pin(async move { drop(word::word(op, places, with.n).await) })
     }),
     ("compose", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
-        Box::pin(async move { drop(compose::compose(op, places, N).await) })
+        Box::pin(async move { drop(compose::compose(op, places, with.n).await) })
     }),
     ("bit to element", |op, with| {
-        Box::pin(async move { drop(word::bit_to_element(op, with.bits, N).await) })
+        Box::pin(async move { drop(word::bit_to_element(op, with.bits, with.n).await) })
     }),
     ("select", |op, with| {
         Box::pin(async move { drop(select::select(op, with.bits, with.x, None, false).await) })
@@ -136,7 +137,7 @@ const LEAKS: &[(&str, Start)] = &[
                     op.tell(sent).await;
                 }
                 Role::Corner => {
-                    let room = || (op.side(Role::A), Message::Elements(op.room(N)));
+                    let room = || (op.side(Role::A), Message::Elements(op.room(with.n)));
                     op.hear([room(), room()]).await;
                 }
                 Role::B => op.idle().await,
@@ -153,20 +154,21 @@ async fn tell_corner<'w>(op: Op<'w, R>, with: Operands, made: impl Fn(Op<'w, R>,
             op.tell([(op.side(Role::Corner), Message::Elements(share))]).await;
         }
         Role::Corner => {
-            op.hear([(op.side(Role::A), Message::Elements(op.room(N)))]).await;
+            op.hear([(op.side(Role::A), Message::Elements(op.room(with.n)))]).await;
         }
         Role::B => op.idle().await,
     }
 }
 
-/// The parties' shares: those of `receiver` are fixed, and what it misses makes `secret` (of bits, the lowest of it).
-fn operands(receiver: Party, secret: R) -> [Operands; 3] {
-    let [x, y] = [10, 20].map(|seed| uniform::words::<3>(receiver.index(), seed, N, secret));
-    let bits = uniform::bits::<3>(receiver.index(), 70, secret.bit(0));
+/// The parties' shares of `n` elements: those of `receiver` are fixed, and what it misses makes `secret` (of bits, the lowest of it).
+fn operands(receiver: Party, secret: R, n: usize) -> [Operands; 3] {
+    let [x, y] = [10, 20].map(|seed| uniform::words::<3>(receiver.index(), seed, n, secret));
+    let bits = uniform::bits::<3>(receiver.index(), 70, n, secret.bit(0));
     // party i has x_{i-1} in common with the next
     let share =
         |me: Party, of: &[Vec<R>; 3]| Pair::new(of[me.prev().index()].clone(), of[me.next().index()].clone());
     PARTIES.map(|me| Operands {
+        n,
         x: share(me, &x),
         y: share(me, &y),
         bits: Pair::new(vec![bits[me.prev().index()]], vec![bits[me.next().index()]]),
@@ -174,7 +176,7 @@ fn operands(receiver: Party, secret: R) -> [Operands; 3] {
 }
 
 /// All that `receiver` receives in one run.
-fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> Vec<u8> {
+fn view(start: Start, route: Route, receiver: Party, (secret, n): (R, usize), trial: u32) -> Vec<u8> {
     let mut pairs = [[1; 16], [2; 16], [3; 16]];
     pairs[receiver.next().index()] = uniform::unknown_key(trial);
     let worlds = PARTIES.map(|me| {
@@ -185,19 +187,20 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
         let address = Address { instruction: 5, iteration: 6 };
         start(Op::new(world, address, route).expect("a small address"), with)
     };
-    let parts = worlds.iter().zip(operands(receiver, secret)).map(part).collect();
+    let parts = worlds.iter().zip(operands(receiver, secret, n)).map(part).collect();
     uniform::view(&worlds.each_ref().map(|world| &world.rounds), parts, receiver)
 }
 
-fn receivers(start: Start, route: Route) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
-    uniform::receivers(3, |receiver, secret, trial| view(start, route, receiver, secret, trial))
+fn receivers(start: Start, route: Route, n: usize) -> Vec<(Party, Samples)> {
+    uniform::receivers(3, |receiver, secret, trial| view(start, route, receiver, (secret, n), trial))
 }
 
 #[test]
 fn views_are_uniform() {
     for (name, start) in OPERATIONS {
-        for route in [Route(1), Route(5)] {
-            uniform::expect_uniform(&format!("{name}, {route:?}"), receivers(*start, route), N);
+        for (route, n) in [Route(1), Route(5)].into_iter().zip(SIZES) {
+            let name = format!("{name}, {route:?}, {n} elements");
+            uniform::expect_uniform(&name, receivers(*start, route, n), n);
         }
     }
 }
@@ -205,6 +208,6 @@ fn views_are_uniform() {
 #[test]
 fn leaks_are_noticed() {
     for (name, start) in LEAKS {
-        uniform::expect_leak(name, &receivers(*start, Route(0)), N);
+        SIZES.into_iter().for_each(|n| uniform::expect_leak(name, &receivers(*start, Route(0), n), n));
     }
 }

@@ -15,12 +15,12 @@ use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
 use crate::protocol::linear::Halves;
-use crate::protocol::uniform::{self, Running};
+use crate::protocol::uniform::{self, Running, Samples};
 use crate::ring::{Ring, Z64};
 use crate::rounds::engine::Message;
 
-/// Elements of every operand; planes of bits are then whole bytes.
-const N: usize = 8;
+/// Elements of every operand: planes of bits are then whole bytes, or not.
+const SIZES: [usize; 2] = [8, 5];
 
 type R = Z64;
 type Start = for<'w> fn(Op<'w, R>, Operands) -> Running<'w>;
@@ -28,6 +28,7 @@ type Start = for<'w> fn(Op<'w, R>, Operands) -> Running<'w>;
 /// One party's shares of the operands, by role; and the terms of one as an additive value, by partner.
 #[derive(Clone)]
 struct Operands {
+    n: usize,
     x: Shares<R>,
     y: Shares<R>,
     bits: Shares<u64>,
@@ -35,23 +36,23 @@ struct Operands {
 
 /// Everything that interacts and is not an opening.
 const OPERATIONS: &[(&str, Start)] = &[
-    ("reshare", |op, with| Box::pin(async move { drop(reshare(op, with.x, N).await) })),
+    ("reshare", |op, with| Box::pin(async move { drop(reshare(op, with.x, with.n).await) })),
     ("and", |op, with| {
         Box::pin(async move {
-            drop(adder::and(op, &with.bits, &with.bits, 1, N, draw::Draw::Reshare).await);
+            drop(adder::and(op, &with.bits, &with.bits, 1, with.n, draw::Draw::Reshare).await);
         })
     }),
     ("truncate", |op, with| {
         let x = Operand::Shared(with.x);
-        Box::pin(async move { drop(truncate(op, x, N, 16, Rounding::Probabilistic).await) })
+        Box::pin(async move { drop(truncate(op, x, with.n, 16, Rounding::Probabilistic).await) })
     }),
     ("truncate a product", |op, with| {
         let x = Operand::Additive(with.x);
-        Box::pin(async move { drop(truncate(op, x, N, 16, Rounding::Probabilistic).await) })
+        Box::pin(async move { drop(truncate(op, x, with.n, 16, Rounding::Probabilistic).await) })
     }),
     ("truncate to the nearest", |op, with| {
         let x = Operand::Shared(with.x);
-        Box::pin(async move { drop(truncate(op, x, N, 8, Rounding::Nearest).await) })
+        Box::pin(async move { drop(truncate(op, x, with.n, 8, Rounding::Nearest).await) })
     }),
     ("sign", |op, with| {
         Box::pin(async move { drop(adder::sums(op, &Adder::new(10, 11), &addend(op, with.x)).await) })
@@ -61,24 +62,24 @@ const OPERATIONS: &[(&str, Start)] = &[
     }),
     ("word", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
-        Box::pin(async move { drop(word::word(op, places, N).await) })
+        Box::pin(async move { drop(word::word(op, places, with.n).await) })
     }),
     ("compose", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
-        Box::pin(async move { drop(compose::compose(op, places, N).await) })
+        Box::pin(async move { drop(compose::compose(op, places, with.n).await) })
     }),
     ("bit to element", |op, with| {
-        Box::pin(async move { drop(word::bit_to_element(op, with.bits, N).await) })
+        Box::pin(async move { drop(word::bit_to_element(op, with.bits, with.n).await) })
     }),
     ("select", |op, with| {
-        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, Halves::New, false).await) })
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, with.n, Halves::New, false).await) })
     }),
     ("select, additive", |op, with| {
-        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, Halves::New, true).await) })
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, with.n, Halves::New, true).await) })
     }),
     ("select again", |op, with| {
         let kept = Halves::Kept(with.y);
-        Box::pin(async move { drop(select::select(op, with.bits, with.x, N, kept, false).await) })
+        Box::pin(async move { drop(select::select(op, with.bits, with.x, with.n, kept, false).await) })
     }),
 ];
 
@@ -88,7 +89,7 @@ const LEAKS: &[(&str, Start)] = &[
         Box::pin(async move {
             // to role 0 the summand that it lacks
             match op.role {
-                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(N)))]).await),
+                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(with.n)))]).await),
                 1 => {
                     let message = Message::Elements(with.x[0].clone());
                     drop(op.round_of(vec![(op.party(0), message)], vec![]).await);
@@ -100,7 +101,7 @@ const LEAKS: &[(&str, Start)] = &[
     ("a mask that the receiver knows", |op, with| {
         Box::pin(async move {
             match op.role {
-                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(N)))]).await),
+                0 => drop(op.round_of(vec![], vec![(op.party(1), Message::Elements(op.room(with.n)))]).await),
                 1 => {
                     let mut share = with.x[0].clone();
                     op.each(&mut share, [op.narrow(2, draw::Draw::Input, R::BITS)], [], |x, [mask], []| {
@@ -115,7 +116,7 @@ const LEAKS: &[(&str, Start)] = &[
 ];
 
 /// All that `receiver` receives in one run: the summands that it has are fixed, and what it lacks makes `secret` (of bits, the lowest of it).
-fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> Vec<u8> {
+fn view(start: Start, route: Route, receiver: Party, (secret, n): (R, usize), trial: u32) -> Vec<u8> {
     let mut keys = [[1; 16], [2; 16], [3; 16], [4; 16]];
     keys[receiver.index()] = uniform::unknown_key(trial);
     let worlds: Vec<_> = Party::all(4)
@@ -124,8 +125,8 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
             World::<R>::new(me, &held, Key::new(&[5; 16]), Threads::single())
         })
         .collect();
-    let [x, y] = [10, 20].map(|seed| uniform::words::<4>(receiver.index(), seed, N, secret));
-    let bits = uniform::bits::<4>(receiver.index(), 70, secret.bit(0)).map(|word| vec![word]);
+    let [x, y] = [10, 20].map(|seed| uniform::words::<4>(receiver.index(), seed, n, secret));
+    let bits = uniform::bits::<4>(receiver.index(), 70, n, secret.bit(0)).map(|word| vec![word]);
     let part = |world| {
         let address = Address { instruction: 5, iteration: 6 };
         let op = Op::new(world, address, route).expect("a small address");
@@ -134,22 +135,23 @@ fn view(start: Start, route: Route, receiver: Party, secret: R, trial: u32) -> V
         with.iter_mut().for_each(|shares| shares[op.role].clear());
         bits[op.role].clear();
         let [x, y] = with;
-        start(op, Operands { x, y, bits })
+        start(op, Operands { n, x, y, bits })
     };
     let parts = worlds.iter().map(part).collect();
     let rounds: Vec<_> = worlds.iter().map(|world| &world.rounds).collect();
     uniform::view(&rounds, parts, receiver)
 }
 
-fn receivers(start: Start, route: Route) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
-    uniform::receivers(4, |receiver, secret, trial| view(start, route, receiver, secret, trial))
+fn receivers(start: Start, route: Route, n: usize) -> Vec<(Party, Samples)> {
+    uniform::receivers(4, |receiver, secret, trial| view(start, route, receiver, (secret, n), trial))
 }
 
 #[test]
 fn views_are_uniform() {
     for (name, start) in OPERATIONS {
-        for route in [Route(1), Route(17)] {
-            uniform::expect_uniform(&format!("{name}, {route:?}"), receivers(*start, route), N);
+        for (route, n) in [Route(1), Route(17)].into_iter().zip(SIZES) {
+            let name = format!("{name}, {route:?}, {n} elements");
+            uniform::expect_uniform(&name, receivers(*start, route, n), n);
         }
     }
 }
@@ -157,7 +159,7 @@ fn views_are_uniform() {
 #[test]
 fn leaks_are_noticed() {
     for (name, start) in LEAKS {
-        uniform::expect_leak(name, &receivers(*start, Route(0)), N);
+        SIZES.into_iter().for_each(|n| uniform::expect_leak(name, &receivers(*start, Route(0), n), n));
     }
 }
 
@@ -170,12 +172,12 @@ fn comparisons_tell_nothing_of_others_messages() {
             assert_eq!(agreed, Ok(()));
         })
     };
-    for (receiver, samples) in receivers(digests, Route(0)) {
+    for (receiver, samples) in receivers(digests, Route(0), 8) {
         // of each of the three senders, the second half: the first is of what the receiver knows itself
         let hidden = |views: &Vec<Vec<u8>>| -> Vec<Vec<u8>> {
             views.iter().map(|view| view[64..128].to_vec()).collect()
         };
         let samples = samples.each_ref().map(hidden);
-        uniform::check(&samples, N).unwrap_or_else(|fault| panic!("{receiver}: {fault}"));
+        uniform::check(&samples, 8).unwrap_or_else(|fault| panic!("{receiver}: {fault}"));
     }
 }
