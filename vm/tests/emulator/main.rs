@@ -2,6 +2,8 @@
 
 #[path = "../../bytecode/tests/common/mod.rs"]
 mod common;
+#[path = "../../../compiler/tests/measure/mod.rs"]
+mod measure;
 
 mod bits;
 mod build;
