@@ -190,7 +190,7 @@ fn view(program: &Program, receiver: Party, secret: Z64, trial: u32) -> (Vec<u8>
         let has = |group: usize| groups[group].contains(&links.me()).then(|| key(group));
         let keys = Keys { common: (0..groups.len()).map(has).collect(), public: [7; 32] };
         let options = Options { seed: None, threads: 1, memory_limit: u64::MAX, ..Options::default() };
-        let setting = Setting { keys: &keys, groups: &groups, options: &options };
+        let setting = Setting { keys: &keys, groups: &groups, options: &options, dealt: None };
         let mut host = Inputs(secret);
         run_shares(program, &mut links, &mut host, setting)
             .unwrap_or_else(|error| panic!("{}: {error}", links.me()));

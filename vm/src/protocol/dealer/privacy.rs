@@ -196,7 +196,7 @@ async fn tell(op: Op<'_, R>, messages: Vec<Vec<R>>) {
 fn operands(receiver: Party, secret: R) -> ([Operands; 2], [Vec<R>; 2]) {
     let other = 1 - receiver.index();
     let shares = uniform::words::<2>(other, 10, N, secret);
-    let bits = uniform::bits::<2>(other, 70, secret.bit(0));
+    let bits = uniform::bits::<2>(other, 70, N, secret.bit(0));
     // of three words that make the secret, the first is open
     let words = uniform::words::<3>(1 + other, 20, N, secret);
     let sum = |x: &[R], y: &[R]| x.iter().zip(y).map(|(x, y)| *x + *y).collect::<Vec<R>>();
@@ -231,7 +231,7 @@ fn view((deal, start): (Deal, Start), receiver: Party, secret: R, trial: u32) ->
     seen
 }
 
-fn receivers(deal: Deal, start: Start) -> Vec<(Party, [Vec<Vec<u8>>; 2])> {
+fn receivers(deal: Deal, start: Start) -> Vec<(Party, uniform::Samples)> {
     uniform::receivers(2, |receiver, secret, trial| view((deal, start), receiver, secret, trial))
 }
 
