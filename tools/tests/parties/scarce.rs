@@ -44,9 +44,9 @@ fn ended_well(ended: &Ended) -> bool {
     false
 }
 
-/// Address spaces in KiB, from what a process hardly begins with to plenty.
+/// Address spaces in KiB, from what little more than the program itself takes, to plenty.
 fn limits() -> impl Iterator<Item = u32> {
-    (0..12).map(|i| 60_000 + 90_000 * i)
+    (0..12).map(|i| 80_000 + 90_000 * i)
 }
 
 #[test]
