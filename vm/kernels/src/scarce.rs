@@ -1,7 +1,7 @@
 //! What happens when the system has no more memory for this process.
 //!
 //! Most collections cannot say that memory was refused to them: the standard library ends the process on the spot, with
-//! a signal and without a word to anybody (decision 0013). [`Telling`] is an allocator that first calls what the process has
+//! a signal and without a word to anybody (decision 0014). [`Telling`] is an allocator that first calls what the process has
 //! set with [`when_refused`], which says in its own words what is missing and tells whom it concerns; then the process
 //! ends with an error. Work that goes on without what it asked for is [`tried`].
 
