@@ -62,14 +62,25 @@ fn files(directory: &Path, me: Option<Party>) -> io::Result<Vec<(u64, PathBuf)>>
     Ok(found)
 }
 
-/// Removes a party's files but those of these points.
+/// Removes a party's files but those of these points, and what it was writing when it was killed.
 pub(super) fn remove_but(directory: &Path, me: Option<Party>, keep: &[u64]) -> io::Result<()> {
     for (point, path) in files(directory, me)? {
         if !keep.contains(&point) {
             fs::remove_file(path)?;
         }
     }
-    Ok(())
+    parts(directory, me)?.into_iter().try_for_each(fs::remove_file)
+}
+
+/// Files of a party that are not complete, as [`crate::data::write_atomically`] calls them.
+fn parts(directory: &Path, me: Option<Party>) -> io::Result<Vec<PathBuf>> {
+    let begin = format!(".{}.", who(me));
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with(&begin) && name.ends_with(".part")
+    };
+    let paths = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
+    paths.filter(|path| path.as_ref().map_or(true, is_part)).collect()
 }
 
 /// The run has come to its end: nothing is to go on any more.
@@ -247,5 +258,20 @@ mod tests {
         let told = chosen(lists).unwrap_err();
         assert!(told.starts_with("party 1 has checkpoints of another run"), "{told}");
         assert!(told.contains(&"02".repeat(16)), "{told}");
+    }
+
+    #[test]
+    fn what_a_killed_party_was_writing_goes_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (Some(Party::P1), Some(Party::P2));
+        let part = |me| {
+            let name = file_of(directory.path(), me, 3);
+            directory.path().join(format!(".{}.7.part", name.file_name().unwrap().to_str().unwrap()))
+        };
+        let kept = [file_of(directory.path(), one, 6), part(two)];
+        let gone = [file_of(directory.path(), one, 3), part(one)];
+        kept.iter().chain(&gone).for_each(|path| fs::write(path, "").unwrap());
+        remove_but(directory.path(), one, &[6]).unwrap();
+        assert!(kept.iter().all(|path| path.exists()) && !gone.iter().any(|path| path.exists()));
     }
 }
