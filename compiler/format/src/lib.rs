@@ -35,7 +35,7 @@ pub enum Unformatted {
 ///
 /// let text = "fn main( ) {\n  let x=secret( 1 )   // one\n}";
 /// let style = tern_format::format(text, FileId(0)).unwrap();
-/// assert_eq!(style, "fn main() {\n    let x = secret(1)   // one\n}\n");
+/// assert_eq!(style, "fn main() {\n    let x = secret(1) // one\n}\n");
 /// ```
 ///
 /// # Errors

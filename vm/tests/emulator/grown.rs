@@ -1,7 +1,7 @@
 //! Random programs that are valid: instructions of the whole table, kept where the validator agrees.
 
 use tern_bytecode::instr::OperandValue;
-use tern_bytecode::program::{Buffer, Line, RangeCheck};
+use tern_bytecode::program::{Buffer, Line, Protocol, RangeCheck};
 use tern_bytecode::{Instr, Kind, Program, View, cost, validate};
 
 use crate::common::{dense, empty, input, instruction, number, output, push, view};
@@ -20,6 +20,8 @@ pub fn numbers(mut state: u64) -> impl Iterator<Item = u64> {
 pub fn program(numbers: &mut dyn Iterator<Item = u64>) -> Program {
     let mut p = empty();
     p.header.ring = [64, 128, 192, 256][number(numbers) as usize % 4];
+    // only a protocol with a dealer opens values under masks
+    p.header.protocol = [Protocol::Rep3, Protocol::Rep3, Protocol::Dealer][number(numbers) as usize % 3];
     registers(&mut p, numbers);
     let shape = |which: u64| p.views[which as usize % p.views.len()].shape();
     let (given, taken) = (shape(number(numbers)), shape(number(numbers)));
