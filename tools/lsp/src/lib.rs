@@ -4,7 +4,7 @@
 //! expressions have, and costs are those of the bytecode that would run.
 //!
 //! - [`wire`]: messages on a stream; - [`server`]: what is open and who asks; - [`analysis`]: one file, compiled; - [`names`]: what each name stands for;
-//! - [`places`]: offsets and the protocol's positions; - [`reference`]: what there is to say of functions; - one module for each thing that editors ask for:
+//! - [`places`]: offsets and the protocol's positions; - [`mod@reference`]: what there is to say of functions; - one module for each thing that editors ask for:
 //!   [`messages`], [`hover`], [`hints`], [`complete`], [`rename`].
 //!
 //! Whoever runs the server says how programs are compiled ([`Compile`]): precision, protocol and arguments are none of its business.

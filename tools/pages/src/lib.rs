@@ -1,7 +1,7 @@
 //! What a program costs, as one page for a browser: the source beside rounds and bits per line, sortable, and a flame graph by function. The page needs nothing
 //! but itself, neither other files nor a network, and shows its figures without scripts, too; those only sort.
 //!
-//! [`page`] puts it together; [`table`] has the lines, [`flame`] the graph.
+//! [`mod@page`] puts it together; [`table`] has the lines, [`flame`] the graph.
 
 mod flame;
 mod page;

@@ -73,7 +73,7 @@ pub(super) fn write<'a, R: Ring>(
     Ok(())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read<'a, R: Ring>(
     components: impl IntoIterator<Item = &'a mut Component<R>>,
     live: &[usize],
