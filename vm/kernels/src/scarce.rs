@@ -83,6 +83,18 @@ pub fn reserve<T>(vector: &mut Vec<T>, more: usize) -> Result<(), TryReserveErro
     tried(|| vector.try_reserve_exact(more))
 }
 
+/// So many zeros, which take memory as they are overwritten.
+///
+/// # Errors
+/// [`Refused`], if the system has no room for them.
+pub fn zeros<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Refused> {
+    tried(|| bytemuck::allocation::try_zeroed_vec(len)).map_err(|()| Refused)
+}
+
+/// The system has no room for what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
 /// Ends the process, unless this thread can do without or is ending it. Of another convention than Rust's, since an
 /// allocator must not unwind: a handler that panics ends the process too.
 #[cold]
@@ -240,5 +252,8 @@ mod tests {
         reserve(&mut cells, 7).unwrap();
         assert!(cells.capacity() >= 8);
         assert!(reserve(&mut cells, usize::MAX / 16).is_err());
+        assert_eq!(zeros::<u64>(3), Ok(vec![0; 3]));
+        assert_eq!(zeros::<u64>(usize::MAX / 16), Err(Refused));
+        assert_eq!(zeros::<u64>(usize::MAX), Err(Refused));
     }
 }

@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tern_bytecode::Protocol;
@@ -279,10 +278,8 @@ impl<I: Read> Hashing<I> {
 
     fn words(&mut self, count: u128) -> Result<Vec<u64>, ShareError> {
         let bytes = u64::try_from(count.saturating_mul(8)).unwrap_or(u64::MAX);
-        let mut words: Vec<u64> = Vec::new();
-        let room = usize::try_from(count).ok().and_then(|count| scarce::reserve(&mut words, count).ok());
-        room.ok_or(ShareError::Memory { bytes })?;
-        words.resize(count as usize, u64::zeroed());
+        let room = usize::try_from(count).ok().and_then(|count| scarce::zeros::<u64>(count).ok());
+        let mut words = room.ok_or(ShareError::Memory { bytes })?;
         for piece in words.chunks_mut(PIECE) {
             self.fill(bytemuck::cast_slice_mut(piece))?;
             piece.iter_mut().for_each(|word| *word = u64::from_le(*word));

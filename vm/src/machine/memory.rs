@@ -293,10 +293,8 @@ fn bytes<R: Ring>(buffer: &Buffer) -> u64 {
     buffer.len.saturating_mul(element)
 }
 
-fn zeros<T: bytemuck::Zeroable + Copy>(len: u64) -> Result<Vec<T>, Fault> {
-    let mut cells = Vec::new();
+/// The cells of a buffer, or the fault that there is no room for them.
+pub(crate) fn zeros<T: bytemuck::Zeroable>(len: u64) -> Result<Vec<T>, Fault> {
     let refused = |_| Fault::Allocation { needed: len.saturating_mul(size_of::<T>() as u64) };
-    scarce::reserve(&mut cells, len as usize).map_err(refused)?;
-    cells.resize(len as usize, T::zeroed());
-    Ok(cells)
+    scarce::zeros(len as usize).map_err(refused)
 }

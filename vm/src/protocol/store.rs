@@ -10,10 +10,9 @@ use tern_bytecode::{Kind, Program};
 
 use crate::bits::lane::Lane;
 use crate::machine::Fault;
-use crate::machine::memory::row_major;
+use crate::machine::memory::{row_major, zeros};
 use crate::par::Threads;
 use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
-use crate::scarce;
 
 /// One summand of every register.
 pub(super) struct Component<R> {
@@ -48,14 +47,6 @@ pub(super) fn new<R: Ring>(
         Ok::<_, Fault>(component)
     };
     (0..components).map(component).collect()
-}
-
-fn zeros<T: Pod>(len: u64) -> Result<Vec<T>, Fault> {
-    let mut cells = Vec::new();
-    let refused = |_| Fault::Allocation { needed: len.saturating_mul(size_of::<T>() as u64) };
-    scarce::reserve(&mut cells, len as usize).map_err(refused)?;
-    cells.resize(len as usize, T::zeroed());
-    Ok(cells)
 }
 
 /// Writes some buffers of all components, for a checkpoint.
