@@ -45,9 +45,10 @@ pub fn format(text: &str, file: FileId) -> Result<String, Unformatted> {
     let lines = pieces::lines(text, &before);
     let rows: Vec<Row<'_>> = indent::rows(&lines);
     let out = columns::write(&rows);
-    let same = tokens(&out, file).is_ok_and(|after| kinds(&before).eq(kinds(&after)))
-        && pieces::comments(&lines)
-            .eq(pieces::comments(&pieces::lines(&out, &tokens(&out, file).unwrap_or_default())));
+    let same = tokens(&out, file).is_ok_and(|after| {
+        kinds(&before).eq(kinds(&after))
+            && pieces::comments(&lines).eq(pieces::comments(&pieces::lines(&out, &after)))
+    });
     if same { Ok(out) } else { Err(Unformatted::Changed) }
 }
 
