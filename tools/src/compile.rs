@@ -1,7 +1,7 @@
 //! `tern check` and `tern compile`; messages of the compiler on standard error.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,14 +10,21 @@ use tern_compiler::{Compilation, Entry};
 use tern_host::{Loaded, Messages, Source};
 use tern_tools::say;
 
-use crate::SourceArgs;
+use crate::{SettingArgs, SourceArgs};
 
 impl SourceArgs {
     /// What the library calls it.
     pub(crate) fn source(&self) -> Source {
+        self.settings.source(&self.program, self.args.clone())
+    }
+}
+
+impl SettingArgs {
+    /// A program with these settings, as the library calls it.
+    pub(crate) fn source(&self, program: &Path, args: Vec<String>) -> Source {
         Source {
-            program: self.program.clone(),
-            args: self.args.clone(),
+            program: program.into(),
+            args,
             fixed: self.fixed.clone(),
             ring: self.ring.clone(),
             rounding: self.rounding.map(Into::into),

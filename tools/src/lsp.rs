@@ -5,12 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use tern_bytecode::Protocol;
 use tern_compiler::lower::modules::Resolver;
 use tern_compiler::{Compilation, Entry};
-use tern_host::Source;
 
-use crate::{RoundingArg, protocol_named};
+use crate::SettingArgs;
 
 /// How the programs of the editor are compiled.
 #[derive(Args)]
@@ -18,18 +16,8 @@ pub(crate) struct LspArgs {
     /// A program argument: NAME=value. May be given several times; a program takes those that it has.
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     args: Vec<String>,
-    /// Fraction bits of fixed-point numbers, and optionally all bits: 16 or 16,32.
-    #[arg(long, value_name = "F[,TOTAL]")]
-    fixed: Option<String>,
-    /// Bits of the ring: 64, 128, 192, 256 or auto.
-    #[arg(long)]
-    ring: Option<String>,
-    /// How truncations round.
-    #[arg(long, value_enum)]
-    rounding: Option<RoundingArg>,
-    /// Who computes, as in `tern cost`.
-    #[arg(long, value_parser = protocol_named)]
-    protocol: Option<Protocol>,
+    #[command(flatten)]
+    settings: SettingArgs,
     /// Editors say so; there is nothing else.
     #[arg(long, hide = true)]
     stdio: bool,
@@ -39,14 +27,7 @@ pub(crate) struct LspArgs {
 pub(crate) fn lsp(args: &LspArgs) -> anyhow::Result<ExitCode> {
     let compile =
         |path: &Path, text: String, resolve: &Resolver<'_>, entry: Entry| -> Result<Compilation, String> {
-            let source = Source {
-                args: own(&args.args, &text),
-                fixed: args.fixed.clone(),
-                ring: args.ring.clone(),
-                rounding: args.rounding.map(Into::into),
-                protocol: args.protocol,
-                ..Source::new(path)
-            };
+            let source = args.settings.source(path, own(&args.args, &text));
             source.compile_text(text, resolve, entry, None).map_err(|error| error.to_string())
         };
     let input = std::io::BufReader::new(std::io::stdin());

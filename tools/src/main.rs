@@ -174,6 +174,13 @@ struct SourceArgs {
     /// A program argument: NAME=value. May be given several times.
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     args: Vec<String>,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+/// Which arithmetic, and who computes.
+#[derive(Args, Clone, Default)]
+struct SettingArgs {
     /// Fraction bits of fixed-point numbers, and optionally all bits: 16 or 16,32.
     #[arg(long, value_name = "F[,TOTAL]")]
     fixed: Option<String>,

@@ -18,9 +18,9 @@ use tern_vm::net::TIMEOUT;
 
 use super::table::Table;
 use super::{BATCH, ReproduceArgs};
-use crate::SourceArgs;
 use crate::compile::compile;
 use crate::run::local_command;
+use crate::{SettingArgs, SourceArgs};
 
 /// A layer: the sizes of what it opens, and what was published: forward and backward, with no reuse and with masks reused, in thousands.
 struct Layer {
@@ -115,10 +115,7 @@ pub(super) fn masks(args: &ReproduceArgs) -> anyhow::Result<()> {
     let source = SourceArgs {
         program: args.programs.join("convnet_avgpool.mpc"),
         args: own.into(),
-        fixed: None,
-        ring: None,
-        rounding: None,
-        protocol: Some(tern_bytecode::Protocol::Dealer),
+        settings: SettingArgs { protocol: Some(tern_bytecode::Protocol::Dealer), ..SettingArgs::default() },
     };
     let Compilation { program: Some(program), ir: Some(ir), sources, diagnostics, .. } =
         compile(&source, Entry::Main, None)?

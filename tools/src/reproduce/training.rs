@@ -16,7 +16,7 @@ use super::{BATCH, MNIST, Network, ReproduceArgs};
 use crate::compile::load;
 use crate::plot::metrics::{Metrics, read};
 use crate::screen::{Audience, Screen};
-use crate::{RoundingArg, SourceArgs};
+use crate::{RoundingArg, SettingArgs, SourceArgs};
 
 /// Where a run that is not finished has its metrics.
 const RUNNING: &str = "running";
@@ -148,10 +148,11 @@ impl Training {
         SourceArgs {
             program: args.programs.join(format!("mnist_{}.mpc", self.network)),
             args: own.into_iter().chain([format!("BATCH={BATCH}")]).collect(),
-            fixed: Some(self.fixed.to_string()),
-            ring: None,
-            rounding: Some(self.rounding),
-            protocol: None,
+            settings: SettingArgs {
+                fixed: Some(self.fixed.to_string()),
+                rounding: Some(self.rounding),
+                ..SettingArgs::default()
+            },
         }
     }
 
