@@ -8,26 +8,20 @@ use crate::ir::{self, Inst, Op};
 /// A program without code.
 pub fn program(ir: &ir::Program) -> Program {
     let settings = &ir.settings;
+    let header = Header {
+        name: ir.name.clone(),
+        protocol: settings.protocol,
+        ring: settings.ring,
+        frac: settings.frac,
+        total: settings.total,
+        rounding: settings.rounding,
+        args: ir.args.clone(),
+    };
     Program {
-        header: Header {
-            name: ir.name.clone(),
-            protocol: settings.protocol,
-            ring: settings.ring,
-            frac: settings.frac,
-            total: settings.total,
-            rounding: settings.rounding,
-            args: ir.args.clone(),
-        },
         inputs: ir.inputs.iter().map(input).collect(),
         outputs: outputs(ir),
         names: ir.names.clone(),
-        constants: Vec::new(),
-        buffers: Vec::new(),
-        views: Vec::new(),
-        code: Vec::new(),
-        files: Vec::new(),
-        lines: Vec::new(),
-        ranges: Vec::new(),
+        ..Program::empty(header)
     }
 }
 

@@ -101,26 +101,19 @@ fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
 fn sample(settings: &Settings, types: [&Type; 3]) -> bytecode::Program {
     let dims = |ty: &Type| ty.shape.iter().map(|n| Dim { size: *n as u32, stride: 0 }).collect();
     let view = |(i, ty): (usize, &&Type)| View { buffer: i as u32, offset: 0, dims: dims(ty) };
+    let header = Header {
+        name: String::new(),
+        protocol: settings.protocol,
+        ring: settings.ring,
+        frac: settings.frac,
+        total: settings.total,
+        rounding: settings.rounding,
+        args: Vec::new(),
+    };
     bytecode::Program {
-        header: Header {
-            name: String::new(),
-            protocol: settings.protocol,
-            ring: settings.ring,
-            frac: settings.frac,
-            total: settings.total,
-            rounding: settings.rounding,
-            args: Vec::new(),
-        },
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        names: Vec::new(),
-        constants: Vec::new(),
         buffers: types.iter().map(|ty| Buffer { kind: ty.kind, len: ty.len() as u64 }).collect(),
         views: types.iter().enumerate().map(view).collect(),
-        code: Vec::new(),
-        files: Vec::new(),
-        lines: Vec::new(),
-        ranges: Vec::new(),
+        ..bytecode::Program::empty(header)
     }
 }
 

@@ -25,19 +25,7 @@ impl Build {
             rounding,
             args: vec![],
         };
-        Self(Program {
-            header,
-            inputs: vec![],
-            outputs: vec![],
-            names: vec![],
-            constants: vec![Constant::Int(vec![0])],
-            buffers: vec![],
-            views: vec![],
-            code: vec![],
-            files: vec![],
-            lines: vec![],
-            ranges: vec![],
-        })
+        Self(Program { constants: vec![Constant::Int(vec![0])], ..Program::empty(header) })
     }
 
     pub fn finish(mut self) -> Program {

@@ -319,3 +319,22 @@ pub struct Program {
     /// Declared ranges, by instruction.
     pub ranges: Vec<RangeCheck>,
 }
+
+impl Program {
+    /// A program that has nothing but a header.
+    pub fn empty(header: Header) -> Program {
+        Program {
+            header,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            names: Vec::new(),
+            constants: Vec::new(),
+            buffers: Vec::new(),
+            views: Vec::new(),
+            code: Vec::new(),
+            files: Vec::new(),
+            lines: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+}

@@ -13,26 +13,19 @@ fn program(ring: u32, frac: u32, rounding: Rounding) -> Program {
     let flat = |buffer| View { buffer, offset: 0, dims: vec![Dim { size: N as u32, stride: 1 }] };
     let mut views: Vec<View> = (0..6).map(flat).collect();
     views[4].dims.insert(0, Dim { size: 5, stride: N as i64 });
+    let header = Header {
+        name: "t".into(),
+        protocol: Protocol::Rep3,
+        ring,
+        frac,
+        total: 2 * frac,
+        rounding,
+        args: vec![],
+    };
     Program {
-        header: Header {
-            name: "t".into(),
-            protocol: Protocol::Rep3,
-            ring,
-            frac,
-            total: 2 * frac,
-            rounding,
-            args: vec![],
-        },
-        inputs: vec![],
-        outputs: vec![],
-        names: vec![],
-        constants: vec![],
         buffers: kinds.iter().map(|kind| Buffer { kind: *kind, len: 5 * N }).collect(),
         views,
-        code: vec![],
-        files: vec![],
-        lines: vec![],
-        ranges: vec![],
+        ..Program::empty(header)
     }
 }
 

@@ -34,24 +34,7 @@ impl Build {
     fn new(protocol: Protocol, n: u32) -> Build {
         let (rounding, name) = (Rounding::Probabilistic, "whole".into());
         let header = Header { name, protocol, ring: 64, frac: 16, total: 32, rounding, args: vec![] };
-        let (constants, names, files) = (vec![], vec![], vec!["whole.mpc".into()]);
-        let (inputs, outputs, buffers, views) = (vec![], vec![], vec![], vec![]);
-        Build(
-            Program {
-                header,
-                inputs,
-                outputs,
-                names,
-                constants,
-                buffers,
-                views,
-                code: vec![],
-                files,
-                lines: vec![],
-                ranges: vec![],
-            },
-            n,
-        )
+        Build(Program { files: vec!["whole.mpc".into()], ..Program::empty(header) }, n)
     }
 
     /// A register of `places` rows, or of one without that axis.

@@ -34,20 +34,7 @@ impl Build {
             rounding,
             args: vec![],
         };
-        let program = Program {
-            header,
-            inputs: vec![],
-            outputs: vec![],
-            names: vec![],
-            constants: vec![],
-            buffers: vec![],
-            views: vec![],
-            code: vec![],
-            files: vec!["test.mpc".into()],
-            lines: vec![],
-            ranges: vec![],
-        };
-        Self { program }
+        Self { program: Program { files: vec!["test.mpc".into()], ..Program::empty(header) } }
     }
 
     /// A register with a buffer of its own, row-major.

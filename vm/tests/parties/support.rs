@@ -27,20 +27,7 @@ impl Build {
     pub fn new(protocol: Protocol, ring: u32, rounding: Rounding) -> Self {
         let header =
             Header { name: "test".into(), protocol, ring, frac: 16, total: 32, rounding, args: vec![] };
-        let program = Program {
-            header,
-            inputs: vec![],
-            outputs: vec![],
-            names: vec![],
-            constants: vec![],
-            buffers: vec![],
-            views: vec![],
-            code: vec![],
-            files: vec!["test.mpc".into()],
-            lines: vec![],
-            ranges: vec![],
-        };
-        Self { program }
+        Self { program: Program { files: vec!["test.mpc".into()], ..Program::empty(header) } }
     }
 
     /// A register with a buffer of its own, row-major.

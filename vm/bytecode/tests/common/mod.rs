@@ -8,30 +8,24 @@ use tern_bytecode::{Instr, Kind, Program, Reg, Route, View};
 
 /// An empty program modulo 2^64.
 pub fn empty() -> Program {
+    let header = Header {
+        name: "t".into(),
+        protocol: Protocol::Rep3,
+        ring: 64,
+        frac: 16,
+        total: 32,
+        rounding: Rounding::Nearest,
+        args: vec![],
+    };
     Program {
-        header: Header {
-            name: "t".into(),
-            protocol: Protocol::Rep3,
-            ring: 64,
-            frac: 16,
-            total: 32,
-            rounding: Rounding::Nearest,
-            args: vec![],
-        },
-        inputs: vec![],
-        outputs: vec![],
         names: vec!["name".into()],
         constants: vec![
             Constant::Ring { width: 2, bytes: vec![1, 2] },
             Constant::Real(vec![0.5]),
             Constant::Int(vec![1, 2, 3]),
         ],
-        buffers: vec![],
-        views: vec![],
-        code: vec![],
         files: vec!["t.mpc".into()],
-        lines: vec![],
-        ranges: vec![],
+        ..Program::empty(header)
     }
 }
 
