@@ -18,6 +18,7 @@ pub mod pool;
 pub mod select;
 pub mod split;
 pub mod view;
+pub mod widths;
 pub mod write;
 
 use tern_bytecode::Program;

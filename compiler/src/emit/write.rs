@@ -18,7 +18,7 @@ pub fn write(code: Code, linear: &Linear, memory: Plan) -> Program {
     let (mut position, mut masks) = (HashMap::new(), 0);
     for step in &linear.steps {
         let mut instr = step.instr.map_registers(|reg| registers.place(reg));
-        if let Instr::Open { mask, .. } = &mut instr {
+        if let Some(mask) = instr.mask_mut() {
             *mask = masks;
             masks += 1;
         }

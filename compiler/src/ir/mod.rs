@@ -20,6 +20,7 @@ pub mod text;
 pub mod types;
 pub mod verify;
 
+use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
 pub use build::Builder;
@@ -170,6 +171,8 @@ pub struct Program {
     pub body: Block,
     /// Whether additive values have their own kind, and resharing is explicit: after the pass `forms`.
     pub explicit_forms: bool,
+    /// Where values are opened under masks, of those that are truncated or put out: how many bits their ranges take, with two that truncations need. After `forms`.
+    pub widths: HashMap<ValueId, u32>,
 }
 
 impl Program {
@@ -185,6 +188,7 @@ impl Program {
             values: Vec::new(),
             body: Block::default(),
             explicit_forms: false,
+            widths: HashMap::new(),
         }
     }
 

@@ -83,7 +83,7 @@ fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
         Op::Word { compact: true } => Instr::Compose { dst, a, route },
         Op::Reshare => match settings.protocol.model().forms {
             Forms::Replicated => Instr::Reshare { dst, a, route },
-            Forms::Opened => Instr::Open { dst, a, mask: 0 },
+            Forms::Opened => Instr::Open { dst, a, width: settings.ring, mask: 0 },
         },
         Op::Reveal => Instr::Reveal { dst, a, route },
         Op::RevealBits => Instr::RevealBits { dst, a, route },

@@ -23,22 +23,53 @@
 //! old masks, and an old file of one party and a new one of another would tell the value (decision 0010). Values that are opened come from masks of
 //! this run anyway.
 
+use std::collections::HashMap;
+
 use tern_bytecode::model::Forms;
 
+use super::graph::Graph;
 use super::hidden;
+use super::ranges::{Basis, Ranges};
 use crate::ir::infer::infer;
-use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, ValueId};
+use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, Rounding, ValueId};
 
 /// Decides on forms and writes them out.
 pub fn run(program: &mut Program) {
+    if opens(program) {
+        program.widths = widths(program);
+    }
     let mut body = std::mem::take(&mut program.body);
     let mut plan = Plan::new(program, &body);
     plan.demands(program, &body);
     plan.produce(program, &body);
     plan.prices(program, &body);
+    if opens(program) && program.settings.rounding == Rounding::Probabilistic {
+        plan.descend(program, &body);
+    }
     program.explicit_forms = true;
     Writer { program, plan, out: Vec::new() }.block(&mut body);
     program.body = body;
+}
+
+/// How many bits the ranges of values take that are truncated or told to somebody, with two more, and one for rounding to the nearest.
+fn widths(program: &Program) -> HashMap<ValueId, u32> {
+    let ranges = Ranges::of(program, &Graph::of(program), Basis::Contract);
+    let mut widths = HashMap::new();
+    ranged(&program.body, &mut |value| {
+        let bits = ranges.whole(program, value).magnitude().bits() as u32 + 2;
+        let rounded = u32::from(program.settings.rounding == Rounding::Nearest);
+        widths.insert(value, (bits + rounded).min(program.settings.ring));
+    });
+    widths
+}
+
+fn ranged(block: &Block, found: &mut impl FnMut(ValueId)) {
+    for inst in &block.insts {
+        inst.regions.iter().for_each(|region| ranged(region, found));
+        if matches!(inst.op, Op::Trunc { .. } | Op::Output(_) | Op::Reveal) {
+            found(inst.args[0]);
+        }
+    }
 }
 
 /// More than any sum of prices.
@@ -254,6 +285,47 @@ impl Plan {
         }
     }
 
+    /// Going backwards, moves openings from linear operations to truncations that these are computed from, where fewer bits are opened there.
+    fn descend(&mut self, program: &Program, body: &Block) {
+        let mut bits = vec![0; program.values.len()];
+        self.openings(program, body, &mut bits);
+        self.move_openings(program, body, &bits);
+        self.produce(program, body);
+    }
+
+    /// How many bits it takes to open a value: there, or where it comes from.
+    fn openings(&self, program: &Program, block: &Block, bits: &mut [u64]) {
+        for inst in &block.insts {
+            inst.regions.iter().for_each(|region| self.openings(program, region, bits));
+            let Some(result) = inst.results.first().filter(|r| self.additive[at(**r)]) else { continue };
+            let own = opening(program, inst);
+            bits[at(*result)] = match self.moves(program, inst) {
+                true => own.min(self.operands(inst, bits)),
+                false => own,
+            };
+        }
+    }
+
+    /// Whether a linear operation can be done on opened operands instead of opening its result.
+    fn moves(&self, program: &Program, inst: &Inst) -> bool {
+        matches!(role(program, inst), Role::Linear | Role::Joint) && !self.is_moved_by_hidden(program, inst)
+    }
+
+    /// What it takes to open all operands.
+    fn operands(&self, inst: &Inst, bits: &[u64]) -> u64 {
+        inst.args.iter().filter(|a| self.stays(**a)).map(|a| bits[at(*a)]).fold(0, u64::saturating_add)
+    }
+
+    fn move_openings(&mut self, program: &Program, block: &Block, bits: &[u64]) {
+        for inst in block.insts.iter().rev() {
+            inst.regions.iter().for_each(|region| self.move_openings(program, region, bits));
+            let opened = inst.results.first().is_some_and(|r| self.additive[at(*r)] && self.demanded[at(*r)]);
+            if opened && self.moves(program, inst) && self.operands(inst, bits) < opening(program, inst) {
+                inst.args.iter().for_each(|arg| self.demanded[at(*arg)] |= self.additive[at(*arg)]);
+            }
+        }
+    }
+
     /// What follows from leaving `arg` additive, one of the operands that are, at this use.
     fn price_of_use(
         &self,
@@ -291,6 +363,16 @@ fn conversion(program: &Program, inst: &Inst, role: Role) -> u64 {
     let elements = inst.results.first().map_or(0, |r| program.ty(*r).len()) as u64;
     let prices = program.settings.protocol.model().prices;
     elements * if role == Role::Selection { prices.replicate } else { prices.reshare }
+}
+
+/// How many bits are opened of the result, if it is: of a truncation only those that it takes away.
+fn opening(program: &Program, inst: &Inst) -> u64 {
+    let elements = inst.results.first().map_or(0, |r| program.ty(*r).len()) as u64;
+    let bits = match inst.op {
+        Op::Trunc { bits } => bits,
+        _ => program.settings.ring,
+    };
+    elements.saturating_mul(bits.into())
 }
 
 fn at(value: ValueId) -> usize {

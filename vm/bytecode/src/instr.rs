@@ -351,6 +351,31 @@ fn push(
 crate::for_each_instruction!(define);
 
 impl Instr {
+    /// The number of the mask that it may draw.
+    pub fn mask(&self) -> Option<u32> {
+        match *self {
+            Instr::Open { mask, .. } | Instr::TruncateOpened { mask, .. } => Some(mask),
+            _ => None,
+        }
+    }
+
+    /// The same, to be set.
+    pub fn mask_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Instr::Open { mask, .. } | Instr::TruncateOpened { mask, .. } => Some(mask),
+            _ => None,
+        }
+    }
+
+    /// How many bits of each element of its result the parties tell each other under a mask, if they do.
+    pub fn opens(&self) -> Option<u32> {
+        match *self {
+            Instr::Open { width, .. } => Some(width),
+            Instr::TruncateOpened { more, .. } if more > 0 => Some(more),
+            _ => None,
+        }
+    }
+
     /// Registers with their roles.
     pub fn registers(&self) -> impl Iterator<Item = (Reg, Role)> {
         self.operands().into_iter().filter_map(|o| match o.value {

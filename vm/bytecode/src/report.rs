@@ -95,6 +95,8 @@ pub struct Mask {
     pub line: u32,
     /// Its sizes.
     pub shape: Vec<u32>,
+    /// How many bits of each element are opened.
+    pub width: u32,
     /// How often it is opened, each time under another mask of this number.
     pub times: u64,
 }
@@ -251,10 +253,11 @@ fn published(program: &Program, (at, times): &(usize, u64)) -> Published {
 }
 
 fn mask(program: &Program, at: usize, times: u64) -> Option<Mask> {
-    let Instr::Open { a, mask, .. } = program.code[at] else { return None };
+    let (mask, width) = (program.code[at].mask()?, program.code[at].opens()?);
+    let (reg, _) = program.code[at].registers().next()?;
     let line = program.lines.get(at).copied().unwrap_or(Line { file: 0, line: 0 });
-    let shape = program.views.get(a.0 as usize).map(View::shape).unwrap_or_default();
-    Some(Mask { mask, at: at as u32, file: file(program, line), line: line.line, shape, times })
+    let shape = program.views.get(reg.0 as usize).map(View::shape).unwrap_or_default();
+    Some(Mask { mask, at: at as u32, file: file(program, line), line: line.line, shape, width, times })
 }
 
 /// What a line has spent so far.
@@ -380,8 +383,9 @@ impl Walk<'_> {
         cost::add(&mut block.dealt, &dealt, 1);
         let spent = block.line(line);
         spent.dealt = spent.dealt.saturating_add(cost::total(&dealt));
-        if let Instr::Open { a, .. } = *instr {
-            spent.opened = spent.opened.saturating_add(elements(a));
+        if instr.opens().is_some() {
+            let opened = instr.registers().next().map_or(0, |(reg, _)| elements(reg));
+            spent.opened = spent.opened.saturating_add(opened);
             block.masks.push((at, 1));
         }
         let mut traffic = cost::traffic(self.program, instr);

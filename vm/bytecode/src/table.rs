@@ -119,10 +119,15 @@ macro_rules! for_each_instruction {
                 RevealBits = reveal_bits { dst: write[Int] Reg, a: read[Bit] Reg, route: imm Route },
                 /// Additive to replicated form.
                 Reshare = reshare { dst: write[Shared] Reg, a: read[Additive] Reg, route: imm Route } cut,
-                /// Additive form to opened under a mask, with a dealer. The mask's number is no other instruction's.
-                Open = open { dst: write[Shared] Reg, a: read[Additive] Reg, mask: imm u32 } cut,
+                /// Additive form to opened under a mask, with a dealer: the lowest `width` bits, which are all that anybody takes of it. The mask's number is
+                /// no other instruction's.
+                Open = open { dst: write[Shared] Reg, a: read[Additive] Reg, width: imm u32, mask: imm u32 } cut,
                 /// Division by 2^`bits` with the program's rounding: ⌊(x + r) / 2^bits⌋ with r uniform, or r = 2^(bits-1).
                 Truncate = truncate { dst: write[Shared Additive] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route } cut,
+                /// The same with a dealer, of an opened value that fits `width` - 1 signed bits, of which no more than `width` have to be right. The result is additive, or,
+                /// with probabilistic rounding, opened itself: its lowest `width` - `bits` bits are without a message, `more` above them with one, under a mask as
+                /// that of `open`. By 0 bits: the same value in the whole ring.
+                TruncateOpened = truncate_opened { dst: write[Shared Additive] Reg, a: read[Shared] Reg, bits: imm u32, width: imm u32, more: imm u32, mask: imm u32 } cut,
                 /// Bit `width` - 1 of the value: its sign, if it fits `width` signed bits.
                 Sign = sign { dst: write[Bit] Reg, a: read[Shared] Reg, width: imm u32, route: imm Route } cut,
                 /// Bits `low..high` of the value, along a new first axis, lowest first.

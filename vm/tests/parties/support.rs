@@ -94,9 +94,10 @@ impl Build {
     fn opened(&mut self, instr: Instr) {
         match instr {
             Instr::Reshare { dst, a, .. } => self.open(dst, a),
-            Instr::Truncate { dst, a, bits, route } => {
+            Instr::Truncate { dst, a, bits, .. } => {
                 let a = if self.kind(a) == Kind::Additive { self.opened_like(a) } else { a };
-                self.and_open(dst, |dst| Instr::Truncate { dst, a, bits, route });
+                let (width, more, mask) = (self.program.header.ring, 0, self.mask());
+                self.and_open(dst, |dst| Instr::TruncateOpened { dst, a, bits, width, more, mask });
             }
             Instr::Word { dst, a, route } => self.and_open(dst, |dst| Instr::Word { dst, a, route }),
             Instr::Compose { dst, a, route } => self.and_open(dst, |dst| Instr::Compose { dst, a, route }),
@@ -130,9 +131,13 @@ impl Build {
 
     /// Opens under a mask of its own.
     fn open(&mut self, dst: Reg, a: Reg) {
-        let opens = self.program.code.iter().filter(|instr| matches!(instr, Instr::Open { .. }));
-        let mask = opens.count() as u32;
-        self.plainly(Instr::Open { dst, a, mask });
+        let (width, mask) = (self.program.header.ring, self.mask());
+        self.plainly(Instr::Open { dst, a, width, mask });
+    }
+
+    /// A mask that no other instruction has.
+    pub fn mask(&self) -> u32 {
+        self.program.code.iter().filter(|instr| instr.mask().is_some()).count() as u32
     }
 
     /// A new input register of one party.

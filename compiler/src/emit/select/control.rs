@@ -127,7 +127,10 @@ impl Selector<'_> {
                 return Ok(());
             }
             Op::Metric(name) => Instr::Metric { name: *name, a: self.reg(&place) },
-            Op::Output(output) => Instr::Output { a: self.reg(&place), output: *output, route: ANY },
+            Op::Output(output) => {
+                place = self.whole(&place, inst)?;
+                Instr::Output { a: self.reg(&place), output: *output, route: ANY }
+            }
             Op::Debug(label) => {
                 if self.kind(&place) == Kind::Additive && !self.opens() {
                     place = self.coerced(&place, Kind::Shared, inst)?;

@@ -40,6 +40,10 @@ impl Selector<'_> {
                 vec![self.coerced(&results[0], kinds[0], inst)?]
             }
             Op::Reshare => vec![self.coerced(&operands[0], kinds[0], inst)?],
+            Op::Reveal if self.opens() => {
+                let whole = self.whole(&operands[0], inst)?;
+                self.map(&kinds, &[whole], |r| plainly(inst, r), inst)?
+            }
             Op::Select { .. } | Op::SelectAgain { .. } if self.opens() => {
                 let kept = kinds[1..].iter().copied();
                 let forms: Vec<Kind> = std::iter::once(Kind::Additive).chain(kept).collect();
@@ -103,10 +107,16 @@ impl Selector<'_> {
             return Ok(value.clone());
         }
         let (one, opens) = (std::slice::from_ref(value), self.opens());
+        let width = match inst.op {
+            Op::Reshare => self.widths.used(inst.results[0]),
+            _ => self.code.program.header.ring,
+        };
         let convert = |r: &[Reg]| match (from, to) {
             (Kind::Plain, Kind::Shared | Kind::Additive) => Some(Instr::Promote { dst: r[0], a: r[1] }),
             (Kind::Shared, Kind::Additive) => Some(Instr::Widen { dst: r[0], a: r[1] }),
-            (Kind::Additive, Kind::Shared) if opens => Some(Instr::Open { dst: r[0], a: r[1], mask: 0 }),
+            (Kind::Additive, Kind::Shared) if opens => {
+                Some(Instr::Open { dst: r[0], a: r[1], width, mask: 0 })
+            }
             (Kind::Additive, Kind::Shared) => Some(Instr::Reshare { dst: r[0], a: r[1], route: ANY }),
             _ => None,
         };
@@ -125,9 +135,7 @@ impl Selector<'_> {
         }
         let truncate = |r: &[Reg]| Some(Instr::Truncate { dst: r[0], a: r[1], bits, route: ANY });
         if kind != Kind::Plain && self.opens() {
-            let open = self.coerced(&a, Kind::Shared, inst)?;
-            let shares = self.map(&[Kind::Additive], &[open], truncate, inst)?.remove(0);
-            return self.coerced(&shares, kind, inst);
+            return self.truncated_opened(inst, &a, bits);
         }
         let one = std::slice::from_ref(&a);
         if kind != Kind::Plain {
@@ -139,6 +147,34 @@ impl Selector<'_> {
         let number = self.map(&[Kind::Real], one, decode, inst)?;
         let encode = |r: &[Reg]| Some(Instr::Encode { dst: r[0], a: r[1], frac });
         Ok(self.map(&[kind], &number, encode, inst)?.remove(0))
+    }
+
+    /// The truncation of an opened value. If all that is wanted of it is to open the result, it does so itself.
+    fn truncated_opened(&mut self, inst: &Inst, a: &View, bits: u32) -> Selected<View> {
+        let (arg, result) = (inst.args[0], inst.results[0]);
+        let width = match self.kind(a) {
+            Kind::Shared => self.widths.used(arg),
+            _ => self.code.program.header.ring,
+        };
+        let open = [self.coerced(a, Kind::Shared, inst)?];
+        let opened = self.widths.is_opened(result);
+        let more = if opened { self.widths.used(result).saturating_sub(width - bits) } else { 0 };
+        let truncate =
+            |r: &[Reg]| Some(Instr::TruncateOpened { dst: r[0], a: r[1], bits, width, more, mask: 0 });
+        let form = if opened { Kind::Shared } else { Kind::Additive };
+        let made = self.map(&[form], &open, truncate, inst)?.remove(0);
+        if opened { Ok(made) } else { self.coerced(&made, self.ty(result).kind, inst) }
+    }
+
+    /// A value with all bits right, to be told to somebody.
+    pub(super) fn whole(&mut self, a: &View, inst: &Inst) -> Selected<View> {
+        let (width, ring) = (self.widths.used(inst.args[0]), self.code.program.header.ring);
+        if width >= ring || self.kind(a) != Kind::Shared || !self.opens() {
+            return Ok(a.clone());
+        }
+        let extend =
+            |r: &[Reg]| Some(Instr::TruncateOpened { dst: r[0], a: r[1], bits: 0, width, more: 0, mask: 0 });
+        Ok(self.map(&[Kind::Additive], std::slice::from_ref(a), extend, inst)?.remove(0))
     }
 
     /// The public factor 2^bits.

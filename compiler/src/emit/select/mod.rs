@@ -24,6 +24,7 @@ use super::error::{Cause, EmitError};
 use super::header;
 use super::pool::{self, Pool};
 use super::view;
+use super::widths::Widths;
 use crate::diagnostics::{SourceMap, Span};
 use crate::ir::{self, Inst, Op, Type, ValueId};
 
@@ -37,6 +38,7 @@ pub fn select(ir: &ir::Program, sources: &SourceMap) -> Result<Code, EmitError> 
     let mut selector = Selector {
         ir,
         sources,
+        widths: Widths::of(ir),
         code: Code::new(header::program(ir)),
         pool: Pool::default(),
         places: vec![None; ir.values.len()],
@@ -62,6 +64,8 @@ pub fn select(ir: &ir::Program, sources: &SourceMap) -> Result<Code, EmitError> 
 struct Selector<'a> {
     ir: &'a ir::Program,
     sources: &'a SourceMap,
+    /// Of what is opened.
+    widths: Widths<'a>,
     code: Code,
     pool: Pool,
     /// Where each value is.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::{Fault, kind};
 use crate::instr::{Instr, Reg};
 use crate::model::Forms;
-use crate::program::{Kind, Program};
+use crate::program::{Kind, Program, Rounding};
 
 pub(super) fn check(program: &Program) -> Result<(), Fault> {
     let forms = program.header.protocol.model().forms;
@@ -19,11 +19,12 @@ pub(super) fn check(program: &Program) -> Result<(), Fault> {
         if let Some(message) = misfit(program, forms, instr)? {
             return fault(message);
         }
-        if let Instr::Open { mask, .. } = *instr
+        if let Some(mask) = instr.mask()
             && let Some(first) = masks.insert(mask, at)
         {
             return fault(format!(
-                "open: mask {mask} is that of instruction {first}; two values under one mask tell their difference"
+                "{}: mask {mask} is that of instruction {first}; two values under one mask tell their difference",
+                instr.name()
             ));
         }
     }
@@ -45,9 +46,13 @@ fn misfit(program: &Program, forms: Forms, instr: &Instr) -> Result<Option<Strin
     match *instr {
         Instr::Reshare { .. } if opened => Ok(Some(format!("{} instead of open", instr.name()))),
         Instr::Open { .. } if replicated => Ok(Some(format!("{} instead of reshare", instr.name()))),
-        Instr::Truncate { dst, a, .. } if opened => {
-            let operand = wanted(a, Kind::Shared, "its operand")?;
-            Ok(operand.or(wanted(dst, Kind::Additive, "its result")?))
+        Instr::Truncate { .. } if opened => Ok(Some(format!("{} instead of truncate_opened", instr.name()))),
+        Instr::TruncateOpened { .. } if replicated => {
+            Ok(Some(format!("{} instead of truncate", instr.name())))
+        }
+        // the carry that rounds to the nearest has no mask that the dealer knows
+        Instr::TruncateOpened { dst, .. } if program.header.rounding == Rounding::Nearest => {
+            wanted(dst, Kind::Additive, "its result, rounded to the nearest,")
         }
         Instr::Word { dst, .. }
         | Instr::Compose { dst, .. }

@@ -26,8 +26,10 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         | Instr::Not { dst, a }
         | Instr::Reveal { dst, a, .. }
         | Instr::RevealBits { dst, a, .. }
-        | Instr::Reshare { dst, a, .. }
-        | Instr::Open { dst, a, .. } => c.same(&[dst, a]),
+        | Instr::Reshare { dst, a, .. } => c.same(&[dst, a]),
+        Instr::Open { dst, a, width, .. } => {
+            c.same(&[dst, a]).and_then(|()| c.within("width", width, 1, ring))
+        }
         Instr::Copy { dst, a } | Instr::Neg { dst, a } => {
             c.same(&[dst, a]).and_then(|()| c.same_kind(&[dst, a]))
         }
@@ -61,6 +63,13 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         Instr::Output { a, output, .. } => c.output(a, output),
         Instr::Truncate { dst, a, bits, .. } => {
             c.same(&[dst, a]).and_then(|()| c.within("bits", bits, 1, ring - 2))
+        }
+        Instr::TruncateOpened { dst, a, bits, width, more, .. } => {
+            c.same(&[dst, a])?;
+            c.within("width", width, 3, ring)?;
+            c.within("bits", bits, u32::from(width == ring), width - 2)?;
+            let opened = kind(program, dst)? == Kind::Shared;
+            c.within("more bits", more, 0, if opened { ring - (width - bits) } else { 0 })
         }
         Instr::Sign { dst, a, width, .. } => {
             c.same(&[dst, a]).and_then(|()| c.within("width", width, 1, ring))

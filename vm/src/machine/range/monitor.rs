@@ -104,7 +104,10 @@ impl<'a> RangeMonitor<'a> {
         let ring = |reg: Reg| is_ring(self.program, reg);
         let wrapped = |factor: Option<f64>| factor.map(|factor| Wrong::Wrapped { factor });
         let wrong = match self.program.code[at as usize] {
-            Instr::Truncate { a, bits, .. } => self.truncation(memory, threads, a, bits),
+            Instr::Truncate { a, bits, .. } => self.truncation(memory, threads, a, (R::BITS, bits)),
+            Instr::TruncateOpened { a, bits, width, .. } => {
+                self.truncation(memory, threads, a, (width, bits))
+            }
             Instr::Sign { a, width, .. } => compared(memory, threads, a, width),
             Instr::Mul { a, b, .. } => wrapped(product::elementwise(threads, read(a), read(b))),
             Instr::MulPlain { a, b, .. } => wrapped(product::elementwise(threads, read(a), read(b))),
@@ -128,7 +131,8 @@ impl<'a> RangeMonitor<'a> {
         memory: &Memory<R>,
         threads: &Threads,
     ) {
-        if let Instr::Truncate { dst, .. } = self.program.code[at as usize]
+        if let Instr::Truncate { dst, .. } | Instr::TruncateOpened { dst, .. } =
+            self.program.code[at as usize]
             && self.something
         {
             let zero = extremes(memory.read::<R>(dst)) == Some((R::ZERO, R::ZERO));
@@ -214,31 +218,31 @@ impl<'a> RangeMonitor<'a> {
         memory: &Memory<R>,
         threads: &Threads,
         a: Reg,
-        places: u32,
+        (width, places): (u32, u32),
     ) -> Option<Wrong> {
         let view = memory.read::<R>(a);
         let spare = match self.program.header.rounding {
             Rounding::Probabilistic => 1,
             Rounding::Nearest => 2,
         };
-        let suspicious = bits(threads, view) > R::BITS - spare;
+        let suspicious = bits(threads, view) > width - spare;
         if !suspicious && self.watch == Watch::Limits {
             return None;
         }
         let (low, high) = extremes(view)?;
         self.something = self.watch == Watch::Everything && (low, high) != (R::ZERO, R::ZERO);
-        let bound = self.truncatable::<R>(places);
+        let bound = self.truncatable::<R>(width, places);
         let within = low.signed_cmp(&-bound).is_ge() && high.signed_cmp(&bound).is_le();
         let factor = high.to_f64().max(-low.to_f64()) / bound.to_f64();
         (!within).then_some(Wrong::Truncation { factor })
     }
 
-    /// The largest magnitude that can be truncated by `bits`.
-    fn truncatable<R: Ring>(&self, bits: u32) -> R {
-        let quarter = R::power_of_two(R::BITS - 2);
+    /// The largest magnitude of `width` bits that can be truncated by `bits`.
+    fn truncatable<R: Ring>(&self, width: u32, bits: u32) -> R {
+        let quarter = R::power_of_two(width - 2);
         match self.program.header.rounding {
-            Rounding::Probabilistic => quarter,
-            Rounding::Nearest => quarter - R::power_of_two(bits - 1) - R::ONE,
+            Rounding::Nearest if bits > 0 => quarter - R::power_of_two(bits - 1) - R::ONE,
+            Rounding::Probabilistic | Rounding::Nearest => quarter,
         }
     }
 

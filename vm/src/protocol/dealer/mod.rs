@@ -54,7 +54,7 @@ use self::opened::Opened;
 use self::parcel::{Outgoing, Parcel};
 use self::select::Half;
 use self::shares::Shares;
-use self::truncate::Dealt;
+use self::truncate::{Dealt, Masked, Truncation};
 use super::Backend;
 use super::party::{Host, PartyError, Setting};
 use super::registers::{contract_axes, give, pieces, public_bits, rows, slot, take};
@@ -660,7 +660,7 @@ impl<R: Ring> Backend for Dealer<'_, R> {
             Place::Shares => {
                 let x = take(context, input, 0, n)?;
                 self.issue(context, async move {
-                    vec![Done::Opened(dst, opened::open(op, x, opened::input_mask(op, me)).await)]
+                    vec![Done::Opened(dst, opened::open(op, x, R::BITS, opened::input_mask(op, me)).await)]
                 })
             }
             Place::Party(owner) if me == usize::from(owner) => self.own_input(context, op, dst, input),
@@ -714,7 +714,7 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         unreachable!("values are opened under this protocol: validated")
     }
 
-    fn open(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, mask: u32) -> Result {
+    fn open(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, width: u32, mask: u32) -> Result {
         let (op, n, me) = (self.op(context)?, context.memory.layout(a).len(), self.world.me.index());
         if self.deals() {
             let mask = opened::mask(op, n, [0, 1].map(|i| op.mask_of(i, mask)));
@@ -723,23 +723,45 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         }
         let share = self.shares.first(&self.world.rounds, context, a);
         self.issue(context, async move {
-            vec![Done::Opened(dst, opened::open(op, share, op.mask_of(me, mask)).await)]
+            vec![Done::Opened(dst, opened::open(op, share, width, op.mask_of(me, mask)).await)]
         })
     }
 
-    fn truncate(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, m: u32, _: Route) -> Result {
-        let rounding = context.program.header.rounding;
+    fn truncate(&mut self, _: &mut Context<'_, R>, _dst: Reg, _a: Reg, _bits: u32, _: Route) -> Result {
+        unreachable!("what is truncated is opened under this protocol: validated")
+    }
+
+    fn truncate_opened(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        bits: u32,
+        width: u32,
+        more: u32,
+        mask: u32,
+    ) -> Result {
+        let opened = (context.kind(dst) == Kind::Shared).then_some(Masked { more, mask });
+        let how = Truncation { bits, width, rounding: context.program.header.rounding, opened };
         if self.deals() {
             return self.deal(context, |shares, world, op, to| {
-                truncate::deal(op, shares.first(&world.rounds, context, a), m, rounding, to);
+                let mask = truncate::deal(op, shares.first(&world.rounds, context, a), how, to);
+                if how.opened.is_some() {
+                    shares.keep_first(&world.rounds, context, dst, mask);
+                }
             });
         }
         let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let dealt = Dealt::take(op, context.memory.layout(a).len(), m, rounding, &mut parcel);
+        let dealt = Dealt::take(op, context.memory.layout(a).len(), how, &mut parcel);
         let open = self.shares.first(&self.world.rounds, context, a);
-        self.issue(context, async move {
-            vec![Done::Share(dst, truncate::truncate(op, open, m, rounding, dealt).await)]
-        })
+        match opened {
+            None => self.issue(context, async move {
+                vec![Done::Share(dst, truncate::truncate(op, open, how, dealt).await)]
+            }),
+            Some(under) => self.issue(context, async move {
+                vec![Done::Opened(dst, truncate::to_opened(op, open, how, under, dealt).await)]
+            }),
+        }
     }
 
     fn sign(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, width: u32, _: Route) -> Result {

@@ -10,7 +10,7 @@ use crate::par::Threads;
 use crate::prg::{Key, Stream, Values};
 use crate::ring::Ring;
 use crate::rounds::engine::{self, Message};
-use crate::rounds::pack::{pack_planes, unpack_planes};
+use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
 
 /// What all operations use.
 pub(super) struct World<R> {
@@ -118,12 +118,22 @@ impl<'w, R: Ring> Op<'w, R> {
         Party::from_index(1 - self.me()).expect("one of two")
     }
 
-    /// One round: both parties tell each other as many elements. Gives what was sent, and what came.
-    pub(super) async fn trade(self, ours: Vec<R>) -> (Vec<R>, Vec<R>) {
-        let room = Message::Elements(self.room(ours.len()));
-        let send = [(self.other(), Message::Elements(ours))];
-        let ([ours], [theirs]) = self.round(send, [(self.other(), room)]).await;
-        (ours.into_elements(), theirs.into_elements())
+    /// One round: both parties tell each other the lowest `width` bits of as many elements. Gives this party's, and the sums modulo 2^`width`.
+    pub(super) async fn total(self, ours: Vec<R>, width: u32) -> (Vec<R>, Vec<R>) {
+        let to = self.other();
+        let mut sum = self.room(ours.len());
+        if width == R::BITS {
+            let send = [(to, Message::Elements(ours))];
+            let ([ours], [theirs]) = self.round(send, [(to, Message::Elements(sum))]).await;
+            let (ours, mut sum) = (ours.into_elements(), theirs.into_elements());
+            self.each(&mut sum, [], [&ours], |theirs, [], [ours]| theirs + ours);
+            return (ours, sum);
+        }
+        let send = [(to, Message::Bytes(pack(&ours, width)))];
+        let (_, [theirs]) = self.round(send, [(to, Message::bytes(packed(ours.len(), width)))]).await;
+        unpack(&theirs.into_bytes(), width, &mut sum);
+        self.each(&mut sum, [], [&ours], move |theirs, [], [ours]| (theirs + ours).low_bits(width));
+        (ours, sum)
     }
 
     /// The same with planes of `n` bits; gives what comes.

@@ -6,6 +6,9 @@
 //! **Opening.** Party i has x_i. A_i is a stream that it has in common with the dealer; the parties tell each other x_i - A_i. The other's mask is uniform to
 //! party i, so its message is, and e tells nothing. Every mask has a number of its own, and is drawn anew in every iteration of the loops around it.
 //!
+//! **As many bits as are used.** Where all that is computed of x depends on its lowest n bits alone, only those of x_i - A_i travel, and e is what they come to, less than 2^n.
+//! Then e + A = x modulo 2^n; above, it is as random as A, whose highest bits hide nothing else. What is linear and products keep the lowest n bits right.
+//!
 //! **Products.** x y = e f + e B + A f + A B for y = f + B. The dealer shares A B ([`super::parcel`]), and party i has e B_i + A_i f + (A B)_i, party 0 with
 //! e f besides. No message. The same of any bilinear map: matrix products, convolutions, squares.
 //!
@@ -35,11 +38,10 @@ pub(super) struct Opened<R> {
     pub(super) part: Vec<R>,
 }
 
-/// Opens a party's shares under a mask.
-pub(super) async fn open<R: Ring>(op: Op<'_, R>, mut x: Vec<R>, mask: Values<'_>) -> Opened<R> {
+/// Opens the lowest `width` bits of a party's shares under a mask.
+pub(super) async fn open<R: Ring>(op: Op<'_, R>, mut x: Vec<R>, width: u32, mask: Values<'_>) -> Opened<R> {
     op.each(&mut x, [mask], [], |x, [mask], []| x - mask);
-    let (ours, mut open) = op.trade(x).await;
-    op.each(&mut open, [], [&ours], |theirs, [], [ours]| theirs + ours);
+    let (ours, open) = op.total(x, width).await;
     let mut part = ours;
     op.each(&mut part, [mask], [], |_, [mask], []| mask);
     Opened { open, part }
@@ -62,8 +64,7 @@ pub(super) fn share<R: Ring>(op: Op<'_, R>, x: Opened<R>) -> Vec<R> {
 
 /// Shares to what they are shares of, at both parties: a round.
 pub(super) async fn reveal<R: Ring>(op: Op<'_, R>, x: Vec<R>) -> Vec<R> {
-    let (ours, mut sum) = op.trade(x).await;
-    op.each(&mut sum, [], [&ours], |theirs, [], [ours]| theirs + ours);
+    let (ours, sum) = op.total(x, R::BITS).await;
     op.recycle(ours);
     sum
 }

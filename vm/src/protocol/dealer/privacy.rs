@@ -10,7 +10,7 @@ use super::draw::Draw;
 use super::op::{Op, World};
 use super::opened::{self, Opened};
 use super::parcel::{Outgoing, Parcel};
-use super::truncate::{self, Dealt};
+use super::truncate::{self, Dealt, Masked, Truncation};
 use super::{select, word};
 use crate::machine::Address;
 use crate::net::Party;
@@ -41,31 +41,60 @@ struct Operands {
 
 const NOTHING: Deal = |_, _, _| ();
 
-const TRUNCATIONS: [(&str, Deal, Start); 2] = [
+/// Truncations whose dealt and opened values are whole bytes.
+const SHARES: Truncation =
+    Truncation { bits: 16, width: 64, rounding: Rounding::Probabilistic, opened: None };
+const NARROW: Truncation = Truncation { bits: 16, width: 48, ..SHARES };
+const NEAREST: Truncation = Truncation { bits: 8, rounding: Rounding::Nearest, ..SHARES };
+const EXTENSION: Truncation = Truncation { bits: 0, width: 40, ..SHARES };
+const UNDER: Masked = Masked { more: 24, mask: 3 };
+const TO_OPENED: Truncation = Truncation { opened: Some(UNDER), ..NARROW };
+
+const TRUNCATIONS: [(&str, Deal, Start); 5] = [
     (
         "truncate",
-        |op, [mask, _], to| truncate::deal(op, mask, 16, Rounding::Probabilistic, to),
-        |op, with, mut from| {
-            let dealt = Dealt::take(op, N, 16, Rounding::Probabilistic, &mut from);
-            let truncated = truncate::truncate(op, with.x.open, 16, Rounding::Probabilistic, dealt);
-            Box::pin(async move { drop(truncated.await) })
-        },
+        |op, [mask, _], to| drop(truncate::deal(op, mask, SHARES, to)),
+        |op, with, from| truncation(op, with, from, SHARES),
+    ),
+    (
+        "truncate fewer bits",
+        |op, [mask, _], to| drop(truncate::deal(op, mask, NARROW, to)),
+        |op, with, from| truncation(op, with, from, NARROW),
     ),
     (
         "truncate to the nearest",
-        |op, [mask, _], to| truncate::deal(op, mask, 8, Rounding::Nearest, to),
+        |op, [mask, _], to| drop(truncate::deal(op, mask, NEAREST, to)),
+        |op, with, from| truncation(op, with, from, NEAREST),
+    ),
+    (
+        "extend",
+        |op, [mask, _], to| drop(truncate::deal(op, mask, EXTENSION, to)),
+        |op, with, from| truncation(op, with, from, EXTENSION),
+    ),
+    (
+        "truncate to an opened value",
+        |op, [mask, _], to| drop(truncate::deal(op, mask, TO_OPENED, to)),
         |op, with, mut from| {
-            let dealt = Dealt::take(op, N, 8, Rounding::Nearest, &mut from);
-            let truncated = truncate::truncate(op, with.x.open, 8, Rounding::Nearest, dealt);
-            Box::pin(async move { drop(truncated.await) })
+            let dealt = Dealt::take(op, N, TO_OPENED, &mut from);
+            Box::pin(async move {
+                drop(truncate::to_opened(op, with.x.open, TO_OPENED, UNDER, dealt).await);
+            })
         },
     ),
 ];
 
+fn truncation(op: Op<'_, R>, with: Operands, mut from: Parcel, how: Truncation) -> Running<'_> {
+    let dealt = Dealt::take(op, N, how, &mut from);
+    Box::pin(async move { drop(truncate::truncate(op, with.x.open, how, dealt).await) })
+}
+
 /// Everything that is dealt or sent and is not an output.
 const OPERATIONS: &[(&str, Deal, Start)] = &[
     ("open", NOTHING, |op, with, _| {
-        Box::pin(async move { drop(opened::open(op, with.share, op.mask_of(op.me(), 3)).await) })
+        Box::pin(async move { drop(opened::open(op, with.share, R::BITS, op.mask_of(op.me(), 3)).await) })
+    }),
+    ("open fewer bits", NOTHING, |op, with, _| {
+        Box::pin(async move { drop(opened::open(op, with.share, 48, op.mask_of(op.me(), 3)).await) })
     }),
     ("input", NOTHING, |op, with, _| {
         Box::pin(async move {
@@ -90,6 +119,9 @@ const OPERATIONS: &[(&str, Deal, Start)] = &[
     ),
     TRUNCATIONS[0],
     TRUNCATIONS[1],
+    TRUNCATIONS[2],
+    TRUNCATIONS[3],
+    TRUNCATIONS[4],
     (
         "sign",
         |op, [mask, _], to| adder::deal(op, &Adder::new(10, 11), &mask, to),

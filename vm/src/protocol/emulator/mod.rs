@@ -206,8 +206,24 @@ impl<R: Ring> Backend for Emulator<R> {
         same::<R, R>(context, dst, a)
     }
 
-    fn open(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, _mask: u32) -> Done {
+    fn open(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, _width: u32, _mask: u32) -> Done {
         same::<R, R>(context, dst, a)
+    }
+
+    fn truncate_opened(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        bits: u32,
+        _width: u32,
+        _more: u32,
+        _mask: u32,
+    ) -> Done {
+        match bits {
+            0 => same::<R, R>(context, dst, a),
+            bits => Ok(round::truncate(context, &self.keys[0], dst, a, bits)?),
+        }
     }
 
     fn truncate(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg, bits: u32, _: Route) -> Done {

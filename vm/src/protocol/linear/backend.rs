@@ -283,8 +283,21 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         self.issue(context, async move { Ok(vec![Done::Ring(dst, op.reshare(z, n).await)]) })
     }
 
-    fn open(&mut self, _: &mut Context<'_, R>, _dst: Reg, _a: Reg, _mask: u32) -> Result {
+    fn open(&mut self, _: &mut Context<'_, R>, _dst: Reg, _a: Reg, _width: u32, _mask: u32) -> Result {
         unreachable!("values are reshared, not opened, where each party holds words of them: validated")
+    }
+
+    fn truncate_opened(
+        &mut self,
+        _: &mut Context<'_, R>,
+        _dst: Reg,
+        _a: Reg,
+        _bits: u32,
+        _width: u32,
+        _more: u32,
+        _mask: u32,
+    ) -> Result {
+        unreachable!("nothing is opened where each party holds words of a value: validated")
     }
 
     fn truncate(

@@ -8,10 +8,11 @@
 //! | input | owner → other k; of a file of shares as open | | |
 //! | output | other → receiver k | | |
 //! | reveal | k; of bits 1 | | |
-//! | open | k | | |
+//! | open n bits | n | | |
 //! | product | | | k |
-//! | truncate by m | | | k + m |
+//! | truncate n bits by m | | | 2k - n + m |
 //! | … nearest, besides | carry into m | then 1 | carry, then k |
+//! | … to n - m + t opened bits | t | | k + t |
 //! | sign, bits | operands of the first level's gates | of the next level's | monomials, 1 per conjunction |
 //! | and | 2 | | 1 |
 //! | word of n bits | n | | Σ (k-j) |
@@ -57,19 +58,30 @@ impl Sends for Rounds<'_> {
         Vec::new() // in no valid program
     }
 
-    fn open(&self, _dst: Reg, a: Reg, _mask: u32) -> Traffic {
-        vec![both(self.0.elements(a))]
+    fn open(&self, _dst: Reg, a: Reg, width: u32, _mask: u32) -> Traffic {
+        vec![both(packed(self.0.len(a), width.into()))]
     }
 
-    fn truncate(&self, _dst: Reg, a: Reg, bits: u32, _: Route) -> Traffic {
-        let n = self.0.len(a);
+    /// In no valid program; what it costs is what its parts do.
+    fn truncate(&self, dst: Reg, a: Reg, bits: u32, _: Route) -> Traffic {
+        let k = self.0.program.header.ring;
         let mut rounds = Vec::new();
         if self.0.kind(a) == Some(Kind::Additive) {
-            rounds.push(both(packed(n, self.0.k))); // in no valid program, but an opening is what it costs
+            rounds.push(both(self.0.elements(a)));
         }
-        if self.0.program.header.rounding == Rounding::Nearest {
+        rounds.extend(self.truncate_opened(dst, a, bits, k, 0, 0));
+        rounds
+    }
+
+    fn truncate_opened(&self, _: Reg, a: Reg, bits: u32, _width: u32, more: u32, _mask: u32) -> Traffic {
+        let n = self.0.len(a);
+        let mut rounds = Vec::new();
+        if self.0.program.header.rounding == Rounding::Nearest && bits > 0 {
             rounds.extend(levels(&self.adder(bits, bits), n));
             rounds.push(both(plane(n)));
+        }
+        if more > 0 {
+            rounds.push(both(packed(n, more.into())));
         }
         rounds
     }
@@ -118,9 +130,11 @@ pub fn dealt(operands: Operands<'_>, instr: &Instr) -> Links {
     match *instr {
         Instr::Mul { dst, .. } => elements(n(dst), k),
         Instr::Contract { dst, b, .. } if operands.kind(b) == Some(Kind::Shared) => elements(n(dst), k),
-        Instr::Truncate { a, bits, .. } => {
-            let mut links = sum([elements(n(a), k), elements(n(a), bits.into())]);
-            if operands.program.header.rounding == Rounding::Nearest {
+        Instr::TruncateOpened { dst, a, bits, width, more, .. } => {
+            let whole = k.saturating_sub(u64::from(width).saturating_sub(bits.into()));
+            let top = if operands.kind(dst) == Some(Kind::Shared) { more.into() } else { whole };
+            let mut links = sum([elements(n(a), k), elements(n(a), top)]);
+            if operands.program.header.rounding == Rounding::Nearest && bits > 0 {
                 let adder = rounds.adder(bits, bits);
                 links = sum([links, network(&adder, n(a)), elements(n(a), k)]);
             }

@@ -70,7 +70,19 @@ impl Sends for Rounds<'_> {
         vec![along(route, &Cast::RESHARE, self.0.elements(a))]
     }
 
-    fn open(&self, _dst: Reg, _a: Reg, _mask: u32) -> Traffic {
+    fn open(&self, _dst: Reg, _a: Reg, _width: u32, _mask: u32) -> Traffic {
+        Vec::new() // in no valid program
+    }
+
+    fn truncate_opened(
+        &self,
+        _dst: Reg,
+        _a: Reg,
+        _bits: u32,
+        _width: u32,
+        _more: u32,
+        _mask: u32,
+    ) -> Traffic {
         Vec::new() // in no valid program
     }
 
