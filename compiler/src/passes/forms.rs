@@ -17,6 +17,8 @@
 //! **Opened values.** Under a protocol that opens values under masks ([`Forms::Opened`]) what is said of replicated values holds of opened ones, and resharing is opening: a value is
 //! opened once, in the iteration in which it is made, whatever uses it, and what comes of it by public linear maps is opened already. So what is
 //! decided here is which values are masked. Truncations take opened values too; they and words leave additive ones, as selections do. What is put out or revealed may be either.
+//! A truncation that rounds at random opens its result with the bits that it takes away (decision 0018), so where a sum has to be opened whose only additive terms are truncations,
+//! these are opened instead of the sum if that is fewer bits.
 //! A dealer does not know revealed values, so what they multiply or pick rows from is additive.
 //!
 //! **What stays in shares is shared anew.** An output to shares is reshared, unless resharing has just made it: linear operations leave

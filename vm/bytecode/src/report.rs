@@ -142,6 +142,31 @@ impl CostReport {
         out
     }
 
+    /// What lines cost; with a dealer also what is opened for them, which of derivatives stands at the line of their `grad`.
+    fn write_lines(
+        &self,
+        out: &mut String,
+        source: impl Fn(&str, u32) -> Option<String>,
+    ) -> std::fmt::Result {
+        let opens = |opened: String| self.dealt.map_or(String::new(), |_| format!(" {opened:>14}"));
+        let opened = opens("opened".into());
+        writeln!(out, "\n{:>20}{opened} {:>12} {:>10}  line", "bits", "rounds", "times")?;
+        for l in &self.by_line {
+            let text = source(&l.file, l.line).unwrap_or_default();
+            let place = if l.file.is_empty() { "-".to_string() } else { format!("{}:{}", l.file, l.line) };
+            let row = format!(
+                "{:>20}{} {:>12} {:>10}  {place}  {}",
+                group(l.bits),
+                opens(group(l.opened.unwrap_or(0))),
+                group(l.rounds),
+                group(l.executions),
+                text.trim()
+            );
+            writeln!(out, "{}", row.trim_end())?;
+        }
+        Ok(())
+    }
+
     fn write(&self, out: &mut String, source: impl Fn(&str, u32) -> Option<String>) -> std::fmt::Result {
         let bound = if self.at_most { "at most " } else { "" };
         writeln!(
@@ -167,19 +192,11 @@ impl CostReport {
             group(self.memory.in_flight),
             group(self.memory.process)
         )?;
-        writeln!(out, "\n{:>20} {:>12} {:>10}  line", "bits", "rounds", "times")?;
-        for l in &self.by_line {
-            let text = source(&l.file, l.line).unwrap_or_default();
-            let place = if l.file.is_empty() { "-".to_string() } else { format!("{}:{}", l.file, l.line) };
-            let row = format!(
-                "{:>20} {:>12} {:>10}  {place}  {}",
-                group(l.bits),
-                group(l.rounds),
-                group(l.executions),
-                text.trim()
-            );
-            writeln!(out, "{}", row.trim_end())?;
+        if self.dealt.is_some() {
+            let opened = self.by_line.iter().filter_map(|l| l.opened).fold(0, u64::saturating_add);
+            writeln!(out, "  opened under masks by each party: {bound}{} values", group(opened))?;
         }
+        self.write_lines(out, source)?;
         writeln!(out, "\npublished:")?;
         if self.published.is_empty() {
             writeln!(out, "  nothing")?;

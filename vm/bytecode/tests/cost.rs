@@ -98,3 +98,50 @@ fn links_are_those_of_the_route() {
         assert_eq!((t[2][a][b], t[2][b][a]), (2 * N, 2 * N));
     }
 }
+
+/// A program of the protocol with a dealer at f = 16; the result of a truncation or selection in register 1 is additive, in register 5 opened.
+fn opened() -> Program {
+    let mut p = program(64, 16, Rounding::Probabilistic);
+    p.header.protocol = Protocol::Dealer;
+    p
+}
+
+#[test]
+fn with_a_dealer_a_product_of_opened_values_sends_nothing() {
+    assert_eq!(cost(&opened(), Instr::Mul { dst: Reg(1), a: Reg(0), b: Reg(5) }), (0, 0));
+}
+
+#[test]
+fn with_a_dealer_an_opening_sends_128_bits_and_fewer_where_fewer_are_used() {
+    let open = |width| Instr::Open { dst: Reg(5), a: Reg(1), width, mask: 0 };
+    assert_eq!(cost(&opened(), open(64)), (128, 1));
+    assert_eq!(cost(&opened(), open(49)), (98, 1));
+}
+
+#[test]
+fn with_a_dealer_a_truncation_of_an_opened_value_sends_nothing_unless_its_result_is_opened() {
+    let truncate = |dst, more| Instr::TruncateOpened { dst, a: Reg(0), bits: 16, width: 64, more, mask: 0 };
+    assert_eq!(cost(&opened(), truncate(Reg(1), 0)), (0, 0));
+    assert_eq!(cost(&opened(), truncate(Reg(5), 0)), (0, 0));
+    assert_eq!(cost(&opened(), truncate(Reg(5), 16)), (32, 1));
+}
+
+#[test]
+fn with_a_dealer_a_sign_of_32_bits_sends_at_most_52_in_4_rounds() {
+    let (bits, rounds) = cost(&opened(), Instr::Sign { dst: Reg(2), a: Reg(0), width: 32, route: Route(0) });
+    assert!(bits <= 52 && rounds <= 4, "{bits} bits in {rounds} rounds");
+}
+
+#[test]
+fn with_a_dealer_a_rectifier_with_its_opening_sends_at_most_182_bits_in_6_rounds() {
+    let p = opened();
+    let (bit, route) = (Reg(2), Route(0));
+    let all = [
+        Instr::Open { dst: Reg(0), a: Reg(1), width: 64, mask: 0 },
+        Instr::Sign { dst: bit, a: Reg(0), width: 32, route },
+        Instr::Select { dst: Reg(1), keep: None, bit, a: Reg(0), route },
+    ];
+    let costs = all.map(|instr| cost(&p, instr));
+    let (bits, rounds) = costs.iter().fold((0, 0), |(b, r), cost| (b + cost.0, r + cost.1));
+    assert!(bits <= 182 && rounds <= 6, "{bits} bits in {rounds} rounds");
+}

@@ -4,7 +4,7 @@ mod common;
 
 use common::{dense, empty, input, instruction, output, push, view};
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, Operand, OperandValue, RealUnary};
-use tern_bytecode::program::{Buffer, Constant, Dim, Line, Place, RangeCheck};
+use tern_bytecode::program::{Buffer, Constant, Dim, Line, Place, Protocol, RangeCheck, Rounding};
 use tern_bytecode::validate::{MAX_AXES, MAX_DEPTH, MAX_ELEMENTS};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route, validate};
 
@@ -741,5 +741,108 @@ fn rounds() {
         b.ops(&[reveal(b), second, Instr::Neg { dst: b.other, a: b.shared }, send]);
         b.ops(&[Instr::Neg { dst: b.additive, a: b.additive }, receive]);
         b.ops(&[Instr::Decode { dst: b.real, a: b.plain, frac: 0 }]);
+    });
+}
+
+/// The same program under the protocol with a dealer.
+fn with_a_dealer(b: &mut Base, instrs: &[fn(&Base) -> Instr]) {
+    b.program.header.protocol = Protocol::Dealer;
+    for make in instrs {
+        let instr = make(b);
+        b.op(instr);
+    }
+}
+
+fn open(b: &Base, mask: u32) -> Instr {
+    Instr::Open { dst: b.other, a: b.additive, width: 64, mask }
+}
+
+fn truncate_opened(dst: Reg, a: Reg, mask: u32) -> Instr {
+    Instr::TruncateOpened { dst, a, bits: 16, width: 64, more: 0, mask }
+}
+
+/// Two values under one mask tell their difference.
+#[test]
+fn a_mask_is_one_instructions() {
+    accepted(|b| with_a_dealer(b, &[|b| open(b, 7), |b| open(b, 8)]));
+    refused(3, "open: mask 7 is that of instruction 0", |b| {
+        with_a_dealer(b, &[|b| open(b, 7), |b| open(b, 7)]);
+    });
+    refused(3, "truncate_opened: mask 7 is that of instruction 0", |b| {
+        b.program.header.rounding = Rounding::Probabilistic;
+        with_a_dealer(b, &[|b| open(b, 7), |b| truncate_opened(b.shared, b.other, 7)]);
+    });
+    // in another arm of a branch, or in a loop, it is another instruction all the same
+    refused(5, "mask 7 is that of instruction 1", |b| {
+        with_a_dealer(b, &[|b| Instr::If { cond: b.one }, |b| open(b, 7)]);
+        with_a_dealer(b, &[|_| Instr::Else {}, |b| open(b, 7), |_| Instr::End {}]);
+    });
+}
+
+/// Only values of which the dealer knows a mask are multiplied, compared or truncated, and what has none stays additive.
+#[test]
+fn forms_with_a_dealer() {
+    refused(0, "reshare instead of open", |b| {
+        with_a_dealer(b, &[|b| Instr::Reshare { dst: b.other, a: b.additive, route: ROUTE }]);
+    });
+    refused(0, "truncate instead of truncate_opened", |b| {
+        with_a_dealer(b, &[|b| Instr::Truncate { dst: b.additive, a: b.other, bits: 3, route: ROUTE }]);
+    });
+    refused(0, "with dealer its result is additive, not shared", |b| {
+        with_a_dealer(
+            b,
+            &[|b| Instr::Select { dst: b.other, keep: None, bit: b.bit, a: b.shared, route: ROUTE }],
+        );
+    });
+    // the carry that rounds has a sign that the dealer does not know
+    refused(0, "its result, rounded to the nearest, is additive, not shared", |b| {
+        with_a_dealer(b, &[|b| truncate_opened(b.other, b.shared, 0)]);
+    });
+    misfit("open instead of reshare", |b| open(b, 0));
+    misfit("truncate_opened instead of truncate", |b| truncate_opened(b.additive, b.shared, 0));
+}
+
+#[test]
+fn widths_with_a_dealer() {
+    let truncation = |dst: fn(&Base) -> Reg, bits: u32, width: u32, more: u32| {
+        move |b: &mut Base| {
+            b.program.header.protocol = Protocol::Dealer;
+            b.program.header.rounding = Rounding::Probabilistic;
+            let (dst, a) = (dst(b), b.shared);
+            b.op(Instr::TruncateOpened { dst, a, bits, width, more, mask: 0 });
+        }
+    };
+    let opened: fn(&Base) -> Reg = |b| b.other;
+    let additive: fn(&Base) -> Reg = |b| b.additive;
+    accepted(truncation(opened, 16, 49, 31));
+    accepted(truncation(additive, 0, 49, 0));
+    refused(0, "more bits", truncation(opened, 16, 49, 32));
+    refused(0, "more bits", truncation(additive, 16, 49, 1));
+    refused(0, "bits", truncation(additive, 48, 49, 0));
+    refused(0, "bits", truncation(additive, 0, 64, 0)); // would do nothing
+    refused(0, "width", truncation(additive, 0, 65, 0));
+    for width in [0, 65] {
+        refused(0, "width", |b| {
+            b.program.header.protocol = Protocol::Dealer;
+            push(&mut b.program, Instr::Open { dst: b.other, a: b.additive, width, mask: 0 });
+        });
+    }
+}
+
+/// A dealer does not learn what is revealed, so that must not be what it has to know.
+#[test]
+fn what_is_revealed_decides_nothing_for_a_dealer() {
+    let reveal: fn(&Base) -> Instr = |b| Instr::Reveal { dst: b.plain, a: b.shared, route: ROUTE };
+    refused(3, "mul_plain: a revealed value changes a mask", |b| {
+        with_a_dealer(b, &[reveal, |b| Instr::MulPlain { dst: b.other, a: b.other, b: b.plain }]);
+    });
+    accepted(|b| {
+        with_a_dealer(b, &[reveal, |b| Instr::MulPlain { dst: b.additive, a: b.additive, b: b.plain }])
+    });
+    refused(3, "a revealed value decides what runs next", |b| {
+        let bit = b.add(Kind::Bit, &[]);
+        b.program.header.protocol = Protocol::Dealer;
+        b.op(Instr::RevealBits { dst: b.one, a: bit, route: ROUTE });
+        b.ops(&[Instr::If { cond: b.one }, Instr::End {}]);
     });
 }

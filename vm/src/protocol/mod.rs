@@ -56,6 +56,7 @@ macro_rules! backend {
 
             $(
                 $(#[doc = $doc])*
+                #[allow(clippy::too_many_arguments)] // as many as the table says
                 fn $name(&mut self, context: &mut Context<'_, Self::Element>, $($op: $ty),*) -> Result<(), RunError>;
             )*
 
