@@ -186,6 +186,7 @@ fn statement(kind: &StmtKind) -> String {
             let to = match to {
                 ast::Place::Party { number, .. } => format!("party {}", show(number)),
                 ast::Place::Shares(_) => "shares".to_string(),
+                ast::Place::Client { name, .. } => format!("client {}", name.name),
             };
             format!("output {}{value} to {to}", name.name)
         }

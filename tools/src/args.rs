@@ -74,7 +74,7 @@ enum FormatArg {
 impl FileArgs {
     /// What the library calls it.
     pub(crate) fn files(&self) -> Files {
-        Files { inputs: self.inputs.clone(), data: self.data.clone() }
+        Files { inputs: self.inputs.clone(), data: self.data.clone(), store: None }
     }
 }
 
@@ -95,6 +95,6 @@ impl OutputArgs {
             FormatArg::Safetensors => Format::Safetensors,
             FormatArg::SafetensorsF32 => Format::SafetensorsF32,
         };
-        Outputs { out: self.out.clone(), format }
+        Outputs { out: self.out.clone(), format, store: None }
     }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod clients;
 mod compile;
 mod data;
 mod deal;
@@ -20,6 +21,7 @@ mod reproduce;
 mod run;
 mod scarce;
 mod screen;
+mod share;
 mod shell;
 mod stop;
 mod tests;
@@ -105,6 +107,16 @@ enum Command {
     LocalParty,
     /// Deal ahead of time: for each party of a program with a dealer a file of what it will need, for one run.
     Deal(deal::DealArgs),
+    /// Serve those who run none of the servers: take what clients send for a program, and give them its results.
+    Serve(clients::ServeArgs),
+    /// Send an input to the servers, in shares, as a client that the program names.
+    Send(clients::SendArgs),
+    /// Receive results from the servers, in shares, as a client that the program names.
+    Receive(clients::ReceiveArgs),
+    /// Share data among the servers of a program without a network: a file for each of them.
+    Share(share::ShareArgs),
+    /// Open a value from files of shares, which have to agree.
+    Open(share::OpenArgs),
     /// Run the test blocks of a file in the emulator.
     Test {
         #[command(flatten)]
@@ -251,6 +263,11 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Emulate(args) => emulate::emulate(&args),
         Command::Run(args) => run::run(&args),
+        Command::Serve(args) => clients::serve(&args),
+        Command::Send(args) => clients::send(&args),
+        Command::Receive(args) => clients::receive(&args),
+        Command::Share(args) => share::share(&args),
+        Command::Open(args) => share::open(&args),
         Command::Deal(args) => deal::deal(&args),
         Command::Keygen(args) => keys::keygen(&args),
         Command::Ping(args) => keys::ping(&args),

@@ -34,9 +34,10 @@ fn start() {
         name: format!("p{}", party.index()),
         address: listeners[party.index()].local_addr().expect("an address").to_string(),
         fingerprint: identities[party.index()].fingerprint(),
+        clients: None,
     });
     drop(listeners);
-    let hosts = Hosts { parties: parties.into(), timeouts: Timeouts::default() };
+    let hosts = Hosts { parties: parties.into(), timeouts: Timeouts::default(), clients: Default::default() };
     let children = PARTIES.map(|party| {
         let mut command = Command::new(env::current_exe().expect("this program"));
         command.env(PARTY, party.index().to_string()).stdin(Stdio::piped());

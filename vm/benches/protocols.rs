@@ -189,10 +189,11 @@ fn over_tls(parties: usize) -> Vec<Links> {
         name: format!("p{}", party.index()),
         address: listeners[party.index()].local_addr().expect("an address").to_string(),
         fingerprint: identities[party.index()].fingerprint(),
+        clients: None,
     };
     let parties = everybody.iter().map(peer).collect();
     drop(listeners);
-    let hosts = &Hosts { parties, timeouts: Timeouts::default() };
+    let hosts = &Hosts { parties, timeouts: Timeouts::default(), clients: Default::default() };
     let identities = &identities;
     thread::scope(|scope| {
         let party = |me: Party| {

@@ -16,6 +16,9 @@ use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{self, Element, Op, Place, Preparation, Type};
 use crate::syntax::ast::{self, Expr, ExprOrRange, RangeEnd, Stage, TypeKind};
 
+/// Bytes of a client's name at most, as of a party's.
+const MAX_CLIENT: usize = 64;
+
 /// A leaf of what a loss is differentiated by.
 pub(super) struct Trainable {
     /// The leaf.
@@ -428,6 +431,9 @@ impl<'a> Lowerer<'a> {
     fn place(&mut self, place: &'a ast::Place) -> Option<Place> {
         match place {
             ast::Place::Shares(_) => Some(Place::Shares),
+            ast::Place::Client { name, .. } => {
+                self.is_client(name).then(|| Place::Client(self.name_index(&name.name)))
+            }
             ast::Place::Party { number, .. } => {
                 let n = self.constant_int(number)?;
                 let model = self.options.settings.protocol.model();
@@ -450,6 +456,16 @@ impl<'a> Lowerer<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a client can be called so; reports it if not.
+    fn is_client(&mut self, name: &'a ast::Ident) -> bool {
+        let fits = name.name.len() <= MAX_CLIENT;
+        if !fits {
+            let label = format!("{} bytes; there can be {MAX_CLIENT}", name.name.len());
+            self.error(Code::B001, name.span, "the name of a client is too long", label);
+        }
+        fits
     }
 
     fn preparation(&mut self, input: &'a ast::Input) -> Preparation {

@@ -33,7 +33,7 @@ use super::graph::Graph;
 use super::hidden;
 use super::ranges::{Basis, Ranges};
 use crate::ir::infer::infer;
-use crate::ir::{Block, Inst, Kind, Op, Origin, Place, Program, Rounding, ValueId};
+use crate::ir::{Block, Inst, Kind, Op, Origin, Program, Rounding, ValueId};
 
 /// Decides on forms and writes them out.
 pub fn run(program: &mut Program) {
@@ -411,7 +411,7 @@ impl Writer<'_> {
                 *additive = opened || !replicated;
             }
             Op::Add | Op::Sub | Op::Concat { .. } | Op::Scatter => self.same_kind(&mut inst),
-            Op::Output(output) if !opened && self.program.outputs[*output as usize].to == Place::Shares => {
+            Op::Output(output) if !opened && self.program.outputs[*output as usize].to.is_shared() => {
                 inst.args[0] = self.anew(inst.args[0], inst.origin);
             }
             _ => {}

@@ -133,7 +133,7 @@ impl Rule<'_> {
     /// An owner checks the declared range before it shares; shares of an earlier run cannot be checked.
     fn input(&self, index: u32) -> Extent {
         let Some(input) = self.program.inputs.get(index as usize) else { return self.top() };
-        let checked = matches!(input.from, Place::Party(_));
+        let checked = matches!(input.from, Place::Party(_) | Place::Client(_));
         let declared = match input.prepare.range {
             Some(range) if checked => encoded(range, input.frac),
             _ if input.prepare.one_hot && checked => Some(Interval::new(0, power(input.frac))),

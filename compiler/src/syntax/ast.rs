@@ -181,13 +181,20 @@ pub enum Place {
     },
     /// `shares`: every server keeps or has its share.
     Shares(Span),
+    /// `client hospital`: somebody who runs none of the servers.
+    Client {
+        /// What the hosts file calls it.
+        name: Ident,
+        /// With the word.
+        span: Span,
+    },
 }
 
 impl Place {
     /// Where it stands.
     pub fn span(&self) -> Span {
         match self {
-            Place::Party { span, .. } | Place::Shares(span) => *span,
+            Place::Party { span, .. } | Place::Shares(span) | Place::Client { span, .. } => *span,
         }
     }
 }

@@ -191,6 +191,7 @@ const MINOR_SIGNS: &[(&str, &str)] = &[
     ("to", "`to`"),
     ("party", "`party`"),
     ("shares", "`shares`"),
+    ("client", "`client`"),
     ("(", "`(`"),
     ("::", "`::`"),
     ("..", "`..`"),

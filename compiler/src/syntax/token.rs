@@ -30,6 +30,7 @@ pub enum Token<'s> {
     #[token("bool")]    Bool,
     #[token("break")]   Break,
     #[token("buffer")]  Buffer,
+    #[token("client")]  Client,
     #[token("const")]   Const,
     #[token("else")]    Else,
     #[token("false")]   False,
@@ -176,7 +177,7 @@ impl Token<'_> {
             self,
             Name(_) | Number(_) | Text(_) | Underscore | True | False | Break | Return | Shares
                 | Bool | Fix | Int | Num | Str | Secret | Grad | Fn
-                | Buffer | From | Input | Model | Output | Party | Test | To
+                | Buffer | Client | From | Input | Model | Output | Party | Test | To
                 | RightParen | RightBracket | RightBrace | DotDot
         )
     }

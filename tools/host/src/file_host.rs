@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tern_bytecode::program::{Element, Output, Place};
+use tern_bytecode::program::{Output, Place};
 use tern_bytecode::{Instr, Program};
 use tern_vm::data::shares::ShareFile;
-use tern_vm::data::{self, Array, Encoded};
+use tern_vm::data::{Array, Encoded};
 use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Point, RunId, Trip};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
@@ -173,7 +173,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
         let (me, model) = (self.me, self.program.header.protocol.model());
         let here = move |output: &&Output| match (output.to, me) {
             (Place::Party(to), Some(me)) => usize::from(to) == me.index(),
-            (Place::Shares, Some(me)) => model.computes(me.index()),
+            (Place::Shares | Place::Client(_), Some(me)) => model.computes(me.index()),
             (_, None) => true,
         };
         self.program.outputs.iter().filter(here)
@@ -187,10 +187,13 @@ impl<'a, 'e> FileHost<'a, 'e> {
 
     /// Results of an earlier run that stand where this run, which has failed, would have put its own.
     fn stale(&self) -> BTreeSet<String> {
-        let Some(Outputs { out, format }) = self.to else { return BTreeSet::new() };
-        let file = |output: &Output| self.file(&output.name, output.to == Place::Shares, format);
+        let Some(to) = self.to else { return BTreeSet::new() };
+        let file = |output: &Output| {
+            let file = self.file(&output.name, output.to.is_shared(), &to.format);
+            self.directory(to, &output.name).join(file)
+        };
         let before = self.declared().filter(|output| !self.counts.contains_key(&output.name));
-        let paths = before.map(file).map(|file| out.join(file));
+        let paths = before.map(file);
         paths.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
     }
 
@@ -202,24 +205,29 @@ impl<'a, 'e> FileHost<'a, 'e> {
         }
     }
 
+    /// Where an output goes: to its client's part of the store, if there is one.
+    fn directory(&self, to: &Outputs, name: &str) -> PathBuf {
+        let declared = self.program.outputs.iter().find(|output| output.name == name);
+        let client = declared.filter(|_| self.me.is_some()).and_then(|output| self.program.client(output.to));
+        match (&to.store, client) {
+            (Some(store), Some(client)) => store.results(client),
+            _ => to.out.clone(),
+        }
+    }
+
     /// Takes an output, and writes it if it is one of many.
     fn put_out(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
         let declared = &self.program.outputs[output];
         let field = if declared.field.is_empty() { &declared.name } else { &declared.field };
-        if let (Some(me), Some(run), Place::Shares) = (self.me, self.run, declared.to) {
+        if let (Some(me), Some(run), true) = (self.me, self.run, declared.to.is_shared()) {
             let empty = || Kept::Shares(shares::empty(self.program, &declared.name, me, run));
             if let Kept::Shares(file) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
                 shares::add(file, declared, elements);
             }
             return self.written_in_loops(&declared.name);
         }
-        let values: Vec<f64> = elements.to_f64(declared.frac).collect();
-        let shape: Vec<usize> = declared.shape.iter().map(|s| *s as usize).collect();
-        let array = match declared.element {
-            Element::Fix => Array::new(shape, values),
-            Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
-            Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
-        };
+        let shape = declared.shape.iter().map(|s| *s as usize).collect();
+        let array = results::array(declared.element, declared.frac, shape, elements);
         let empty = || Kept::Clear(Vec::new());
         if let Kept::Clear(arrays) = self.outputs.entry(declared.name.clone()).or_insert_with(empty) {
             arrays.push((field.clone(), array));
@@ -249,28 +257,27 @@ impl<'a, 'e> FileHost<'a, 'e> {
             return Ok(());
         };
         let cannot = |error| format!("{numbered} cannot be written to {}: {error}", to.out.display());
-        let file = self.write(to, &numbered, &kept).map_err(cannot)?;
-        let plain = to.out.join(self.file(name, matches!(kept, Kept::Shares(_)), &to.format));
+        let file = self.write(to, (name, &numbered), &kept).map_err(cannot)?;
+        let plain =
+            self.directory(to, name).join(self.file(name, matches!(kept, Kept::Shares(_)), &to.format));
         if let Err(error) = results::link(&file, &plain) {
             self.events.warn(format!("{} is not {}: {error}", plain.display(), file.display()));
         }
         Ok(())
     }
 
-    /// Writes an output as a file of its name, and says where it is.
-    fn write(&mut self, to: &Outputs, name: &str, kept: &Kept) -> std::io::Result<PathBuf> {
-        let Outputs { out, format } = to;
-        let file = self.file(name, matches!(kept, Kept::Shares(_)), format);
-        let written = results::write(out, &file, |file| match kept {
+    /// Writes an output, declared under the first name, as a file of the second one, and says where it is.
+    fn write(
+        &mut self,
+        to: &Outputs,
+        (declared, name): (&str, &str),
+        kept: &Kept,
+    ) -> std::io::Result<PathBuf> {
+        let (out, format) = (self.directory(to, declared), to.format);
+        let file = self.file(name, matches!(kept, Kept::Shares(_)), &to.format);
+        let written = results::write(&out, &file, |file| match kept {
             Kept::Shares(shares) => shares.write(file),
-            Kept::Clear(arrays) => {
-                let narrowed = format.narrow(arrays);
-                let tensors = narrowed.as_ref().unwrap_or(arrays).iter().map(|(n, a)| (n.as_str(), a));
-                match format {
-                    Format::Npz => data::write_npz(file, tensors),
-                    Format::Safetensors | Format::SafetensorsF32 => data::write_safetensors(file, tensors),
-                }
-            }
+            Kept::Clear(arrays) => format.write(file, arrays),
         })?;
         let path = written.path.display();
         self.events.emit(Event::Output { name: name.into(), file: path.to_string() });
@@ -397,7 +404,7 @@ impl Host for FileHost<'_, '_> {
         let Some(to) = self.to else { return Ok(()) };
         let mut failed = Vec::new();
         for (name, kept) in std::mem::take(&mut self.outputs) {
-            if let Err(error) = self.write(to, &name, &kept) {
+            if let Err(error) = self.write(to, (&name, &name), &kept) {
                 failed.push(format!("{name} cannot be written to {}: {error}", to.out.display()));
             }
         }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
-use tern_bytecode::program::Place;
 use tern_vm::data::Source;
 use tern_vm::net::Party;
 
+use crate::clients::Store;
 use crate::inputs::{by_name, provides};
 use crate::shares;
 
@@ -29,12 +29,14 @@ pub struct Files {
     pub inputs: Vec<String>,
     /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
     pub data: Option<PathBuf>,
+    /// What clients have given this party.
+    pub store: Option<Store>,
 }
 
 impl Files {
     /// All inputs by their names in a directory.
     pub fn of_directory(data: PathBuf) -> Files {
-        Files { inputs: Vec::new(), data: Some(data) }
+        Files { data: Some(data), ..Files::default() }
     }
 
     /// The files that provide a program's inputs, as far as there are any.
@@ -69,7 +71,10 @@ impl Files {
                 );
             };
             if let Some(me) = only.filter(|me| !provides(program, *me, input)) {
-                bail!("input {name} comes from {}, this is {me}", tern_bytecode::disasm::place(input.from));
+                bail!(
+                    "input {name} comes from {}, this is {me}",
+                    tern_bytecode::disasm::place(program, input.from)
+                );
             }
             if files.insert(name, file).is_some() {
                 bail!("--input {name} is given twice");
@@ -84,13 +89,14 @@ impl Files {
         let own = program.inputs.iter().filter(|input| provides(program, party, input));
         let own: BTreeSet<&str> = own.map(|input| input.name.as_str()).collect();
         let inputs = named.iter().filter(|(name, _)| own.contains(*name));
-        let shared = |name: &str| program.inputs.iter().any(|i| i.name == name && i.from == Place::Shares);
+        let shared = |name: &str| program.inputs.iter().any(|i| i.name == name && i.from.is_shared());
         let of_party = |name: &str, file: &str| {
             if shared(name) { shares::file_of(file, party) } else { file.to_string() }
         };
         Ok(Files {
             inputs: inputs.map(|(name, file)| format!("{name}={}", of_party(name, file))).collect(),
             data: self.data.clone(),
+            store: self.store.clone(),
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
 use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
@@ -46,7 +46,7 @@ pub struct InputError {
 pub(crate) fn provides(program: &Program, party: Party, input: &Input) -> bool {
     match input.from {
         Place::Party(from) => usize::from(from) == party.index(),
-        Place::Shares => program.header.protocol.model().computes(party.index()),
+        Place::Shares | Place::Client(_) => program.header.protocol.model().computes(party.index()),
     }
 }
 
@@ -71,8 +71,8 @@ pub fn read_inputs(
         let wanted = Wanted { program, name, fields: &fields };
         let file = named.get(name).copied();
         let provided = match (first.from, only) {
-            (Place::Shares, Some(me)) => wanted.shares(me, file, files.data.as_deref()),
-            (Place::Shares | Place::Party(_), _) => wanted.load(file, files.data.as_deref(), sink),
+            (Place::Shares | Place::Client(_), Some(me)) => wanted.shares(me, file, files),
+            (_, _) => wanted.load(file, files.data.as_deref(), sink),
         };
         match provided {
             Ok(provided) => fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data)),
@@ -83,6 +83,29 @@ pub fn read_inputs(
         }
     }
     if failed.names.is_empty() { Ok(inputs) } else { Err(failed.into()) }
+}
+
+/// The data of one input in the clear, whoever it comes from: for its owner, who shares it.
+///
+/// # Errors
+/// As [`read_inputs`]; an input that the program does not have.
+pub fn read_input(
+    program: &Program,
+    name: &str,
+    file: &str,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Vec<Encoded>> {
+    let files = Files { inputs: vec![format!("{name}={file}")], ..Files::default() };
+    let named = files.named(program, None)?;
+    let groups = by_name(program);
+    let (name, fields) = groups.iter().find(|(other, _)| *other == name).context("it was found before")?;
+    let wanted = Wanted { program, name, fields };
+    let provided = wanted.load(named.get(name).copied(), None, sink)?;
+    let clear = |provided| match provided {
+        Provided::Clear(encoded) => Ok(*encoded),
+        Provided::Shares { .. } => bail!("{name} is shared already"),
+    };
+    provided.into_iter().map(clear).collect()
 }
 
 /// The same from tensors in memory, by the names of the declarations; a field of a model is called `NAME.FIELD`. What a program declares of the
@@ -162,11 +185,19 @@ impl Wanted<'_> {
     }
 
     /// A party's shares of it.
-    fn shares(&self, me: Party, file: Option<&str>, data: Option<&Path>) -> anyhow::Result<Vec<Provided>> {
+    fn shares(&self, me: Party, file: Option<&str>, files: &Files) -> anyhow::Result<Vec<Provided>> {
         let name = self.name;
-        let found = file.map(PathBuf::from).or_else(|| shares::find(data?, name, me));
+        let client = self.inputs().find_map(|input| self.program.client(input.from));
+        let given = || Some(files.store.as_ref()?.input(client?, name, me)).filter(|path| path.is_file());
+        let found = file.map(PathBuf::from);
+        let found = found.or_else(|| shares::find(files.data.as_deref()?, name, me)).or_else(given);
         let Some(path) = found else {
             let file = shares::file_name(name, me);
+            if let (Some(client), Some(_)) = (client, &files.store) {
+                bail!(
+                    "client {client} has not given {name} to {me}\n   = help: it does so with  tern send … --as {client} --input {name}=FILE  while `tern serve` runs here"
+                );
+            }
             bail!(
                 "{name} has no shares\n   = help: --input {name}={file}, or --data and the directory of that file"
             )
@@ -186,7 +217,7 @@ impl Wanted<'_> {
 
     fn no_file(&self, spec: &InputSpec, data: Option<&Path>) -> String {
         let (name, from) =
-            (self.name, tern_bytecode::disasm::place(self.program.inputs[self.fields[0]].from));
+            (self.name, tern_bytecode::disasm::place(self.program, self.program.inputs[self.fields[0]].from));
         let looked = data.map(|data| {
             let fact = if data.exists() { "has no file of that name" } else { "does not exist" };
             format!("{} {fact}, ", data.display())
@@ -211,7 +242,7 @@ fn spec(input: &Input) -> InputSpec {
         },
         party: match input.from {
             Place::Party(i) => usize::from(i),
-            Place::Shares => 0,
+            Place::Shares | Place::Client(_) => 0,
         },
         options: data::Options {
             one_hot: input.prepare.one_hot,

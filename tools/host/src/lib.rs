@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`source`] | from files to bytecode, with the compiler's messages |
 //! | [`files`], [`inputs`], [`shares`] | which file holds what, and its data; or tensors in memory |
+//! | [`sharing`], [`clients`] | data and results of those who run none of the servers, as files and over the network |
 //! | [`outputs`], [`results`] | where results go, and how they are written |
 //! | [`events`] | what happens in a run, told to whoever follows it |
 //! | [`emulate`] | a program on clear data |
@@ -52,6 +53,7 @@
 //! ```
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
+pub mod clients;
 pub mod cores;
 mod embedded;
 pub mod emulate;
@@ -66,6 +68,7 @@ pub mod outputs;
 pub mod results;
 pub mod run;
 pub mod shares;
+pub mod sharing;
 pub mod source;
 pub mod stop;
 

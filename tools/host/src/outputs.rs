@@ -1,9 +1,15 @@
 //! Where the results of a run go, and as which files.
 
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tern_vm::data::{self, Array};
+
+use crate::clients::Store;
+use crate::results;
 
 /// Where results go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,6 +18,8 @@ pub struct Outputs {
     pub out: PathBuf,
     /// The format of outputs.
     pub format: Format,
+    /// Where shares of results for clients go; without it to `out`.
+    pub store: Option<Store>,
 }
 
 /// A file of named tensors.
@@ -37,7 +45,7 @@ impl Format {
 
 impl Format {
     /// The tensors of a file in single precision, if that is how it holds them.
-    pub(crate) fn narrow(self, arrays: &[(String, Array)]) -> Option<Vec<(String, Array)>> {
+    fn narrow(self, arrays: &[(String, Array)]) -> Option<Vec<(String, Array)>> {
         let rounded = match self {
             Format::Npz => return None,
             Format::Safetensors => false,
@@ -51,11 +59,39 @@ impl Format {
         };
         arrays.iter().map(single).collect()
     }
+
+    /// Writes a file of named tensors.
+    pub(crate) fn write(self, file: &mut BufWriter<File>, arrays: &[(String, Array)]) -> io::Result<()> {
+        let narrowed = self.narrow(arrays);
+        let tensors = narrowed.as_deref().unwrap_or(arrays).iter().map(|(name, a)| (name.as_str(), a));
+        match self {
+            Format::Npz => data::write_npz(file, tensors),
+            Format::Safetensors | Format::SafetensorsF32 => data::write_safetensors(file, tensors),
+        }
+    }
 }
 
 impl Outputs {
     /// Everything to one directory.
     pub fn to_directory(out: PathBuf) -> Outputs {
-        Outputs { out, format: Format::default() }
+        Outputs { out, format: Format::default(), store: None }
+    }
+
+    /// Writes a result in the clear: where it is.
+    ///
+    /// # Errors
+    /// If it can be written neither there nor to a directory for temporary files.
+    pub fn write(&self, name: &str, tensors: &[(String, Array)]) -> anyhow::Result<PathBuf> {
+        let file = format!("{name}.{}", self.format.suffix());
+        let written = results::write(&self.out, &file, |file| self.format.write(file, tensors));
+        let written = written.with_context(|| format!("cannot write {}", self.out.join(&file).display()))?;
+        match written.instead {
+            Some(cause) => bail!(
+                "{} could not be written ({cause}), {name} is in {}",
+                self.out.join(&file).display(),
+                written.path.display()
+            ),
+            None => Ok(written.path),
+        }
     }
 }

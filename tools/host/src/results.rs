@@ -9,9 +9,10 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tern_bytecode::program::Place;
+use tern_bytecode::program::{Element, Place};
 use tern_bytecode::{Instr, Program};
-use tern_vm::data::{Access, write_atomically};
+use tern_vm::data::{Access, Array, write_atomically};
+use tern_vm::machine::Elements;
 use tern_vm::net::Party;
 
 /// The file of a run's metrics.
@@ -124,16 +125,26 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 pub fn size(program: &Program, me: Option<Party>) -> u64 {
     let model = program.header.protocol.model();
     let element = |to: Place| match (to, me) {
-        (Place::Shares, Some(me)) if !model.computes(me.index()) => 0,
-        (Place::Shares, Some(_)) => u64::from(program.header.ring) / 4,
+        (Place::Shares | Place::Client(_), Some(me)) if !model.computes(me.index()) => 0,
+        (Place::Shares | Place::Client(_), Some(_)) => u64::from(program.header.ring) / 4,
         (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
-        (Place::Shares | Place::Party(_), _) => 8,
+        (_, _) => 8,
     };
     let times = times(program);
     program.outputs.iter().zip(times).fold(0, |sum, (output, times)| {
         let elements = output.shape.iter().fold(1u64, |n, size| n.saturating_mul(u64::from(*size)));
         elements.saturating_mul(element(output.to)).saturating_mul(times).saturating_add(sum)
     })
+}
+
+/// A tensor of a result as files hold it: numbers of `frac` fraction bits, whole numbers, truth values.
+pub fn array(element: Element, frac: u32, shape: Vec<usize>, elements: Elements<'_>) -> Array {
+    let values: Vec<f64> = elements.to_f64(frac).collect();
+    match element {
+        Element::Fix => Array::new(shape, values),
+        Element::Int => Array::new(shape, values.iter().map(|v| *v as i64).collect::<Vec<i64>>()),
+        Element::Bool => Array::of_bools(shape, &values.iter().map(|v| *v != 0.0).collect::<Vec<bool>>()),
+    }
 }
 
 /// How often each output is executed at most.

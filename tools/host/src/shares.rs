@@ -7,9 +7,13 @@ use anyhow::{anyhow, bail};
 use tern_bytecode::Program;
 use tern_bytecode::model::MAX_PARTIES;
 use tern_bytecode::program::{Element, Input, Output};
-use tern_vm::data::shares::{Head, ShareFile, Tensor};
+use tern_bytecode::validate::names::is_word;
+use tern_vm::data::Array;
+use tern_vm::data::shares::{self, Head, OpenError, ShareError, ShareFile, Tensor};
 use tern_vm::machine::{Elements, RunId};
 use tern_vm::net::Party;
+
+use crate::results;
 
 /// The name of a party's file.
 pub fn file_name(name: &str, party: Party) -> String {
@@ -52,27 +56,50 @@ pub fn read(
     me: Party,
     path: &Path,
 ) -> anyhow::Result<(String, Vec<Vec<u64>>)> {
-    let file = ShareFile::read(path).map_err(|error| anyhow!("{} {error}", path.display()))?;
     let name = inputs.first().map_or("", |input| &input.name);
-    let mut expected = head(program, name, me, file.head.set.clone());
-    let declared = inputs.iter().map(|i| tensor((&i.name, &i.field), i.element, i.frac, &i.shape));
-    expected.tensors.extend(declared);
-    // The value may have had another name where it was put out.
-    let mut found = file.head.clone();
-    if let ([found], [expected]) = (&mut found.tensors[..], &expected.tensors[..])
-        && inputs.iter().all(|input| input.field.is_empty())
-        && found.name == file.head.name
-    {
-        found.name.clone_from(&expected.name);
-    }
-    let differences = found.differences(&expected);
-    if !differences.is_empty() {
-        bail!("{} does not hold this party's shares of {name}: {}", path.display(), differences.join("; "));
-    }
+    let wanted = expected(program, inputs, me);
+    let check = |head: &Head| {
+        let differences = adapted(head, &wanted).differences(&wanted);
+        if !differences.is_empty() {
+            bail!("does not hold this party's shares of {name}: {}", differences.join("; "));
+        }
+        Ok(())
+    };
+    let file = ShareFile::read(path, check).map_err(|error| anyhow!("{} {error}", path.display()))?;
+    let found = adapted(&file.head, &wanted);
     let at = |name: &str| found.tensors.iter().position(|tensor| tensor.name == name);
     let mut all: Vec<Option<Vec<u64>>> = file.words.into_iter().map(Some).collect();
-    let words = expected.tensors.iter().map(|t| at(&t.name).and_then(|i| all[i].take()).unwrap_or_default());
+    let words = wanted.tensors.iter().map(|t| at(&t.name).and_then(|i| all[i].take()).unwrap_or_default());
     Ok((found.set, words.collect()))
+}
+
+/// What a party's file of an input has to be, its set aside.
+pub fn expected(program: &Program, inputs: &[&Input], party: Party) -> Head {
+    let name = inputs.first().map_or("", |input| &input.name);
+    let mut head = head(program, name, party, String::new());
+    let declared = inputs.iter().map(|i| tensor((&i.name, &i.field), i.element, i.frac, &i.shape));
+    head.tensors.extend(declared);
+    head
+}
+
+/// What the first party's file of an output has to be, its set aside.
+pub fn expected_output(program: &Program, outputs: &[&Output]) -> Head {
+    let name = outputs.first().map_or("", |output| &output.name);
+    let mut head = head(program, name, Party::P0, String::new());
+    head.tensors.extend(outputs.iter().map(|o| tensor((&o.name, &o.field), o.element, o.frac, &o.shape)));
+    head
+}
+
+/// A head with the name that a single value is expected under: it may have had another where it was put out.
+fn adapted(found: &Head, expected: &Head) -> Head {
+    let mut adapted = found.clone();
+    if let ([tensor], [wanted]) = (&mut adapted.tensors[..], &expected.tensors[..])
+        && wanted.name == expected.name
+        && tensor.name == found.name
+    {
+        tensor.name.clone_from(&wanted.name);
+    }
+    adapted
 }
 
 /// The file of a data directory that holds a party's shares of an input.
@@ -80,12 +107,79 @@ pub fn find(directory: &Path, name: &str, me: Party) -> Option<PathBuf> {
     Some(directory.join(file_name(name, me))).filter(|path| path.is_file())
 }
 
+/// What shares are opened to: the tensors of a result by name.
+///
+/// # Errors
+/// Files that do not belong together or do not agree, as `names` calls them.
+pub fn open(files: &[ShareFile], names: &dyn Fn(usize) -> String) -> anyhow::Result<Vec<(String, Array)>> {
+    let opened = shares::open(files).map_err(|error| match error {
+        OpenError::Differ { first, second, difference } => {
+            anyhow!("{} and {} do not belong together: {difference}", names(first), names(second))
+        }
+        OpenError::Twice { first, second, party } => {
+            anyhow!("{} and {} are both of party {party}", names(first), names(second))
+        }
+        other => other.into(),
+    })?;
+    let array = |(tensor, words): &(Tensor, Vec<u64>)| {
+        let element = match tensor.element.as_str() {
+            "fix" => Element::Fix,
+            "int" => Element::Int,
+            "bool" => Element::Bool,
+            other => bail!("{} is of a type that is not known: {other}", tensor.name),
+        };
+        let shape: Result<Vec<usize>, _> = tensor.shape.iter().map(|n| usize::try_from(*n)).collect();
+        let elements = Elements { limbs: opened.limbs, words };
+        Ok((tensor.name.clone(), results::array(element, tensor.frac, shape?, elements)))
+    };
+    opened.tensors.iter().map(array).collect()
+}
+
+/// Reads files of shares and opens what they hold: its name and tensors, and the parties whose files these are.
+///
+/// # Errors
+/// Files that cannot be read, or do not belong together.
+pub fn open_files(paths: &[PathBuf]) -> anyhow::Result<OpenedFiles> {
+    let read = |path: &PathBuf| {
+        ShareFile::read(path, |_| Ok(())).map_err(|error: ShareError| anyhow!("{} {error}", path.display()))
+    };
+    let files = paths.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let tensors = open(&files, &|at| paths[at].display().to_string())?;
+    let head = &files.first().ok_or_else(|| anyhow!("there is no file of shares"))?.head;
+    if !is_word(&head.name) {
+        bail!("{}: the name {:?} is not a word", paths[0].display(), head.name);
+    }
+    let parties = files.iter().map(|file| file.head.party.into()).collect();
+    Ok(OpenedFiles { name: head.name.clone(), protocol: head.protocol.clone(), parties, tensors })
+}
+
+/// What [`open_files`] has opened.
+pub struct OpenedFiles {
+    /// What the value is called.
+    pub name: String,
+    /// Among whom it was shared.
+    pub protocol: String,
+    /// Whose files they are.
+    pub parties: Vec<usize>,
+    /// By field, or under the name.
+    pub tensors: Vec<(String, Array)>,
+}
+
 fn head(program: &Program, name: &str, me: Party, set: String) -> Head {
     let header = &program.header;
     let protocol = header.protocol.name().to_string();
     let fixed = [header.frac, header.total];
     let party = me.index() as u8;
-    Head { protocol, party, set, name: name.into(), ring: header.ring, fixed, tensors: Vec::new() }
+    Head {
+        protocol,
+        party,
+        set,
+        name: name.into(),
+        ring: header.ring,
+        fixed,
+        drawn: None,
+        tensors: Vec::new(),
+    }
 }
 
 fn tensor((name, field): (&str, &str), element: Element, frac: u32, shape: &[u32]) -> Tensor {

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use tern_host::clients::{Played, Store, wait};
 use tern_host::cores::{cores, cores_each};
 use tern_host::guard::guard_memory;
 use tern_host::results::{self, Directory};
 use tern_host::run::{Job, Measured, Part, Seat, describe, listen, take_part};
 use tern_host::{Events, Loaded, memory, read_inputs};
 use tern_tools::say;
+use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
 use crate::SourceArgs;
@@ -50,6 +52,12 @@ pub(crate) struct RunArgs {
     /// Use what `tern deal` has written to this directory, in place of a dealer. It serves for one run.
     #[arg(long, value_name = "DIR")]
     dealt: Option<PathBuf>,
+    /// Take inputs of clients from here and leave their results here, where `tern serve` has them.
+    #[arg(long, value_name = "DIR", requires = "party")]
+    store: Option<PathBuf>,
+    /// How long clients are waited for that owe an input.
+    #[arg(long, value_name = "TIME", requires = "store", default_value = "10min", value_parser = duration)]
+    wait_for_clients: Duration,
     /// Events as JSON lines on standard output.
     #[arg(long)]
     json: bool,
@@ -125,6 +133,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
         seat.hosts.parties.truncate(owners);
     }
+    if args.store.is_some() {
+        // Not all have what clients send at the same time.
+        seat.hosts.timeouts.connect = seat.hosts.timeouts.connect.max(args.wait_for_clients);
+    }
     one_party(args, &loaded, &seat)
 }
 
@@ -169,9 +181,10 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let screen = screen(args, loaded, &directory);
     let mut events = Events::new(screen.clone(), Some(&outputs.out));
     let keeping = args.keep.keeping(Some(&args.waits));
+    let clients = Played::give(&loaded.program, &args.files.files(), &mut events)?;
     let job = Job {
         program: &loaded.program,
-        files: &args.files.files(),
+        files: clients.files(),
         outputs: &outputs,
         seed: args.seed,
         threads: args.threads.unwrap_or_else(|| cores_each(parties)),
@@ -182,7 +195,9 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     };
     let outcome = job.run(&local_command()?, &mut events);
     screen.finish();
-    let measured = Measured::new(outcome?, events.metrics(), args.seed, args.network);
+    let outcome = outcome?;
+    clients.take(&loaded.program, &outputs, &mut events)?;
+    let measured = Measured::new(outcome, events.metrics(), args.seed, args.network);
     measured::tell(&measured, &screen, loaded);
     screen.close(&mut events)?;
     Ok(ExitCode::SUCCESS)
@@ -190,7 +205,12 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
 
 /// One of the real parties.
 fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<ExitCode> {
-    let outputs = args.outputs.outputs();
+    let mut outputs = args.outputs.outputs();
+    let mut files = args.files.files();
+    if let Some(directory) = &args.store {
+        let store = Store::open(directory, &loaded.program)?;
+        (outputs.store, files.store) = (Some(store.clone()), Some(store));
+    }
     // Not told to the others if it is taken: it is this very party that may be running there.
     let directory = Directory::claim(&outputs.out)?;
     let keeping = args.keep.keeping(Some(&args.waits));
@@ -209,8 +229,12 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let mut events = Events::new(screen.clone(), Some(&outputs.out));
     let room = memory::check(&loaded.program, 1)
         .and_then(|()| directory.try_out(results::size(&loaded.program, Some(seat.me))));
-    let inputs =
-        room.and_then(|()| read_inputs(&loaded.program, &args.files.files(), Some(seat.me), &mut events));
+    part.stop = stop::on_signals()?;
+    let inputs = room.and_then(|()| {
+        let limit = args.wait_for_clients;
+        wait(&loaded.program, seat.me, &files, limit, &part.stop, &mut events)?;
+        read_inputs(&loaded.program, &files, Some(seat.me), &mut events)
+    });
     let inputs = match inputs {
         Ok(inputs) => inputs,
         Err(error) => {
@@ -222,7 +246,6 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
             return Ok(ExitCode::FAILURE);
         }
     };
-    part.stop = stop::on_signals()?;
     let outcome = part.play(inputs, &mut events);
     screen.finish();
     let (share, _) = outcome.map_err(|error| anyhow!("{}", describe(&error)))?;

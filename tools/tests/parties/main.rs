@@ -3,11 +3,14 @@
 mod bad;
 mod cancel;
 mod checkpoints;
+mod clients;
 mod dealer;
 mod ends;
 mod four;
 mod good;
+mod hospitals;
 mod programs;
 mod scarce;
 mod shares;
+mod sharing;
 mod support;

@@ -53,11 +53,18 @@ fn header(out: &mut String, program: &Program) -> fmt::Result {
             input.name,
             dotted(&input.field),
             input.shape,
-            place(input.from)
+            place(program, input.from)
         )?;
     }
     for (i, o) in program.outputs.iter().enumerate() {
-        writeln!(out, "; output {i}: {}{} {:?} to {}", o.name, dotted(&o.field), o.shape, place(o.to))?;
+        writeln!(
+            out,
+            "; output {i}: {}{} {:?} to {}",
+            o.name,
+            dotted(&o.field),
+            o.shape,
+            place(program, o.to)
+        )?;
     }
     let memory: u64 = program
         .buffers
@@ -77,9 +84,10 @@ fn dotted(field: &str) -> String {
     if field.is_empty() { String::new() } else { format!(".{field}") }
 }
 
-/// "party 1" or "shares".
-pub fn place(place: Place) -> String {
+/// "party 1", "shares" or "client hospital".
+pub fn place(program: &Program, place: Place) -> String {
     match place {
+        Place::Client(_) => format!("client {}", program.client(place).unwrap_or("?")),
         Place::Party(i) => format!("party {i}"),
         Place::Shares => "shares".into(),
     }

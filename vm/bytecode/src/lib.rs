@@ -8,11 +8,13 @@
 //! - [`validate`](fn@validate) decides whether a decoded program may run. Nothing else in the project executes code that it has not seen.
 //! - [`circuit`] describes the binary adder behind comparisons and bit decompositions, once for the cost model and the protocol.
 //! - [`model`] is what a protocol is to everybody else: parties, routes, prices, sizes, and what travels when.
+//! - [`clients`] states what those send and receive who run none of the servers.
 //! - [`cost`] states what each instruction sends over which link in which round.
 //! - [`report`] adds it up over a whole program, loops and all.
 //! - [`disasm`] prints a program for people.
 
 pub mod circuit;
+pub mod clients;
 pub mod container;
 pub mod cost;
 pub mod disasm;

@@ -125,6 +125,15 @@ pub enum Place {
     Party(u8),
     /// All parties, as shares.
     Shares,
+    /// Somebody who runs none of the servers, and gives them shares or gets theirs: an index into [`Program::names`].
+    Client(u32),
+}
+
+impl Place {
+    /// Whether the parties have shares of it, and none the value.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Place::Shares | Place::Client(_))
+    }
 }
 
 /// The element type as the source declares it.
@@ -302,7 +311,7 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// Outputs, by index.
     pub outputs: Vec<Output>,
-    /// Names of metrics and labels of `debug`.
+    /// Names of metrics, labels of `debug`, names of clients.
     pub names: Vec<String>,
     /// Constants, by index.
     pub constants: Vec<Constant>,
@@ -321,6 +330,14 @@ pub struct Program {
 }
 
 impl Program {
+    /// The client that gives an input or gets an output, if it is one.
+    pub fn client(&self, place: Place) -> Option<&str> {
+        match place {
+            Place::Client(name) => self.names.get(name as usize).map(String::as_str),
+            Place::Party(_) | Place::Shares => None,
+        }
+    }
+
     /// A program that has nothing but a header.
     pub fn empty(header: Header) -> Program {
         Program {

@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::clients::{ClientCost, clients};
 use crate::cost::{self, Links, Traffic};
 use crate::disasm;
 use crate::instr::{Instr, Reg};
@@ -35,6 +36,9 @@ pub struct CostReport {
     pub at_most: bool,
     /// By source line, in order. Bits and rounds add up to the totals, unless they are bounds.
     pub by_line: Vec<LineCost>,
+    /// What those send and receive who run none of the servers, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientCost>,
     /// Every value that somebody learns.
     pub published: Vec<Published>,
     /// Every value that is opened under a mask.
@@ -121,6 +125,7 @@ pub fn report(program: &Program) -> CostReport {
         serial_bits: total.serial.saturating_mul(8),
         at_most: total.at_most,
         by_line: total.lines.iter().map(|(line, spent)| line_cost(program, *line, spent)).collect(),
+        clients: clients(program, &total.published),
         published: total.published.iter().map(|p| published(program, p)).collect(),
         masks: total.masks.iter().filter_map(|(at, times)| mask(program, *at, *times)).collect(),
         memory: Needed::of(program),
@@ -185,6 +190,7 @@ impl CostReport {
         for (from, to, bits) in links {
             writeln!(out, "  party {from} to {to}: {} bits", group(*bits))?;
         }
+        self.write_clients(out)?;
         writeln!(
             out,
             "  memory of a party, besides its data: {} bytes in tensors, {} on their way, {} for the process",
@@ -213,6 +219,21 @@ impl CostReport {
                 p.to,
                 group(p.elements)
             )?;
+        }
+        Ok(())
+    }
+}
+
+impl CostReport {
+    fn write_clients(&self, out: &mut String) -> std::fmt::Result {
+        let bound = if self.at_most { "at most " } else { "" };
+        for ClientCost { client, sends, receives } in &self.clients {
+            for (party, bits) in sends.iter().enumerate().filter(|(_, bits)| **bits > 0) {
+                writeln!(out, "  client {client} to party {party}: {} bits", group(*bits))?;
+            }
+            for (party, bits) in receives.iter().enumerate().filter(|(_, bits)| **bits > 0) {
+                writeln!(out, "  party {party} to client {client}: {bound}{} bits", group(*bits))?;
+            }
         }
         Ok(())
     }
@@ -258,7 +279,7 @@ fn published(program: &Program, (at, times): &(usize, u64)) -> Published {
         Instr::Output { a, output, .. } => {
             let declared = &program.outputs[output as usize];
             let dot = if declared.field.is_empty() { "" } else { "." };
-            (format!("{}{dot}{}", declared.name, declared.field), disasm::place(declared.to), len(a))
+            (format!("{}{dot}{}", declared.name, declared.field), disasm::place(program, declared.to), len(a))
         }
         Instr::Reveal { a, .. } | Instr::RevealBits { a, .. } => {
             ("reveal".into(), "everybody".into(), len(a))

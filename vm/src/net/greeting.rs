@@ -95,8 +95,9 @@ mod tests {
             name: ["alice", "bob", "carol"][party.index()].to_owned(),
             address: format!("127.0.0.1:700{}", party.index()),
             fingerprint: Fingerprint([1 + party.index() as u8; 32]),
+            clients: None,
         });
-        Hosts { parties: parties.collect(), timeouts: Timeouts::default() }
+        Hosts { parties: parties.collect(), timeouts: Timeouts::default(), clients: Default::default() }
     }
 
     #[test]

@@ -5,20 +5,25 @@
 //! name = "alice"
 //! address = "alice.example.org:7000"
 //! fingerprint = "sha256:…"
+//! clients = "alice.example.org:7100"  # where those reach it who run none of the servers, if there are any
 //! # as many of these as the protocol takes, in the order of the parties' indices
+//!
+//! [clients.hospital]  # somebody who runs none of the servers, as programs call them
+//! fingerprint = "sha256:…"
 //!
 //! [timeouts]      # optional, in seconds
 //! connect = 60    # how long to wait for the others to start
 //! stall = 60      # how long a party may be silent
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use tern_bytecode::Protocol;
+use tern_bytecode::validate::names::is_word;
 use thiserror::Error;
 use toml::Spanned;
 
@@ -36,6 +41,8 @@ pub struct Hosts {
     pub parties: Vec<Host>,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Those who run none of the servers and give or get shares: their certificates, by name.
+    pub clients: BTreeMap<String, Fingerprint>,
 }
 
 /// One party.
@@ -47,6 +54,8 @@ pub struct Host {
     pub address: String,
     /// The fingerprint of its certificate.
     pub fingerprint: Fingerprint,
+    /// Where clients reach it.
+    pub clients: Option<String>,
 }
 
 /// How long to wait.
@@ -91,7 +100,7 @@ impl Hosts {
     ///
     /// # Errors
     /// With line and column: bad TOML, unknown keys, a number of parties that no protocol takes, two with the same name, address or fingerprint, an address without
-    /// a port, a malformed fingerprint, a time-out outside of 1 second to a day.
+    /// a port, a malformed fingerprint, a client whose name no program can have, a time-out outside of 1 second to a day.
     pub fn parse(text: &str, file: &str) -> Result<Self, HostsError> {
         let place = |at: usize, message: String| {
             let before = text.get(..at).unwrap_or(text);
@@ -119,6 +128,11 @@ impl Hosts {
         Who { party, name: self.host(party).name.as_str().into() }
     }
 
+    /// The client with this certificate.
+    pub fn client(&self, fingerprint: Fingerprint) -> Option<&str> {
+        self.clients.iter().find(|(_, listed)| **listed == fingerprint).map(|(name, _)| name.as_str())
+    }
+
     /// The party with this certificate.
     pub fn find(&self, fingerprint: Fingerprint) -> Option<Party> {
         Party::all(self.parties.len()).find(|&party| self.host(party).fingerprint == fingerprint)
@@ -128,9 +142,16 @@ impl Hosts {
 /// The file itself.
 impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Host { name, address, fingerprint } in &self.parties {
+        for Host { name, address, fingerprint, clients } in &self.parties {
             writeln!(f, "[[party]]\nname = {}\naddress = {}", quoted(name), quoted(address))?;
-            writeln!(f, "fingerprint = \"{fingerprint}\"\n")?;
+            writeln!(f, "fingerprint = \"{fingerprint}\"")?;
+            if let Some(address) = clients {
+                writeln!(f, "clients = {}", quoted(address))?;
+            }
+            writeln!(f)?;
+        }
+        for (name, fingerprint) in &self.clients {
+            writeln!(f, "[clients.{name}]\nfingerprint = \"{fingerprint}\"\n")?;
         }
         let Timeouts { connect, stall } = self.timeouts;
         writeln!(f, "[timeouts]\nconnect = {}\nstall = {}", connect.as_secs_f64(), stall.as_secs_f64())
@@ -142,7 +163,15 @@ impl fmt::Display for Hosts {
 struct RawHosts {
     party: Spanned<Vec<RawHost>>,
     #[serde(default)]
+    clients: BTreeMap<Spanned<String>, RawClient>,
+    #[serde(default)]
     timeouts: RawTimeouts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClient {
+    fingerprint: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +180,7 @@ struct RawHost {
     name: Spanned<String>,
     address: Spanned<String>,
     fingerprint: Spanned<String>,
+    clients: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -173,6 +203,13 @@ impl RawHosts {
             distinct(&host.address, earlier.iter().map(|host| &host.address), "address")?;
             distinct(&host.fingerprint, earlier.iter().map(|host| &host.fingerprint), "fingerprint")?;
         }
+        let mut known: Vec<&Spanned<String>> = hosts.iter().map(|host| &host.fingerprint).collect();
+        let mut clients = BTreeMap::new();
+        for (name, client) in &self.clients {
+            distinct(&client.fingerprint, known.iter().copied(), "fingerprint")?;
+            known.push(&client.fingerprint);
+            clients.insert(name.get_ref().clone(), client.check(name)?);
+        }
         let parties = hosts.into_iter().map(RawHost::check).collect::<Result<Vec<_>, At>>()?;
         let counts: BTreeSet<usize> = Protocol::ALL.iter().map(|protocol| protocol.model().parties).collect();
         if !counts.contains(&parties.len()) {
@@ -182,7 +219,7 @@ impl RawHosts {
         }
         let timeouts =
             Timeouts { connect: timeout(self.timeouts.connect)?, stall: timeout(self.timeouts.stall)? };
-        Ok(Hosts { parties, timeouts })
+        Ok(Hosts { parties, timeouts, clients })
     }
 }
 
@@ -192,16 +229,35 @@ impl RawHost {
         if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
             return Err((self.name.span().start, "a name has 1 to 64 characters".to_owned()));
         }
-        let address = self.address.get_ref();
-        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-        if port.and_then(|(_, port)| port.parse().ok()).is_none_or(|port: u16| port == 0) {
-            let message = format!("`{address}` is not an address: write host:port");
-            return Err((self.address.span().start, message));
-        }
-        let fingerprint = self.fingerprint.get_ref().parse();
-        let fingerprint = fingerprint.map_err(|error| (self.fingerprint.span().start, format!("{error}")))?;
-        Ok(Host { name: self.name.into_inner(), address: self.address.into_inner(), fingerprint })
+        check_address(&self.address)?;
+        self.clients.as_ref().map_or(Ok(()), check_address)?;
+        let fingerprint = parsed(&self.fingerprint)?;
+        let clients = self.clients.map(Spanned::into_inner);
+        Ok(Host { name: self.name.into_inner(), address: self.address.into_inner(), fingerprint, clients })
     }
+}
+
+impl RawClient {
+    fn check(&self, name: &Spanned<String>) -> Result<Fingerprint, At> {
+        if name.get_ref().len() > 64 || !is_word(name.get_ref()) {
+            let message = "the name of a client is a word of up to 64 letters, digits and `_`".to_owned();
+            return Err((name.span().start, message));
+        }
+        parsed(&self.fingerprint)
+    }
+}
+
+fn check_address(address: &Spanned<String>) -> Result<(), At> {
+    let text = address.get_ref();
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    if port.and_then(|(_, port)| port.parse().ok()).is_none_or(|port: u16| port == 0) {
+        return Err((address.span().start, format!("`{text}` is not an address: write host:port")));
+    }
+    Ok(())
+}
+
+fn parsed(fingerprint: &Spanned<String>) -> Result<Fingerprint, At> {
+    fingerprint.get_ref().parse().map_err(|error| (fingerprint.span().start, format!("{error}")))
 }
 
 fn distinct<'a>(
@@ -210,7 +266,7 @@ fn distinct<'a>(
     what: &str,
 ) -> Result<(), At> {
     if earlier.any(|other| other.get_ref() == value.get_ref()) {
-        return Err((value.span().start, format!("two parties have the {what} `{}`", value.get_ref())));
+        return Err((value.span().start, format!("two have the {what} `{}`", value.get_ref())));
     }
     Ok(())
 }
@@ -279,12 +335,21 @@ mod tests {
         );
         assert_eq!(
             message(&example.replace("name = \"carol\"", "name = \"bob\"")),
-            "hosts.toml:10:8: two parties have the name `bob`"
+            "hosts.toml:10:8: two have the name `bob`"
         );
         assert_eq!(
             message(&format!("{example}[timeouts]\nstall = 0\n")),
             "hosts.toml:14:9: a time-out is 1 to 86400 seconds"
         );
+        let client = |name: &str, digit: &str| {
+            format!("{example}[clients.{name}]\nfingerprint = \"sha256:{}\"\n", digit.repeat(64))
+        };
+        assert_eq!(Hosts::parse(&client("hospital", "d"), "hosts.toml").unwrap().clients.len(), 1);
+        assert_eq!(
+            message(&client("the-hospital", "d")),
+            "hosts.toml:13:10: the name of a client is a word of up to 64 letters, digits and `_`"
+        );
+        assert!(message(&client("hospital", "a")).contains("have the fingerprint `sha256:aaa"));
         assert!(message(&example.replace("name =", "nome =")).starts_with("hosts.toml:2:1: unknown field"));
         assert!(message(&example[..example.len() / 2]).contains("hosts.toml:"));
         assert!(message("").contains("missing field `party`"));
@@ -294,15 +359,18 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_back(
-            names in prop::collection::hash_set("[^\\p{C}]{1,16}", 3..=4), connect in 1..86_400u32, stall in 1..86_400u32
+            names in prop::collection::hash_set("[^\\p{C}]{1,16}", 3..=4), connect in 1..86_400u32, stall in 1..86_400u32,
+            clients in 0..3u8
         ) {
             let parties = names.into_iter().enumerate().map(|(index, name)| Host {
                 name,
                 address: format!("127.0.0.1:700{index}"),
                 fingerprint: Fingerprint([index as u8; 32]),
+                clients: (index != 1).then(|| format!("127.0.0.1:710{index}")),
             }).collect();
+            let clients = (0..clients).map(|i| (format!("client_{i}"), Fingerprint([0x80 | i; 32]))).collect();
             let seconds = |time: u32| Duration::from_secs(time.into());
-            let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall) } };
+            let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall) }, clients };
             prop_assert_eq!(Hosts::parse(&hosts.to_string(), "hosts.toml").unwrap(), hosts);
         }
 

@@ -9,12 +9,14 @@
 //! | [`transport`](Transport) | a byte stream per party: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
 //! | [`connect`](fn@connect), [`ping`] | finding each other: `meet`, with an end that dials (`dial`), one that is dialed (`endpoint`, `listen`), and what both say first (`line`, `greeting`) |
+//! | [`Door`], [`dial`](fn@dial) | both ends of a connection with somebody who runs none of the servers |
 //! | [`keys`] | keys for common randomness |
 //! | [`model`](NetworkModel) | a network as two numbers |
 //!
 //! A party meets the others with [`connect()`], compares with [`Links::swap`] what all have to agree on, gets keys from [`keys::agree`], runs its rounds, and
 //! ends with [`Links::finish`], or with [`Links::abort`] if something fails.
 
+mod clients;
 mod connect;
 mod dial;
 mod endpoint;
@@ -42,6 +44,7 @@ mod tcp;
 mod tls;
 mod transport;
 
+pub use clients::{ClientError, Door, Stream, dial};
 pub use connect::{Reach, Setup, Waiting, connect, connect_at, ping};
 pub use endpoint::Endpoint;
 pub use error::{Direction, NetError, Who};

@@ -10,7 +10,7 @@
 //! a summand of another sharing says nothing about the value without the rest of that sharing.
 
 use tern_bytecode::Program;
-use tern_bytecode::program::{Input, Place};
+use tern_bytecode::program::Input;
 
 use super::party::PartyError;
 use crate::machine::{ElementsMut, Fault, Host, RunError};
@@ -26,7 +26,7 @@ const PIECE: usize = 1 << 16;
 
 /// The inputs that come from files of shares, with their indices.
 pub(super) fn inputs(program: &Program) -> impl Iterator<Item = (usize, &Input)> {
-    program.inputs.iter().enumerate().filter(|(_, input)| input.from == Place::Shares)
+    program.inputs.iter().enumerate().filter(|(_, input)| input.from.is_shared())
 }
 
 /// Compares the summands of all inputs from shares with those who have them too. Nothing is sent if there are none. `held` are the groups whose summands this

@@ -82,10 +82,16 @@ impl World {
             name: name(party).to_owned(),
             address: addresses[party.index()].clone(),
             fingerprint: identities[party.index()].fingerprint(),
+            clients: None,
         });
         let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT };
         let own_hosts = [None, None, None];
-        Self { hosts: Hosts { parties: parties.into(), timeouts }, own_hosts, identities, network: None }
+        Self {
+            hosts: Hosts { parties: parties.into(), timeouts, clients: Default::default() },
+            own_hosts,
+            identities,
+            network: None,
+        }
     }
 
     pub fn with_timeouts(mut self, connect: Duration, stall: Duration) -> Self {

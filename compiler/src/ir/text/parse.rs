@@ -321,7 +321,8 @@ impl Parser<'_> {
         match self.word()? {
             "party" => Ok(Place::Party(self.number()?)),
             "shares" => Ok(Place::Shares),
-            other => Err(self.error(format!("expected `party` or `shares`, found `{other}`"))),
+            "client" => Ok(Place::Client(self.number()?)),
+            other => Err(self.error(format!("expected `party`, `shares` or `client`, found `{other}`"))),
         }
     }
 

@@ -260,6 +260,7 @@ impl Display for Whose {
         match self.0 {
             Place::Party(party) => write!(f, "party {party}"),
             Place::Shares => f.write_str("shares"),
+            Place::Client(name) => write!(f, "client {name}"),
         }
     }
 }

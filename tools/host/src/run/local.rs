@@ -5,6 +5,7 @@
 //! others do. From then on a party writes events, the last of which is `share` (what it has measured) or `failed`. Its standard input stays open for as long as the
 //! leader lives: a party whose input ends, ends.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -436,8 +437,14 @@ impl Circle {
     fn hosts(self) -> anyhow::Result<Hosts> {
         let mut parties = Vec::new();
         for Introduction { address, fingerprint } in self.parties {
-            parties.push(Host { name: String::new(), address, fingerprint: fingerprint.parse()? });
+            parties.push(Host {
+                name: String::new(),
+                address,
+                fingerprint: fingerprint.parse()?,
+                clients: None,
+            });
         }
-        Ok(Hosts { parties, timeouts: Timeouts { connect: self.timeout, stall: self.timeout } })
+        let timeouts = Timeouts { connect: self.timeout, stall: self.timeout };
+        Ok(Hosts { parties, timeouts, clients: BTreeMap::new() })
     }
 }

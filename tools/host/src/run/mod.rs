@@ -17,3 +17,4 @@ pub use measured::{LineShare, Measured, Share, Spent};
 pub(crate) use party::net_error;
 pub use party::{Blame, Part, blame, describe, listen};
 pub use seat::Seat;
+pub(crate) use seat::certificate_beside;

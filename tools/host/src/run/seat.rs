@@ -52,7 +52,7 @@ impl Seat {
 }
 
 /// `alice.cert.pem` for `alice.key.pem`.
-fn certificate_beside(key: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn certificate_beside(key: &Path) -> anyhow::Result<PathBuf> {
     let name = key.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(stem) = name.strip_suffix(".key.pem") else {
         bail!("--key {}: its name should end in .key.pem, as keygen makes it", key.display());

@@ -18,6 +18,9 @@ use crate::program::{Kind, Program, Protocol};
 
 pub(crate) use self::operands::Operands;
 
+/// The summand that whoever shares a value from outside gives as it is; all others are drawn from keys.
+pub const GIVEN: usize = 0;
+
 /// The most parties that a protocol has.
 pub const MAX_PARTIES: usize = 4;
 
@@ -38,6 +41,10 @@ pub struct Model {
     pub prices: Prices,
     /// Summands of a value of each secret kind that one party holds.
     pub held: Held,
+    /// Summands of a value that goes to shares or comes from there; together they are the value.
+    pub summands: usize,
+    /// Which of them a party's file of shares has, in its order.
+    pub filed: fn(usize) -> Vec<usize>,
     /// In which form values are computed.
     pub forms: Forms,
     /// A route in listings.

@@ -23,6 +23,12 @@ pub(super) fn check(program: &Program) -> Result<(), Fault> {
     }
     program.files.iter().try_for_each(|file| text("the name of a source file", file))?;
     program.names.iter().try_for_each(|name| text("the name of a metric", name))?;
+    let places = program.inputs.iter().map(|i| i.from).chain(program.outputs.iter().map(|o| o.to));
+    for place in places.filter(|place| matches!(place, Place::Client(_))) {
+        if !program.client(place).is_some_and(is_word) {
+            return Err(Fault::new("an input or output of a client whose name is not a word"));
+        }
+    }
     declared("input", program.inputs.iter().map(|i| (i.name.as_str(), i.field.as_str(), i.from)))?;
     declared("output", program.outputs.iter().map(|o| (o.name.as_str(), o.field.as_str(), o.to)))
 }
@@ -69,8 +75,8 @@ fn declared<'p>(what: &str, names: impl Iterator<Item = (&'p str, &'p str, Place
     Ok(())
 }
 
-/// What the language takes for a name.
-fn is_word(name: &str) -> bool {
+/// What the language takes for a name, if a file can be called so.
+pub fn is_word(name: &str) -> bool {
     is_part(name) && name.len() <= MAX_WORD && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 

@@ -652,12 +652,12 @@ impl<R: Ring> Backend for Dealer<'_, R> {
                 self.shares.keep_first(&self.world.rounds, context, dst, mask);
                 Ok(())
             }
-            Place::Shares if self.deals() => {
+            Place::Shares | Place::Client(_) if self.deals() => {
                 let mask = opened::mask(op, n, [0, 1].map(|i| opened::input_mask(op, i)));
                 self.shares.keep_first(&self.world.rounds, context, dst, mask);
                 Ok(())
             }
-            Place::Shares => {
+            Place::Shares | Place::Client(_) => {
                 let x = take(context, input, 0, n)?;
                 self.issue(context, async move {
                     vec![Done::Opened(dst, opened::open(op, x, R::BITS, opened::input_mask(op, me)).await)]
@@ -680,7 +680,7 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         let op = self.op(context)?;
         let share = self.share(context, op, a);
         match context.program.outputs[output as usize].to {
-            Place::Shares => give(context, output, &share),
+            Place::Shares | Place::Client(_) => give(context, output, &share),
             Place::Party(to) => self.issue(context, async move {
                 let value = opened::output(op, to.into(), share).await;
                 value.map(|value| Done::Output(output, value)).into_iter().collect()

@@ -250,7 +250,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         let op = self.op(context, route)?;
         let (value, n) = (self.ring(context, a), context.memory.layout(a).len());
         match context.program.outputs[output as usize].to {
-            Place::Shares => self.issue(context, async move {
+            Place::Shares | Place::Client(_) => self.issue(context, async move {
                 op.release().await?;
                 Ok(vec![Done::Shares(output, value)])
             }),

@@ -77,7 +77,7 @@ pub(super) fn run_in<R: Ring>(
         setting.keys.common[group.index()].expect("a party is in its own group and the one before")
     };
     let keys = Pair::new(key(me), key(me.prev()));
-    setting.compare_shares::<R>(program, host, links, &[me.index(), me.prev().index()])?;
+    setting.compare_shares::<R>(program, host, links, &(MODEL.filed)(me.index()))?;
     let threads = Threads::new(options.threads)?;
     let world = World::new(me, keys, Seeds::public_key(&setting.keys.public), threads);
     linear::run::<R, Op<'_, R>, WORDS>(&world, program, links, host, &setting)

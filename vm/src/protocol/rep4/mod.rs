@@ -77,8 +77,7 @@ pub(super) fn run_in<R: Ring>(
     host: &mut dyn Host,
     setting: Setting<'_>,
 ) -> Result<Report, RunError> {
-    let held: Vec<usize> = (0..MODEL.parties).filter(|i| *i != links.me().index()).collect();
-    setting.compare_shares::<R>(program, host, links, &held)?;
+    setting.compare_shares::<R>(program, host, links, &(MODEL.filed)(links.me().index()))?;
     let threads = Threads::new(setting.options.threads)?;
     let world =
         World::new(links.me(), &setting.keys.common, Seeds::public_key(&setting.keys.public), threads);

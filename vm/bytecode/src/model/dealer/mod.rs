@@ -15,6 +15,8 @@ pub const MODEL: Model = Model {
     parts: &[],
     prices: Prices { reshare: 2, collect: 2, replicate: 2 },
     held: Held { shared: 2, additive: 1, bits: 1, half: 2 },
+    summands: COMPUTING,
+    filed: |party| (0..COMPUTING).filter(|summand| *summand == party).collect(),
     forms: Forms::Opened,
     route: |_| "-".into(),
 };

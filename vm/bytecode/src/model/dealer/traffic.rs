@@ -34,7 +34,7 @@ impl Sends for Rounds<'_> {
         let bytes = self.0.elements(dst);
         match self.0.owner(input) {
             Some(Place::Party(owner)) => vec![one(party(owner), other(owner), bytes)],
-            Some(Place::Shares) => vec![both(bytes)],
+            Some(Place::Shares | Place::Client(_)) => vec![both(bytes)],
             None => Vec::new(),
         }
     }
@@ -42,7 +42,7 @@ impl Sends for Rounds<'_> {
     fn output(&self, a: Reg, output: u32, _: Route) -> Traffic {
         match self.0.receiver(output) {
             Some(Place::Party(to)) => vec![one(other(to), party(to), self.0.elements(a))],
-            Some(Place::Shares) | None => Vec::new(),
+            Some(Place::Shares | Place::Client(_)) | None => Vec::new(),
         }
     }
 

@@ -15,6 +15,9 @@ pub const MODEL: Model = Model {
     parts: &[6, PARTIES], // all routes, or all corners
     prices: Prices { reshare: 3, collect: 2, replicate: 2 },
     held: Held { shared: 2, additive: 1, bits: 2, half: 1 },
+    summands: PARTIES,
+    // what is in common with the next party, then with the previous one
+    filed: |party| vec![party, (party + PARTIES - 1) % PARTIES],
     forms: Forms::Replicated,
     dealer: None,
     route: |route| {

@@ -35,14 +35,14 @@ impl Sends for Rounds<'_> {
             Some(Place::Party(owner)) => {
                 vec![one(party(owner), neighbour(owner, route), self.0.elements(dst))]
             }
-            Some(Place::Shares) | None => Vec::new(),
+            Some(Place::Shares | Place::Client(_)) | None => Vec::new(),
         }
     }
 
     fn output(&self, a: Reg, output: u32, route: Route) -> Traffic {
         match self.0.receiver(output) {
             Some(Place::Party(to)) => vec![one(neighbour(to, route), party(to), self.0.elements(a))],
-            Some(Place::Shares) | None => Vec::new(),
+            Some(Place::Shares | Place::Client(_)) | None => Vec::new(),
         }
     }
 

@@ -15,6 +15,8 @@ pub const MODEL: Model = Model {
     parts: &[6, 2],
     prices: Prices { reshare: 6, collect: 4, replicate: 4 },
     held: Held { shared: 3, additive: 3, bits: 3, half: 3 },
+    summands: PARTIES,
+    filed: |party| (0..PARTIES).filter(|summand| *summand != party).collect(),
     forms: Forms::Replicated,
     dealer: None,
     route: |route| Cast(route).parties().map(|party| party.to_string()).concat(),

@@ -53,7 +53,7 @@ impl Sends for Rounds<'_> {
                 links[checker][to] = DIGEST as u64;
                 vec![comparison(), links]
             }
-            Some(Place::Shares) => vec![comparison()],
+            Some(Place::Shares | Place::Client(_)) => vec![comparison()],
             None => Vec::new(),
         }
     }

@@ -4,6 +4,12 @@
 //! A file says everything by which it can be taken for another: protocol, ring, precision, party, and the set
 //! that it belongs to, which the files of one sharing have in common and no other files. The hash at
 //! its end is over all that is before it.
+//!
+//! A summand is either in the file or drawn from a key that is: who shares a value chooses all summands but one at random,
+//! so it needs to give everybody only that one, and keys ([`Sharing`]). [`open`](fn@open) is the way back.
+
+mod open;
+mod sharing;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -14,16 +20,25 @@ use sha2::{Digest, Sha256};
 use tern_bytecode::Protocol;
 use tern_bytecode::model::Model;
 
+pub use open::{OpenError, Opened, open};
+pub use sharing::Sharing;
+
+use crate::prg::{Key, Stream};
 use crate::scarce;
 
 /// How every file begins.
 pub const MAGIC: [u8; 8] = *b"TERNSHAR";
-/// The version of the format; files of another are refused.
-pub const VERSION: u32 = 1;
+/// The version of the format; files of a later one are refused.
+pub const VERSION: u32 = 2;
+/// The version without keys.
+const WITHOUT_KEYS: u32 = 1;
 /// Bytes of the head at most.
 const MAX_HEAD: u32 = 16 << 20;
 /// Bytes of the hash at the end.
 const HASH: usize = 32;
+/// Tensors of a file at most, and words of a summand: what a random stream has.
+const MAX_TENSORS: usize = 1 << 20;
+const MAX_WORDS: u128 = 1 << 36;
 /// Words that are read and hashed at a time.
 const PIECE: usize = 1 << 16;
 
@@ -43,6 +58,10 @@ pub struct Head {
     pub ring: u32,
     /// Fraction bits of `fix`, and all its bits.
     pub fixed: [u32; 2],
+    /// Of each summand of this party, in their order, the key from which it is drawn, as 32 hexadecimal digits; none if it is in the data. Without
+    /// it all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Vec<Option<String>>>,
     /// The tensors, in the order of the data.
     pub tensors: Vec<Tensor>,
 }
@@ -82,7 +101,7 @@ pub enum ShareError {
     #[error("is no file of shares: it does not begin with TERNSHAR (docs/shares.md describes the format)")]
     Magic,
     /// Another version of the format.
-    #[error("is a file of shares of version {found}; this program reads version {VERSION}")]
+    #[error("is a file of shares of version {found}; this program reads versions up to {VERSION}")]
     Version { found: u32 },
     /// The head is not what it should be.
     #[error("is a damaged file of shares: {0}")]
@@ -99,10 +118,10 @@ pub enum ShareError {
 }
 
 impl Tensor {
-    /// Words of all of a party's summands together, modulo 2^`ring`.
-    fn words(&self, summands: u64, ring: u32) -> u128 {
+    /// Words of one summand, modulo 2^`ring`.
+    fn words(&self, ring: u32) -> u128 {
         let elements = self.shape.iter().fold(1u128, |n, size| n.saturating_mul(u128::from(*size)));
-        elements.saturating_mul(u128::from(summands) * u128::from(ring / 64))
+        elements.saturating_mul(u128::from(ring / 64))
     }
 
     /// For messages: `fix[2, 3]`.
@@ -117,7 +136,33 @@ impl Head {
         Protocol::from_name(&self.protocol).unwrap_or(Protocol::Rep3).model()
     }
 
-    fn check(&self) -> Result<(), ShareError> {
+    /// Summands of a value that a party has.
+    fn summands(&self) -> usize {
+        (self.model().filed)(self.party.into()).len()
+    }
+
+    /// The keys of summands that are drawn.
+    fn keys(&self) -> Vec<Option<[u8; 16]>> {
+        match &self.drawn {
+            Some(keys) => keys.iter().map(|key| key.as_deref().and_then(key_of)).collect(),
+            None => vec![None; self.summands()],
+        }
+    }
+
+    /// Words of the data.
+    fn words(&self) -> u128 {
+        let given = self.keys().iter().filter(|key| key.is_none()).count() as u128;
+        let one = self.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(self.ring)));
+        one.saturating_mul(given)
+    }
+
+    /// Bytes of all summands of a party.
+    pub fn bytes(&self) -> u64 {
+        let one = self.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(self.ring)));
+        u64::try_from(one.saturating_mul(8 * self.summands() as u128)).unwrap_or(u64::MAX)
+    }
+
+    fn check(&self, version: u32) -> Result<(), ShareError> {
         let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let fault = |text: String| Err(ShareError::Head(text));
         if !matches!(self.ring, 64 | 128 | 192 | 256) {
@@ -128,6 +173,18 @@ impl Head {
         }
         if self.set.len() != 32 || !self.set.bytes().all(is_digit) {
             return fault("its set is not 32 hexadecimal digits".into());
+        }
+        if self.drawn.is_some() != (version > WITHOUT_KEYS) {
+            return fault(format!("`drawn` belongs to version {VERSION}"));
+        }
+        if let Some(keys) = &self.drawn
+            && (keys.len() != self.summands() || keys.iter().flatten().any(|key| key_of(key).is_none()))
+        {
+            return fault(format!("it has not {} keys of 32 hexadecimal digits, or null", self.summands()));
+        }
+        let one = self.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(self.ring)));
+        if self.tensors.len() > MAX_TENSORS || one > MAX_WORDS {
+            return fault("it has more numbers than there can be".into());
         }
         Ok(())
     }
@@ -164,79 +221,70 @@ impl Head {
 }
 
 impl ShareFile {
-    /// Writes a file.
+    /// Writes a file, with all summands in the data.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
-        let mut out = Hashed { out, hash: Sha256::new() };
-        let head = serde_json::to_vec(&self.head)?;
-        out.write_all(&MAGIC)?;
-        out.write_all(&VERSION.to_le_bytes())?;
-        out.write_all(&u32::try_from(head.len()).map_err(io::Error::other)?.to_le_bytes())?;
-        out.write_all(&head)?;
+        let head = Head { drawn: None, ..self.head.clone() };
+        let mut out = Hashed::begin(out, &head)?;
         for piece in self.words.iter().flat_map(|words| words.chunks(PIECE)) {
-            let piece: Vec<u64> = piece.iter().map(|word| word.to_le()).collect();
-            out.write_all(bytemuck::cast_slice(&piece))?;
+            out.words(piece)?;
         }
-        let Hashed { mut out, hash } = out;
-        out.write_all(&hash.finalize())?;
-        out.flush()
+        out.end()
     }
 
-    /// Reads a file. Memory is set aside for no more than the file holds.
+    /// Reads a file. Memory is set aside for no more than the file holds, and for nothing before `check` has seen what it is.
     ///
     /// # Errors
-    /// Whatever is wrong with it.
-    pub fn read(path: &Path) -> Result<ShareFile, ShareError> {
-        let file = File::open(path)?;
-        let length = file.metadata()?;
+    /// Whatever is wrong with it, and what `check` says.
+    pub fn read<E: From<ShareError>>(
+        path: &Path,
+        check: impl FnOnce(&Head) -> Result<(), E>,
+    ) -> Result<ShareFile, E> {
+        let file = File::open(path).map_err(ShareError::Io)?;
+        let length = file.metadata().map_err(ShareError::Io)?;
         if !length.is_file() {
-            return Err(ShareError::Head("it is not a plain file".into()));
+            return Err(ShareError::Head("it is not a plain file".into()).into());
         }
-        Self::read_from(BufReader::with_capacity(1 << 20, file), length.len())
+        Self::read_from(BufReader::with_capacity(1 << 20, file), length.len(), check)
     }
 
     /// Reads a file of so many bytes.
     ///
     /// # Errors
-    /// Whatever is wrong with it.
-    pub fn read_from(input: impl Read, length: u64) -> Result<ShareFile, ShareError> {
+    /// As [`ShareFile::read`].
+    pub fn read_from<E: From<ShareError>>(
+        input: impl Read,
+        length: u64,
+        check: impl FnOnce(&Head) -> Result<(), E>,
+    ) -> Result<ShareFile, E> {
         let mut input = Hashing { input, hash: Sha256::new() };
-        let magic: [u8; 8] = input.take().map_err(|_| ShareError::Magic)?;
-        if magic != MAGIC {
-            return Err(ShareError::Magic);
-        }
-        let found = u32::from_le_bytes(input.take()?);
-        if found != VERSION {
-            return Err(ShareError::Version { found });
-        }
-        let size = u32::from_le_bytes(input.take()?);
-        if size > MAX_HEAD || u64::from(size) > length {
-            return Err(ShareError::Head(format!("a head of {size} bytes")));
-        }
-        let mut bytes = vec![0; size as usize];
-        input.fill(&mut bytes)?;
-        let head: Head = serde_json::from_slice(&bytes).map_err(|e| ShareError::Head(e.to_string()))?;
-        head.check()?;
-        // with a dealer a party keeps its share; what is opened is of one run
-        let held = head.model().held;
-        let summands = head.model().dealer.map_or(held.shared, |_| held.additive);
-        let data = head.tensors.iter().fold(0u128, |n, t| n.saturating_add(t.words(summands, head.ring)));
-        let expected = data.saturating_mul(8).saturating_add(16 + u128::from(size) + HASH as u128);
-        if expected != u128::from(length) {
-            return Err(ShareError::Length { found: length, expected });
-        }
-        let words: Result<Vec<_>, _> =
-            head.tensors.iter().map(|t| input.words(t.words(summands, head.ring))).collect();
-        let words = words?;
-        let computed = input.hash.clone().finalize();
-        let written: [u8; HASH] = input.take()?;
-        if computed[..] != written[..] {
-            return Err(ShareError::Hash);
-        }
-        Ok(ShareFile { head, words })
+        let head = input.head(length)?;
+        check(&head)?;
+        Ok(input.rest(head)?)
     }
+}
+
+impl Head {
+    /// What a file of so many bytes is that begins here.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it.
+    pub fn read(input: impl Read, length: u64) -> Result<Head, ShareError> {
+        Hashing { input, hash: Sha256::new() }.head(length)
+    }
+}
+
+/// The key of these digits.
+fn key_of(digits: &str) -> Option<[u8; 16]> {
+    let plain = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    plain.then(|| u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)).flatten()
+}
+
+/// The stream of the summand that a key stands for, of the tensor of this index.
+fn stream(key: &Key, tensor: usize) -> Stream<'_> {
+    Stream::new(key, 0, tensor as u32, 0).expect("the first iteration of any")
 }
 
 /// A writer that hashes what passes.
@@ -245,14 +293,32 @@ struct Hashed<W> {
     hash: Sha256,
 }
 
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        Ok(count)
+impl<W: Write> Hashed<W> {
+    /// Writes all that is before the data.
+    fn begin(out: W, head: &Head) -> io::Result<Hashed<W>> {
+        let mut out = Hashed { out, hash: Sha256::new() };
+        let version = if head.drawn.is_some() { VERSION } else { WITHOUT_KEYS };
+        let head = serde_json::to_vec(head)?;
+        out.bytes(&MAGIC)?;
+        out.bytes(&version.to_le_bytes())?;
+        out.bytes(&u32::try_from(head.len()).map_err(io::Error::other)?.to_le_bytes())?;
+        out.bytes(&head)?;
+        Ok(out)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    /// Little-endian words: the machine's own.
+    fn words(&mut self, words: &[u64]) -> io::Result<()> {
+        self.bytes(bytemuck::cast_slice(words))
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        let hash = self.hash.finalize();
+        self.out.write_all(&hash)?;
         self.out.flush()
     }
 }
@@ -276,15 +342,54 @@ impl<I: Read> Hashing<I> {
         Ok(bytes)
     }
 
-    fn words(&mut self, count: u128) -> Result<Vec<u64>, ShareError> {
-        let bytes = u64::try_from(count.saturating_mul(8)).unwrap_or(u64::MAX);
-        let room = usize::try_from(count).ok().and_then(|count| scarce::zeros::<u64>(count).ok());
-        let mut words = room.ok_or(ShareError::Memory { bytes })?;
-        for piece in words.chunks_mut(PIECE) {
-            self.fill(bytemuck::cast_slice_mut(piece))?;
-            piece.iter_mut().for_each(|word| *word = u64::from_le(*word));
+    fn head(&mut self, length: u64) -> Result<Head, ShareError> {
+        let magic: [u8; 8] = self.take().map_err(|_| ShareError::Magic)?;
+        if magic != MAGIC {
+            return Err(ShareError::Magic);
         }
-        Ok(words)
+        let found = u32::from_le_bytes(self.take()?);
+        if !(WITHOUT_KEYS..=VERSION).contains(&found) {
+            return Err(ShareError::Version { found });
+        }
+        let size = u32::from_le_bytes(self.take()?);
+        if size > MAX_HEAD || u64::from(size) > length {
+            return Err(ShareError::Head(format!("a head of {size} bytes")));
+        }
+        let mut bytes = vec![0; size as usize];
+        self.fill(&mut bytes)?;
+        let head: Head = serde_json::from_slice(&bytes).map_err(|e| ShareError::Head(e.to_string()))?;
+        head.check(found)?;
+        let expected = head.words() * 8 + 16 + u128::from(size) + HASH as u128;
+        if expected != u128::from(length) {
+            return Err(ShareError::Length { found: length, expected });
+        }
+        Ok(head)
+    }
+
+    /// The data and the hash; what is drawn is drawn.
+    fn rest(mut self, mut head: Head) -> Result<ShareFile, ShareError> {
+        let keys: Vec<Option<Key>> = head.keys().iter().map(|key| key.as_ref().map(Key::new)).collect();
+        let mut words = Vec::new();
+        for (tensor, one) in head.tensors.iter().map(|t| t.words(head.ring) as usize).enumerate() {
+            let refused = |_| ShareError::Memory { bytes: 8 * (one * keys.len()) as u64 };
+            let mut all = scarce::zeros::<u64>(one * keys.len()).map_err(refused)?;
+            for (words, key) in all.chunks_mut(one.max(1)).zip(&keys) {
+                match key {
+                    Some(key) => stream(key, tensor).fill_bytes(0, bytemuck::cast_slice_mut(words)),
+                    None => {
+                        words.chunks_mut(PIECE).try_for_each(|p| self.fill(bytemuck::cast_slice_mut(p)))?
+                    }
+                }
+            }
+            words.push(all);
+        }
+        let computed = self.hash.clone().finalize();
+        let written: [u8; HASH] = self.take()?;
+        if computed[..] != written[..] {
+            return Err(ShareError::Hash);
+        }
+        head.drawn = None;
+        Ok(ShareFile { head, words })
     }
 }
 
@@ -308,6 +413,7 @@ mod tests {
             name: "w".into(),
             ring: 128,
             fixed: [16, 32],
+            drawn: None,
             tensors: vec![tensor("a", &[2, 3]), tensor("b", &[]), tensor("none", &[0, 4])],
         };
         let words = |n: usize| (0..n as u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
@@ -321,7 +427,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<ShareFile, ShareError> {
-        ShareFile::read_from(bytes, bytes.len() as u64)
+        ShareFile::read_from(bytes, bytes.len() as u64, |_| Ok(()))
     }
 
     #[test]
@@ -364,7 +470,8 @@ mod tests {
         refused(|head| head.ring = 96, "a ring of 96 bits");
         refused(|head| head.party = 3, "no party 3");
         refused(|head| head.set = "x".into(), "hexadecimal");
-        refused(|head| head.tensors[0].shape = vec![u64::MAX; 9], "its head says");
+        refused(|head| head.tensors[0].shape = vec![u64::MAX; 9], "more numbers than there can be");
+        refused(|head| head.tensors[0].shape = vec![1 << 20], "its head says");
         refused(|head| head.tensors.clear(), "its head says");
     }
 
