@@ -3,7 +3,7 @@
 //! Whoever has connected has limited time for a handshake, and one that is too many pushes out the oldest that has not said who it is. A client can
 //! fill no more of the disk than its inputs take, since the program says how large they are.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -30,6 +30,8 @@ use crate::stop::Stop;
 const TICK: Duration = Duration::from_millis(20);
 /// The most that have connected and not said who they are.
 const GUESTS: usize = 64;
+/// Connections of one client at a time.
+const CONNECTIONS: usize = 16;
 /// Bytes of a file's hash.
 const HASH: usize = 32;
 /// Bytes that a file has besides its numbers, at most.
@@ -54,14 +56,22 @@ struct Serving<'a> {
     store: &'a Store,
     /// What is being received: client and input.
     busy: Mutex<BTreeSet<(String, String)>>,
-    guests: Mutex<VecDeque<(usize, TcpStream)>>,
+    guests: Mutex<Vec<Guest>>,
     said: &'a (dyn Fn(Said) + Sync),
+}
+
+/// Somebody who has connected, the oldest first.
+struct Guest {
+    number: usize,
+    /// Who it is, once it has said so.
+    client: Option<String>,
+    stream: TcpStream,
 }
 
 /// Serves the clients of a program until it is asked to stop.
 ///
 /// # Errors
-/// A port that cannot be opened, another server of the same store.
+/// A port that cannot be opened.
 pub fn serve(
     program: &Program,
     seat: &Seat,
@@ -99,7 +109,7 @@ pub fn serve(
             }
         }
         // Nobody is waited for who is still sending: what has arrived is on disk.
-        lock(&serving.guests).drain(..).for_each(|(_, guest)| drop(guest.shutdown(Shutdown::Both)));
+        lock(&serving.guests).drain(..).for_each(Guest::leave);
     });
     Ok(())
 }
@@ -115,35 +125,52 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+impl Guest {
+    fn leave(self) {
+        // It may have left by itself.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
 impl Serving<'_> {
     /// Lets somebody in, and the oldest guest out if there are too many.
     fn enter(&self, number: usize, stream: &TcpStream) {
         let mut guests = lock(&self.guests);
-        if guests.len() >= GUESTS
-            && let Some((_, oldest)) = guests.pop_front()
+        let is_stranger = |guest: &Guest| guest.client.is_none();
+        if guests.iter().filter(|guest| is_stranger(guest)).count() >= GUESTS
+            && let Some(oldest) = guests.iter().position(is_stranger)
         {
-            let _ = oldest.shutdown(Shutdown::Both);
+            guests.remove(oldest).leave();
         }
-        if let Ok(copy) = stream.try_clone() {
-            guests.push_back((number, copy));
+        if let Ok(stream) = stream.try_clone() {
+            guests.push(Guest { number, client: None, stream });
         }
     }
 
     fn welcome(&self, number: usize, stream: TcpStream, door: &Door) {
         let silence = self.seat.hosts.timeouts.stall;
-        let admitted = door.admit(stream, silence);
-        lock(&self.guests).retain(|(other, _)| *other != number);
-        match admitted {
+        match door.admit(stream, silence) {
             Ok((client, mut stream)) => {
-                if let Err(error) = self.answer(&client, &mut stream) {
-                    (self.said)(Said::Refused(format!(
-                        "client {client}: the connection broke: {}",
-                        why(&error)
-                    )));
+                if !self.know(number, &client) {
+                    (self.said)(Said::Refused(format!("client {client}: it has too many connections")));
+                } else if let Err(error) = self.answer(&client, &mut stream) {
+                    let why = why(&error);
+                    (self.said)(Said::Refused(format!("client {client}: the connection broke: {why}")));
                 }
             }
             Err(error) => (self.said)(Said::Refused(error.to_string())),
         }
+        lock(&self.guests).retain(|guest| guest.number != number);
+    }
+
+    /// Remembers who a guest is; false if it is here too often.
+    fn know(&self, number: usize, client: &str) -> bool {
+        let mut guests = lock(&self.guests);
+        let same = guests.iter().filter(|guest| guest.client.as_deref() == Some(client)).count();
+        if let Some(guest) = guests.iter_mut().find(|guest| guest.number == number) {
+            guest.client = Some(client.to_string());
+        }
+        same < CONNECTIONS
     }
 
     /// Hears what a client wants, and does it.
