@@ -14,4 +14,4 @@ pub mod syntax;
 
 pub use driver::{Compilation, Request, compile};
 pub use ir::Settings;
-pub use lower::{ASSERT, Entry, tests_of};
+pub use lower::{ASSERT, Entry, rows_wanted, tests_of};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use tern_bytecode::report::{group, report};
+use tern_host::Files;
 use tern_host::clients::{self, Client, Said, Secret, Store};
 use tern_host::guard::guard_memory;
 use tern_host::results::Directory;
@@ -17,7 +18,7 @@ use tern_vm::machine::checkpoint::duration;
 
 use crate::SourceArgs;
 use crate::args::OutputArgs;
-use crate::compile::load;
+use crate::compile::{load, load_sized};
 use crate::run::PartyArgs;
 use crate::screen::{Audience, Screen};
 use crate::stop;
@@ -116,7 +117,8 @@ impl ClientArgs {
 
 /// `tern send`.
 pub(crate) fn send(args: &SendArgs) -> anyhow::Result<ExitCode> {
-    let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
+    let files = Files { inputs: args.inputs.clone(), ..Files::default() };
+    let Some(loaded) = load_sized(&args.source, &files)? else { return Ok(ExitCode::FAILURE) };
     let client = args.client.client(&loaded.program)?;
     let mut screen = Screen::new(Audience::Person);
     let mut owned = Vec::new();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tern_compiler::diagnostics::{Diagnostic, Look, Severity, SourceMap, render_all};
 use tern_compiler::{Compilation, Entry};
-use tern_host::{Loaded, Messages, Source};
+use tern_host::{Files, Loaded, Messages, Source};
 use tern_tools::say;
 
 use crate::{SettingArgs, SourceArgs};
@@ -79,6 +79,11 @@ pub(crate) fn compile_command(
 /// A program from a `.mpc` (compiled now) or a `.tbc` file. `None` if there were errors, which have been shown.
 pub(crate) fn load(source: &SourceArgs) -> anyhow::Result<Option<Loaded>> {
     shown(source.source().load())
+}
+
+/// The same with sizes from data, as far as there are files.
+pub(crate) fn load_sized(source: &SourceArgs, files: &Files) -> anyhow::Result<Option<Loaded>> {
+    shown(source.source().sized(files)?.load())
 }
 
 /// The same of a program's text, under a name for messages.

@@ -14,7 +14,7 @@ use tern_vm::machine::{Report, Watch};
 
 use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs};
-use crate::compile::load;
+use crate::compile::load_sized;
 use crate::screen::{Audience, Screen, start};
 use crate::{emulated, ranges};
 
@@ -47,7 +47,7 @@ pub(crate) struct EmulateArgs {
 }
 
 pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
-    let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
+    let Some(loaded) = load_sized(&args.source, &args.files.files())? else { return Ok(ExitCode::FAILURE) };
     let (program, outputs) = (&loaded.program, args.outputs.outputs());
     let directory = Directory::claim(&outputs.out)?;
     directory.try_out(results::size(program, None))?;

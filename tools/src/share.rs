@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tern_host::Files;
 use tern_host::results::Directory;
 use tern_host::shares::open_files;
 use tern_host::sharing::Owned;
 use tern_tools::say;
 
 use crate::args::OutputArgs;
-use crate::compile::load;
+use crate::compile::load_sized;
 use crate::screen::{Audience, Screen};
 use crate::{SettingArgs, SourceArgs};
 
@@ -49,8 +50,9 @@ pub(crate) struct OpenArgs {
 /// `tern share`.
 pub(crate) fn share(args: &ShareArgs) -> anyhow::Result<ExitCode> {
     let (program, settings) = (args.program.clone(), args.settings.clone());
+    let files = Files { inputs: vec![format!("{}={}", args.input, args.file)], ..Files::default() };
     let source = SourceArgs { program, args: args.args.clone(), settings };
-    let Some(loaded) = load(&source)? else { return Ok(ExitCode::FAILURE) };
+    let Some(loaded) = load_sized(&source, &files)? else { return Ok(ExitCode::FAILURE) };
     let mut screen = Screen::new(Audience::Person);
     let owned = Owned::read(&loaded.program, &args.input, &args.file, &mut screen)?;
     for (party, path) in owned.parties().zip(owned.write(&args.out)?) {

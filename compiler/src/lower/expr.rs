@@ -296,6 +296,9 @@ impl<'a> Lowerer<'a> {
 
     /// `const NAME = arg(default, other choices…)`.
     fn argument(&mut self, c: &'a ast::Const, args: &'a [ast::Arg]) -> Value {
+        if let Some(value) = self.rows_argument(c, args) {
+            return value;
+        }
         let choices: Vec<Value> = args.iter().map(|a| self.expr(&a.value, None)).collect();
         let Some(default) = choices.first().cloned() else {
             return self.error(Code::A003, c.value.span, "an argument needs a default", "arg(15)");
@@ -328,7 +331,7 @@ impl<'a> Lowerer<'a> {
         value
     }
 
-    fn wrong_argument(&mut self, c: &'a ast::Const, text: String) -> Value {
+    pub(super) fn wrong_argument(&mut self, c: &'a ast::Const, text: String) -> Value {
         let error =
             Diagnostic::error(Code::A001, text).at(c.value.span, "declared here").note(self.list_args());
         self.report(error);

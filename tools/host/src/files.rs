@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
-use tern_vm::data::Source;
+use tern_vm::data::{self, Source};
 use tern_vm::net::Party;
 
 use crate::clients::Store;
@@ -52,6 +52,24 @@ impl Files {
             files.extend(source.map(|source| source.path));
         }
         Ok(files)
+    }
+
+    /// The rows of the file of an input, if there is one with data in the clear.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) fn rows(&self, name: &str) -> anyhow::Result<Option<usize>> {
+        let given =
+            self.inputs.iter().filter_map(|text| text.split_once('=')).find(|(other, _)| *other == name);
+        let source = match (given, &self.data) {
+            (Some((_, file)), _) if file.ends_with(".tern") => None,
+            (Some((_, file)), _) => Some(parse(name, file)?),
+            (None, Some(directory)) => find(directory, name)?,
+            (None, None) => None,
+        };
+        let Some(source) = source else { return Ok(None) };
+        let array = data::read(&source, name).map_err(|error| anyhow!("{}", error.message()))?;
+        Ok(array.shape().first().copied())
     }
 
     /// The files by input, of inputs that the program has; `only` says whose.

@@ -14,6 +14,8 @@ use tern_compiler::lower::modules::Resolver;
 use tern_compiler::syntax::MAX_SOURCE;
 use tern_compiler::{Compilation, Entry, Request, Settings};
 
+use crate::files::Files;
+
 /// A program and how to compile it.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
@@ -83,6 +85,27 @@ impl Source {
     /// A program as it is compiled if nothing is said.
     pub fn new(program: impl Into<PathBuf>) -> Source {
         Source { program: program.into(), ..Source::default() }
+    }
+
+    /// The same with the sizes that are those of data (`const N = arg(rows(x))`), as far as there are files of these inputs; what `--arg` says stays.
+    ///
+    /// # Errors
+    /// A program or data that cannot be read.
+    pub fn sized(mut self, files: &Files) -> anyhow::Result<Source> {
+        // What is wrong with the program itself is said when it is compiled.
+        let Ok(text) = read_source(&self.program) else { return Ok(self) };
+        if self.is_bytecode() {
+            return Ok(self);
+        }
+        for (argument, input) in tern_compiler::rows_wanted(&text) {
+            let given = |arg: &String| arg.split_once('=').is_some_and(|(name, _)| name.trim() == argument);
+            if !self.args.iter().any(given)
+                && let Some(rows) = files.rows(&input)?
+            {
+                self.args.push(format!("{argument}={rows}"));
+            }
+        }
+        Ok(self)
     }
 
     /// The program from a `.mpc` (compiled now) or a `.tbc` file.

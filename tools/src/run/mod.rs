@@ -20,7 +20,7 @@ use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
 use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs, WaitArgs};
-use crate::compile::load;
+use crate::compile::load_sized;
 use crate::screen::{Audience, Screen, start};
 use crate::{emulated, scarce, stop};
 
@@ -101,7 +101,7 @@ pub(crate) struct PartyArgs {
 
 /// `tern run`.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let Some(loaded) = load(&args.source)? else { return Ok(ExitCode::FAILURE) };
+    let Some(loaded) = load_sized(&args.source, &args.files.files())? else { return Ok(ExitCode::FAILURE) };
     if let Some(note) = emulated::note(&loaded.program) {
         say::errln(format_args!("{note}"));
     }

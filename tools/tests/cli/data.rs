@@ -132,3 +132,37 @@ fn the_type_of_safetensors() {
     let npz = String::from_utf8_lossy(&shell.read("tern-out/y.npz")).into_owned();
     assert!(npz.contains("'shape': (2,), }"), "as NumPy writes it");
 }
+
+/// A size may be that of the data: where the file is, it is counted; elsewhere it is announced, and compared.
+#[test]
+fn sizes_come_from_data() {
+    let mut shell = Shell::new();
+    shell.write(
+        "sized.mpc",
+        "const N = arg(rows(x))\n\ninput x: fix[N, 2] from party 0\n\nfn main() {\n    metric(\"rows\", N)\n    metric(\"sum\", reveal(sum(x)))\n}\n",
+    );
+    shell.write("x.csv", "1,2\n3,4\n5,6\n");
+    for (command, rows, sum) in [
+        ("emulate sized.mpc --input x=x.csv --json", 3.0, 21.0),
+        ("emulate sized.mpc --input x=x.csv[1:] --json", 2.0, 18.0),
+        ("run sized.mpc --input x=x.csv --json", 3.0, 21.0),
+    ] {
+        let out = shell.succeeds(command);
+        let events = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let metrics = events.filter(|event| event["event"] == "metric");
+        let values: Vec<f64> = metrics.map(|event| event["value"].as_f64().unwrap()).collect();
+        assert_eq!(values, [rows, sum], "{command}");
+    }
+    shell.succeeds("cost sized.mpc --arg N=3");
+    let error = shell.refused("cost sized.mpc");
+    for text in ["the number of rows of x is not known", "--input x=FILE", "--arg N=ROWS"] {
+        assert!(error.contains(text), "{error}");
+    }
+    let error = shell.refused("emulate sized.mpc --input x=x.csv --arg N=4");
+    assert!(error.contains("fix[4, 2]"), "{error}");
+    let error = shell.refused("cost sized.mpc --arg N=many");
+    assert!(error.contains("N is a number of rows, not \"many\""), "{error}");
+    shell.write("other.mpc", "const N = arg(rows(y))\ninput x: fix[3] from party 0\nfn main() {\n    metric(\"n\", N + reveal(sum(x)))\n}\n");
+    let error = shell.refused("cost other.mpc --arg N=3");
+    assert!(error.contains("there is no input y"), "{error}");
+}

@@ -153,6 +153,20 @@ fn what_is_sent_is_computed_with_and_received() {
     }
 }
 
+/// On one machine whoever gives the command plays the clients too.
+#[test]
+fn a_local_run_plays_its_clients() {
+    let world = World::new("rep3", PROGRAM);
+    fs::copy(world.path("hospital", "x.csv"), world.path("clinic", "x.csv")).unwrap();
+    let mut run = tern();
+    run.args(["run", "prog.mpc", "--input", "x=x.csv", "--input", "n=n.csv", "--out", "out"]);
+    Process::start(run.current_dir(world.path("clinic", ""))).end().expect_success();
+    assert_eq!(values(world.path("clinic", "out/w.npz"), "w")[5], 13.0);
+    assert_eq!(values(world.path("clinic", "out/m.npz"), "m"), [8.0, -8.0]);
+    let left = fs::read_dir(world.path("clinic", "out")).unwrap().flatten();
+    assert!(left.into_iter().all(|file| !file.file_name().to_string_lossy().ends_with(".tern")));
+}
+
 #[test]
 fn clients_and_servers_that_are_not_who_they_should_be() {
     let world = World::new("rep3", PROGRAM);
