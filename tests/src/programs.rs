@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tern_bytecode::Protocol;
 use tern_compiler::ir::interpret::Setting;
-use tern_compiler::ir::{self, Element, Op, Output, Place};
+use tern_compiler::ir::{self, Element, Op, Output, Place, Rounding};
 use tern_compiler::passes;
 
 use crate::losses::{Tail, random_loss};
@@ -13,8 +13,20 @@ use crate::random::{Flavour, generate, setting};
 /// A random program of ten operations or more, after all passes, in a ring that has room for it, if any has: every third a loss with its gradients.
 pub fn program(seed: u64, protocol: Protocol) -> Option<(ir::Program, Setting)> {
     let size = 10 + (seed % 40) as usize;
-    let mut program =
+    let program =
         if seed.is_multiple_of(3) { gradient(seed, size) } else { generate(seed, size, Flavour::Any) };
+    compiled(program, seed, protocol)
+}
+
+/// A random loss with its gradients, rounded up or down at random: results vary from one rounding to another by little, since what is compared is not close.
+pub fn rounded(seed: u64, protocol: Protocol) -> Option<(ir::Program, Setting)> {
+    let mut program = gradient(seed, 10 + (seed % 40) as usize);
+    program.settings.rounding = Rounding::Probabilistic;
+    compiled(program, seed, protocol)
+}
+
+/// The program after all passes.
+fn compiled(mut program: ir::Program, seed: u64, protocol: Protocol) -> Option<(ir::Program, Setting)> {
     program.settings.protocol = protocol;
     let parties = protocol.model().owners;
     // Each party has something, and gets something.

@@ -5,7 +5,7 @@ use tern_bytecode::Protocol;
 use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
 use tern_tests::parties::{emulated, shared};
-use tern_tests::programs::{has_loop, program};
+use tern_tests::programs::{has_loop, program, rounded};
 use tern_tests::run::Values;
 
 /// Programs that must agree.
@@ -57,4 +57,63 @@ fn agree(protocol: Protocol) {
         "{protocol:?}: {agreed} programs agree, {loops} with loops, {gradients} with gradients; {discarded} discarded"
     );
     assert!(loops > WANTED / 10 && gradients > WANTED / 10);
+}
+
+/// How many programs must be close.
+const CLOSE: usize = 200;
+/// With how many roundings the emulator runs each.
+const ROUNDINGS: u64 = 6;
+/// Units of the ring beyond the emulator's results, and as many times their spread.
+const SLACK: i128 = 8;
+
+#[test]
+fn three_parties_round_at_random_as_the_emulator_does() {
+    close(Protocol::Rep3);
+}
+
+#[test]
+fn two_parties_with_a_dealer_round_at_random_as_the_emulator_does() {
+    close(Protocol::Dealer);
+}
+
+/// Under probabilistic truncation, results of the parties lie among those of the emulator with other roundings, or next to them. What goes wrong in a
+/// truncation is wrong by a power of two that is far beyond.
+fn close(protocol: Protocol) {
+    let (mut agreed, mut widest) = (0, 0);
+    for seed in 0.. {
+        assert!(seed < 10 * CLOSE as u64, "nearly all programs leave their ranges");
+        let Some((program, setting)) = rounded(seed, protocol) else { continue };
+        let name = format!("seed {seed}, ring {}\n{program}", program.settings.ring);
+        let code = emit(&program, &SourceMap::new()).unwrap_or_else(|errors| panic!("{errors:?}\n{name}"));
+        let inputs: Values = setting.inputs.into_iter().map(|(name, tensor)| (name, tensor.data)).collect();
+        let clear: Option<Vec<_>> = (0..ROUNDINGS).map(|i| emulated(&code, &inputs, i)).collect();
+        let Some(clear) = clear else { continue };
+        let limbs = program.settings.ring as usize / 64;
+        let found = shared(&code, &inputs, seed, &name);
+        for (output, words) in &found.outputs {
+            let elements = |words: &[u64]| words.chunks(limbs).map(signed).collect::<Vec<i128>>();
+            let clear: Vec<Vec<i128>> = clear.iter().map(|seen| elements(&seen.outputs[output])).collect();
+            for (i, found) in elements(words).into_iter().enumerate() {
+                let all = clear.iter().map(|one| one[i]);
+                let (low, high) = (all.clone().min().unwrap(), all.max().unwrap());
+                let beyond = SLACK * (1 + high - low);
+                assert!((low - beyond..=high + beyond).contains(&found), "{low} to {high}: {found}\n{name}");
+                widest = widest.max(high - low);
+            }
+        }
+        agreed += 1;
+        if agreed == CLOSE {
+            break;
+        }
+    }
+    println!("{protocol:?}: {agreed} programs are close, the widest spread is {widest} units");
+}
+
+/// A ring element as a number; those of this test have few bits.
+fn signed(limbs: &[u64]) -> i128 {
+    match limbs {
+        [low] => i128::from(low.cast_signed()),
+        [low, high, ..] => i128::from(*low) | i128::from(high.cast_signed()) << 64,
+        [] => 0,
+    }
 }

@@ -175,3 +175,23 @@ fn what_cannot_be_reproduced() {
     let nothing = shell.succeeds(&reproduce("table1", "--kept --only sigmoid"));
     assert!(nothing.contains("sigmoid f=16: not run"), "{nothing}");
 }
+
+/// Values that a step opens, in thousands as published: 12,368 and 17,188 with no reuse, 3,136 and 2,008 with masks reused; and the traffic of
+/// either.
+#[test]
+fn values_that_are_opened_with_and_without_reuse_of_masks() {
+    let mut shell = Shell::new();
+    let programs = repository("programs");
+    let text = shell.succeeds(&format!("reproduce masks --programs {programs} --batches 0"));
+    let rows = csv(&shell, "masks");
+    assert_eq!(rows.len(), 1 + 5 + 1);
+    for row in &rows[1..] {
+        // what is counted beside what was published
+        let (counted, published) = ([1, 2, 5, 6].map(|i| &row[i]), [7, 8, 9, 10].map(|i| &row[i]));
+        assert_eq!(counted, published, "{row:?}");
+    }
+    assert_eq!(rows[6][7..], ["12368", "17188", "3136", "2008"]);
+    let (_, traffic) = text.split_once("Online traffic of a step").unwrap();
+    let times = traffic.split_once(" times as much").unwrap().0.rsplit(' ').next().unwrap();
+    assert!(times.parse::<f64>().unwrap() >= 4.0, "{traffic}");
+}

@@ -4,6 +4,7 @@ mod deviation;
 mod failures;
 mod instructions;
 mod layer;
+mod opened;
 mod places;
 #[path = "../emulator/reference.rs"]
 mod reference;
