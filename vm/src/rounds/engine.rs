@@ -21,6 +21,7 @@ use std::time::Instant;
 use tern_bytecode::Program;
 
 use super::meter::Meter;
+use super::pack::{pack_into, packed};
 use super::plan::Plan;
 use crate::machine::{Address, Fault};
 use crate::net::{Counted, Links, NetError, Party, Peers};
@@ -90,6 +91,8 @@ pub(crate) enum Message<R> {
     Elements(Vec<R>),
     /// Packed values or planes.
     Bytes(Vec<u8>),
+    /// So many bytes, packed in the room of elements, which is used again.
+    Packed(Vec<R>, usize),
 }
 
 impl<R: Ring> Message<R> {
@@ -103,6 +106,7 @@ impl<R: Ring> Message<R> {
         match self {
             Message::Elements(elements) => bytemuck::cast_slice(elements),
             Message::Bytes(bytes) => bytes,
+            Message::Packed(room, len) => &bytemuck::cast_slice(room)[..*len],
         }
     }
 
@@ -110,6 +114,7 @@ impl<R: Ring> Message<R> {
         match self {
             Message::Elements(elements) => bytemuck::cast_slice_mut(elements),
             Message::Bytes(bytes) => bytes,
+            Message::Packed(room, len) => &mut bytemuck::cast_slice_mut(room)[..*len],
         }
     }
 
@@ -117,7 +122,7 @@ impl<R: Ring> Message<R> {
     pub(crate) fn into_elements(self) -> Vec<R> {
         match self {
             Message::Elements(elements) => elements,
-            Message::Bytes(_) => unreachable!("a message is what it was awaited as"),
+            Message::Bytes(_) | Message::Packed(..) => unreachable!("a message is what it was awaited as"),
         }
     }
 
@@ -125,7 +130,7 @@ impl<R: Ring> Message<R> {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         match self {
             Message::Bytes(bytes) => bytes,
-            Message::Elements(_) => unreachable!("a message is what it was awaited as"),
+            Message::Elements(_) | Message::Packed(..) => unreachable!("a message is what it was awaited as"),
         }
     }
 }
@@ -227,6 +232,25 @@ impl<'w, R: Ring> Op<'w, R> {
     /// Takes back a vector that is not needed any more.
     pub(crate) fn recycle(self, vec: Vec<R>) {
         self.world.recycle(vec);
+    }
+
+    /// Room for a message of `n` packed bytes, which may be anything.
+    pub(crate) fn packed(self, n: usize) -> Message<R> {
+        Message::Packed(self.room(n.div_ceil(size_of::<R>())), n)
+    }
+
+    /// The lowest `bits` bits of every value as a message.
+    pub(crate) fn pack(self, values: &[R], bits: u32) -> Message<R> {
+        let mut message = self.packed(packed(values.len(), bits));
+        pack_into(values, bits, message.as_bytes_mut());
+        message
+    }
+
+    /// Takes back the room of such a message.
+    pub(crate) fn unpacked(self, message: Message<R>) {
+        if let Message::Packed(room, _) = message {
+            self.recycle(room);
+        }
     }
 
     /// `n` new elements: f(\[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).

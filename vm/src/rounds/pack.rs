@@ -2,7 +2,7 @@
 //! a byte.
 
 use crate::bits::words;
-pub(crate) use crate::ring::pack::{pack, packed, unpack};
+pub(crate) use crate::ring::pack::{pack, pack_into, packed, unpack};
 
 /// Planes of `n` bits, each in whole words, to bytes.
 pub(crate) fn pack_planes(planes: &[u64], n: usize) -> Vec<u8> {

@@ -176,7 +176,7 @@ fn reused(layer: &Layer, opened: &[Opened]) -> [usize; 2] {
     let weights = sum(&|value| layer.weights > 0 && value.elements == layer.weights);
     let forward = sum(&|value| !value.backward && value.elements == layer.forward);
     // the first gradient of all is what the line of the loss opens
-    let backward = |value: &Opened| value.backward || layer.backward == B * CLASSES;
+    let backward = |value: &Opened| value.backward || layer.backward == B * CLASSES && !value.by_owner;
     [weights + forward, sum(&|value| backward(value) && value.elements == layer.backward)]
 }
 

@@ -18,7 +18,7 @@ pub fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
 ///
 /// # Panics
 /// If these are too few.
-pub(crate) fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
+pub fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
     let out = &mut out[..packed(values.len(), bits)];
     match bits {
         _ if bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),

@@ -109,7 +109,8 @@ pub(super) fn run_in<R: Ring>(
             true => End::Dealer { sink: Sink::Links(links), unknown: known::of(program)? },
             false => End::Party { engine: Box::new(Engine::new(&world.rounds, links, program)), supply },
         };
-        let mut backend = Dealer::<R> { world: &world, shares, sizes: sizes(program), end };
+        let mut backend =
+            Dealer::<R> { world: &world, shares, sizes: sizes(program), room: Default::default(), end };
         let report = run(program, &mut backend, Memory::public, public, host, &options)?;
         (report, backend.into_meter())
     };
@@ -177,7 +178,8 @@ fn deal_in<R: Ring>(program: &Program, folder: &Path, options: &Options) -> Resu
     }
     let end = End::Dealer { sink: Sink::Files(files), unknown: known::of(program)? };
     let shares = Shares::new(program, DEALER)?;
-    let mut backend = Dealer::<R> { world: &world, shares, sizes: sizes(program), end };
+    let mut backend =
+        Dealer::<R> { world: &world, shares, sizes: sizes(program), room: Default::default(), end };
     let machine = Options { threads: 1, ..options.clone() };
     let report = run(program, &mut backend, Memory::public, &seeds.public, &mut Nobody, &machine)?;
     if let End::Dealer { sink: Sink::Files(files), .. } = backend.end {
@@ -223,6 +225,8 @@ struct Dealer<'w, R: Ring> {
     shares: Shares<R>,
     /// By instruction: bytes that are dealt to each party.
     sizes: Vec<[usize; MAX_PARTIES]>,
+    /// What was dealt to each party last, or to this one: room for the next parcel.
+    room: [Vec<u8>; COMPUTING],
     end: End<'w, R>,
 }
 
@@ -298,7 +302,8 @@ impl<'w, R: Ring> Dealer<'w, R> {
         context: &Context<'_, R>,
         deal: impl FnOnce(&mut Shares<R>, &World<R>, Op<'w, R>, &mut Outgoing),
     ) -> Result {
-        let (op, mut outgoing) = (self.op(context)?, Outgoing::default());
+        let (op, mut outgoing) = (self.op(context)?, Outgoing { to: std::mem::take(&mut self.room) });
+        outgoing.to.iter_mut().for_each(Vec::clear);
         deal(&mut self.shares, self.world, op, &mut outgoing);
         let End::Dealer { sink, .. } = &mut self.end else { unreachable!("only the dealer deals") };
         let sizes = self.sizes[context.address.instruction as usize];
@@ -308,13 +313,15 @@ impl<'w, R: Ring> Dealer<'w, R> {
                 sink.send(party, bytes)?;
             }
         }
+        self.room = outgoing.to;
         Ok(())
     }
 
-    /// At a party: what it is dealt for this instruction.
-    fn parcel(&mut self, context: &Context<'_, R>) -> Result<Parcel> {
+    /// At a party: what `take` makes of what it is dealt for this instruction.
+    fn dealt<T>(&mut self, context: &Context<'_, R>, take: impl FnOnce(&mut Parcel) -> T) -> Result<T> {
         let at = context.address.instruction;
-        let mut bytes = vec![0; self.sizes[at as usize][self.world.me.index()]];
+        let mut bytes = std::mem::take(&mut self.room[0]);
+        bytes.resize(self.sizes[at as usize][self.world.me.index()], 0);
         if !bytes.is_empty() {
             let End::Party { engine, supply } = &mut self.end else { unreachable!("parties are dealt to") };
             match supply {
@@ -322,7 +329,10 @@ impl<'w, R: Ring> Dealer<'w, R> {
                 Supply::Ahead(dealt) => dealt.read(&mut bytes).map_err(PartyError::Dealt)?,
             }
         }
-        Ok(Parcel::new(bytes))
+        let mut parcel = Parcel::new(bytes);
+        let taken = take(&mut parcel);
+        self.room[0] = parcel.into_room();
+        Ok(taken)
     }
 
     fn issue(
@@ -387,9 +397,9 @@ impl<'w, R: Ring> Dealer<'w, R> {
         make: impl FnOnce(&Shares<R>, &World<R>, ViewMut<R>),
     ) -> Result {
         let op = self.op(context)?;
-        let mut parcel = self.parcel(context)?;
         let dense = row_major(context.memory.layout(dst));
-        let mut share = parcel.elements(op, Draw::Product, dense.len(), R::BITS);
+        let mut share =
+            self.dealt(context, |parcel| parcel.elements(op, Draw::Product, dense.len(), R::BITS))?;
         make(&self.shares, self.world, ViewMut::new(&mut share, &dense));
         self.shares.keep_first(&self.world.rounds, context, dst, share);
         Ok(())
@@ -435,9 +445,10 @@ impl<'w, R: Ring> Dealer<'w, R> {
                 }
             });
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let part = parcel.elements(op, Draw::Half, n, R::BITS);
-        let product = parcel.elements(op, Draw::Chosen, n, R::BITS);
+        let op = self.op(context)?;
+        let [part, product] = self.dealt(context, |parcel| {
+            [Draw::Half, Draw::Chosen].map(|draw| parcel.elements(op, draw, n, R::BITS))
+        })?;
         let bit = self.shares.bits(&self.world.threads, context, bit);
         let x = self.shares.opened(&self.world.rounds, context, a);
         self.issue(context, async move {
@@ -751,8 +762,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
                 }
             });
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let dealt = Dealt::take(op, context.memory.layout(a).len(), how, &mut parcel);
+        let (op, n) = (self.op(context)?, context.memory.layout(a).len());
+        let dealt = self.dealt(context, |parcel| Dealt::take(op, n, how, parcel))?;
         let open = self.shares.first(&self.world.rounds, context, a);
         match opened {
             None => self.issue(context, async move {
@@ -771,8 +782,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
                 adder::deal(op, &adder, &shares.first(&world.rounds, context, a), to);
             });
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let network = Network::take(op, adder, context.memory.layout(a).len(), &mut parcel);
+        let (op, n) = (self.op(context)?, context.memory.layout(a).len());
+        let network = self.dealt(context, |parcel| Network::take(op, adder, n, parcel))?;
         let open = self.shares.first(&self.world.rounds, context, a);
         self.issue(context, async move {
             let sums = network.sums(op, &open).await;
@@ -796,8 +807,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
                 adder::deal(op, &adder, &shares.first(&world.rounds, context, a), to);
             });
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let network = Network::take(op, adder, context.memory.layout(a).len(), &mut parcel);
+        let (op, n) = (self.op(context)?, context.memory.layout(a).len());
+        let network = self.dealt(context, |parcel| Network::take(op, adder, n, parcel))?;
         let open = self.shares.first(&self.world.rounds, context, a);
         self.issue(context, async move {
             let sums = network.sums(op, &open).await;
@@ -811,8 +822,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         if self.deals() {
             return self.deal(context, |_, _, op, to| word::deal_and(op, n, to));
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let product = parcel.planes(op, Draw::Conjunction, n, 1);
+        let op = self.op(context)?;
+        let product = self.dealt(context, |parcel| parcel.planes(op, Draw::Conjunction, n, 1))?;
         let [x, y] = [a, b].map(|reg| self.shares.bits(&self.world.threads, context, reg));
         debug_assert_eq!(x.len(), words(n));
         self.issue(context, async move { vec![Done::Bits(dst, word::and(op, x, y, n, product).await)] })
@@ -823,8 +834,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         if self.deals() {
             return self.deal(context, |_, _, op, to| word::deal(op, places, n, to));
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let masks = word::take(op, places, n, &mut parcel);
+        let op = self.op(context)?;
+        let masks = self.dealt(context, |parcel| word::take(op, places, n, parcel))?;
         let bits = self.shares.places(&self.world.threads, context, a);
         self.issue(context, async move { vec![Done::Share(dst, word::word(op, bits, n, masks).await)] })
     }
@@ -861,9 +872,8 @@ impl<R: Ring> Backend for Dealer<'_, R> {
                 select::deal(op, &masks, shares.first(&world.rounds, context, a), to);
             });
         }
-        let (op, mut parcel) = (self.op(context)?, self.parcel(context)?);
-        let n = context.memory.layout(a).len();
-        let product = parcel.elements(op, Draw::Chosen, n, R::BITS);
+        let (op, n) = (self.op(context)?, context.memory.layout(a).len());
+        let product = self.dealt(context, |parcel| parcel.elements(op, Draw::Chosen, n, R::BITS))?;
         let half = self.shares.half(&self.world.rounds, context, half);
         let x = self.shares.opened(&self.world.rounds, context, a);
         self.keep(context, vec![Done::Share(dst, select::select(op, &half, x, product))])

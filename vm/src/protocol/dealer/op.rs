@@ -10,7 +10,7 @@ use crate::par::Threads;
 use crate::prg::{Key, Stream, Values};
 use crate::ring::Ring;
 use crate::rounds::engine::{self, Message};
-use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
+use crate::rounds::pack::{pack_planes, packed, unpack, unpack_planes};
 
 /// What all operations use.
 pub(super) struct World<R> {
@@ -129,9 +129,10 @@ impl<'w, R: Ring> Op<'w, R> {
             self.each(&mut sum, [], [&ours], |theirs, [], [ours]| theirs + ours);
             return (ours, sum);
         }
-        let send = [(to, Message::Bytes(pack(&ours, width)))];
-        let (_, [theirs]) = self.round(send, [(to, Message::bytes(packed(ours.len(), width)))]).await;
-        unpack(&theirs.into_bytes(), width, &mut sum);
+        let (send, room) = (self.pack(&ours, width), self.packed(packed(ours.len(), width)));
+        let ([sent], [theirs]) = self.round([(to, send)], [(to, room)]).await;
+        unpack(theirs.as_bytes(), width, &mut sum);
+        [sent, theirs].into_iter().for_each(|message| self.unpacked(message));
         self.each(&mut sum, [], [&ours], move |theirs, [], [ours]| (theirs + ours).low_bits(width));
         (ours, sum)
     }

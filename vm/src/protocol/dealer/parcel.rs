@@ -12,7 +12,7 @@ use super::draw::Draw;
 use super::op::Op;
 use crate::bits::{self, words};
 use crate::ring::Ring;
-use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
+use crate::rounds::pack::{pack_into, pack_planes, packed, unpack, unpack_planes};
 
 /// What is sent to each party.
 #[derive(Debug, Default)]
@@ -28,7 +28,10 @@ impl Outgoing {
         for (of, part) in [(0, one), (1, zero)] {
             let stream = op.stream_of(of, draw).values(bits);
             op.each(part, [stream], [], |x, [share], []| x - share);
-            self.to[1 - of].extend_from_slice(&pack(part, bits));
+            let (to, n) = (&mut self.to[1 - of], packed(part.len(), bits));
+            let start = to.len();
+            to.resize(start + n, 0);
+            pack_into(part, bits, &mut to[start..]);
         }
         op.recycle(value);
     }
@@ -57,6 +60,11 @@ pub(super) struct Parcel {
 impl Parcel {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, taken: 0 }
+    }
+
+    /// Its room, for the next one.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        self.bytes
     }
 
     fn next(&mut self, n: usize) -> &[u8] {
