@@ -229,7 +229,7 @@ impl<'a> Lowerer<'a> {
     fn common_shape(&mut self, x: &[usize], y: &[usize], pair: &Pair) -> Option<Vec<usize>> {
         let (left, right) = (pair.left, pair.right);
         match broadcast_shape(x, y) {
-            Some(shape) if shape == x || shape == y => Some(shape),
+            Some(shape) if same_shape(&shape, x) || same_shape(&shape, y) => Some(shape),
             Some(shape) => {
                 let (a, b) = (super::value::show_shape(x), super::value::show_shape(y));
                 let text = self.sources.text(left).to_string();
@@ -260,7 +260,7 @@ impl<'a> Lowerer<'a> {
 
     /// Stretches a value to a shape that it broadcasts to.
     pub(super) fn broadcast(&mut self, value: Value, shape: &[usize]) -> Value {
-        if value.shape() == Some(shape) {
+        if value.shape().is_some_and(|own| same_shape(own, shape)) {
             return value;
         }
         match value {
@@ -482,7 +482,7 @@ impl<'a> Lowerer<'a> {
                 self.error(Code::T010, pair.right, "division by zero", "this is 0")
             }
             (Value::Const(x), Value::Const(y)) => {
-                let quotient = zip(&x, &y, Elem::Fix, |x, y| x / y);
+                let quotient = zip(&x, &y, Elem::Fix, exact::div);
                 let whole = x.elem == Elem::Int
                     && y.elem == Elem::Int
                     && quotient.occurring().all(BigRational::is_integer);
@@ -1063,6 +1063,12 @@ pub(super) fn elem_of(value: &Value) -> Elem {
 
 pub(super) fn shape_of(value: &Value) -> Vec<usize> {
     value.shape().map(<[usize]>::to_vec).unwrap_or_default()
+}
+
+/// Whether two shapes are equal, element by element: most are empty, and a vectorised comparison of memory that asks an empty slice's
+/// address takes hundreds of cycles.
+fn same_shape(x: &[usize], y: &[usize]) -> bool {
+    x.len() == y.len() && x.iter().zip(y).all(|(a, b)| a == b)
 }
 
 /// NumPy's rule: sizes are equal or 1, counted from the right.

@@ -2,6 +2,7 @@
 //! (relative to 1, or to the result if that is larger).
 
 use num_bigint::BigInt;
+use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
@@ -10,39 +11,69 @@ const LIMIT: i64 = 4096;
 /// Bits kept beyond those asked for.
 const GUARD: u32 = 32;
 
-/// Whether both are whole: then there is no fraction to reduce, which takes the square of their length.
-fn whole(x: &BigRational, y: &BigRational) -> bool {
-    x.is_integer() && y.is_integer()
+/// e where x = n / 2^e, the form that roots, exponentials and polynomials of them have; `None` for other denominators.
+fn halvings(x: &BigRational) -> Option<u64> {
+    let e = x.denom().trailing_zeros()?;
+    (e + 1 == x.denom().bits()).then_some(e)
+}
+
+/// n / 2^e. The common factor is seen from the last bits; a greatest common divisor takes the square of the length.
+fn dyadic(n: BigInt, e: u64) -> BigRational {
+    let common = n.trailing_zeros().map_or(e, |zeros| zeros.min(e));
+    BigRational::new_raw(n >> common, BigInt::one() << (e - common))
+}
+
+/// x ± y, by `f`.
+fn sum(x: &BigRational, y: &BigRational, f: fn(BigInt, BigInt) -> BigInt) -> Option<BigRational> {
+    let (d, e) = (halvings(x)?, halvings(y)?);
+    let common = d.max(e);
+    Some(dyadic(f(x.numer() << (common - d), y.numer() << (common - e)), common))
 }
 
 /// x + y.
 pub(crate) fn add(x: &BigRational, y: &BigRational) -> BigRational {
-    if whole(x, y) { BigRational::from_integer(x.numer() + y.numer()) } else { x + y }
+    sum(x, y, |x, y| x + y).unwrap_or_else(|| x + y)
 }
 
 /// x - y.
 pub(crate) fn sub(x: &BigRational, y: &BigRational) -> BigRational {
-    if whole(x, y) { BigRational::from_integer(x.numer() - y.numer()) } else { x - y }
+    sum(x, y, |x, y| x - y).unwrap_or_else(|| x - y)
 }
 
 /// x · y.
 pub(crate) fn mul(x: &BigRational, y: &BigRational) -> BigRational {
-    if whole(x, y) { BigRational::from_integer(x.numer() * y.numer()) } else { x * y }
+    match (halvings(x), halvings(y)) {
+        (Some(d), Some(e)) => dyadic(x.numer() * y.numer(), d + e),
+        _ => x * y,
+    }
+}
+
+/// x / y for y other than 0.
+pub(crate) fn div(x: &BigRational, y: &BigRational) -> BigRational {
+    // by a power of two, which is not rare: one shift
+    match (halvings(x), halvings(y)) {
+        (Some(d), Some(e)) if y.numer().magnitude().count_ones() == 1 => {
+            let zeros = y.numer().trailing_zeros().unwrap_or(0);
+            let n = x.numer() << e;
+            dyadic(if y.is_negative() { -n } else { n }, d + zeros)
+        }
+        _ => x / y,
+    }
 }
 
 /// 2^n.
 pub(crate) fn pow2(n: i64) -> BigRational {
     let power = BigInt::one() << n.unsigned_abs();
-    if n < 0 { BigRational::new(BigInt::one(), power) } else { BigRational::from_integer(power) }
+    if n < 0 { BigRational::new_raw(BigInt::one(), power) } else { BigRational::from_integer(power) }
 }
 
 /// ⌊x · 2^bits⌋.
 fn fixed(x: &BigRational, bits: u32) -> BigInt {
-    (x * pow2(i64::from(bits))).floor().to_integer()
+    (x.numer() << bits).div_floor(x.denom())
 }
 
 fn from_fixed(x: BigInt, bits: u32) -> BigRational {
-    BigRational::new(x, BigInt::one() << bits)
+    dyadic(x, u64::from(bits))
 }
 
 /// Square root of x ≥ 0; `None` below.
@@ -173,6 +204,28 @@ mod tests {
                 close(pow(&x, &ratio(1, 3), 64), f.powf(1.0 / 3.0));
             }
             close(pow(&x, &ratio(-3, 1), 64), f.powi(-3));
+        }
+    }
+
+    /// Sums, products and quotients of fractions of every kind are those of the library, in lowest terms.
+    #[test]
+    fn arithmetic_is_that_of_fractions() {
+        let numbers: Vec<BigRational> = [-96i64, -7, -1, 0, 1, 3, 4, 1 << 40, (1 << 50) + 1]
+            .iter()
+            .flat_map(|&n| [1i64, 2, 8, 3, 12, 1 << 33].map(|d| ratio(n, d)))
+            .collect();
+        for x in &numbers {
+            for y in &numbers {
+                let same = |ours: BigRational, theirs: BigRational| {
+                    assert_eq!((ours.numer(), ours.denom()), (theirs.numer(), theirs.denom()), "{x} {y}");
+                };
+                same(add(x, y), x + y);
+                same(sub(x, y), x - y);
+                same(mul(x, y), x * y);
+                if !y.is_zero() {
+                    same(div(x, y), x / y);
+                }
+            }
         }
     }
 
