@@ -89,56 +89,6 @@ fn three_real_parties_start_in_any_order_and_get_their_own_outputs_only() {
     }
 }
 
-/// The commands of the README's section on three machines, literally except for names, addresses and a shorter training, each party
-/// in a directory of its own.
-#[cfg(unix)]
-#[test]
-fn the_readme_says_how_to_go_to_three_machines() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let section = readme.split("## Going to three machines").nth(1).unwrap().split("\n## ").next().unwrap();
-    let commands: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
-    assert_eq!(commands.len(), 5);
-    let dir = TempDir::new().unwrap();
-    let names = ["alice", "bob", "carol"];
-    for name in names {
-        fs::create_dir(dir.path().join(name)).unwrap();
-        let programs = fs::canonicalize(root().join("programs")).unwrap();
-        std::os::unix::fs::symlink(programs, dir.path().join(name).join("programs")).unwrap();
-    }
-    let ports = [free_port(), free_port(), free_port()];
-    let step = |command: &str| {
-        let parties = [0, 1, 2].map(|party| {
-            let command = command.replace("alice.example.org:7000", &format!("127.0.0.1:{}", ports[party]));
-            let command = match command.starts_with("cat") {
-                true => command,
-                false => command.replace("alice", names[party]),
-            };
-            let command = command.replace("--party 0", &format!("--party {party}"));
-            let command = command.replace("programs/digits.mpc", "programs/digits.mpc --arg EPOCHS=1");
-            let mut shell = std::process::Command::new("sh");
-            shell.arg("-c").arg(command).current_dir(dir.path().join(names[party]));
-            let binary = Path::new(env!("CARGO_BIN_EXE_tern")).parent().unwrap();
-            let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-            Process::start(shell.env("PATH", path))
-        });
-        parties.map(|party| party.end().expect_success())
-    };
-    step(commands[0]);
-    for (from, to) in names.iter().flat_map(|from| names.map(|to| (from, to))) {
-        let file = format!("{from}.toml");
-        let (from, to) = (dir.path().join(from).join(&file), dir.path().join(to).join(&file));
-        if from != to {
-            fs::copy(from, to).unwrap();
-        }
-    }
-    commands[1..4].iter().for_each(|command| drop(step(command)));
-    for ended in step(commands[4]) {
-        assert!(ended.out.contains("accuracy") && ended.out.contains("as announced"), "{ended:#?}");
-    }
-    let has_weights = names.map(|name| dir.path().join(name).join("tern-out/weights.npz").exists());
-    assert_eq!(has_weights, [false, true, false]);
-}
-
 #[test]
 fn a_ping_tells_that_everybody_is_there() {
     let world = World::new(&[]);

@@ -10,6 +10,8 @@ mod four;
 mod good;
 mod hospitals;
 mod programs;
+#[cfg(unix)]
+mod readme;
 mod scarce;
 mod shares;
 mod sharing;
