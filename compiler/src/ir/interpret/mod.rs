@@ -83,6 +83,9 @@ pub enum InterpretError {
         /// How many rows there are.
         rows: usize,
     },
+    /// A public number that the program's numbers cannot hold; a fault of the virtual machine.
+    #[error("{0} is beyond the program's numbers")]
+    Beyond(f64),
     /// Infinity has no bits.
     #[error("the bits of {0}")]
     NotFinite(f64),
@@ -145,6 +148,9 @@ impl Machine<'_> {
                 Ok(vec![Rc::new(stream.draw(&inst.op))])
             }
             _ => {
+                if let Op::Encode { frac } = inst.op {
+                    self.holds(frac, &args[0])?;
+                }
                 self.observe(&inst.op, &args);
                 let operands: Vec<&Tensor> = args.iter().map(Rc::as_ref).collect();
                 let fracs: Vec<u32> = inst.args.iter().map(|a| self.program.ty(*a).frac).collect();
@@ -152,6 +158,17 @@ impl Machine<'_> {
                 Ok(results.into_iter().map(Rc::new).collect())
             }
         }
+    }
+
+    /// Fails if a number has no ring element at this scale.
+    fn holds(&self, frac: u32, numbers: &Tensor) -> Result<(), InterpretError> {
+        let settings = &self.program.settings;
+        let fraction = if frac == 0 { 0 } else { settings.frac };
+        let magnitude = settings.total as i32 - fraction as i32 - 1;
+        let limit = 2f64.powi((magnitude + frac as i32).min(settings.ring as i32 - 1));
+        // a comparison with NaN fails
+        let held = |x: f64| (x * 2f64.powi(frac as i32)).round().abs() < limit;
+        numbers.data.iter().find(|x| !held(**x)).map_or(Ok(()), |beyond| Err(InterpretError::Beyond(*beyond)))
     }
 
     fn input(&self, index: u32) -> Result<Vec<Rc<Tensor>>, InterpretError> {
