@@ -156,10 +156,17 @@ impl<'a> Lowerer<'a> {
         if let Some(mapped) = self.over_models(item, f, &slots, span, want) {
             return mapped;
         }
-        let origin = self.at(span);
-        let value = self.in_frame(item.module, span, &f.name.name, |l| l.instance(f, slots, span, want));
-        self.builder.origin = origin;
-        value.unwrap_or(Value::Error)
+        self.of_constants(item, f, &slots, want).unwrap_or_else(|call| {
+            let before = self.traces();
+            let origin = self.at(span);
+            let value = self.in_frame(item.module, span, &f.name.name, |l| l.instance(f, slots, span, want));
+            self.builder.origin = origin;
+            let value = value.unwrap_or(Value::Error);
+            if self.traces() == before {
+                self.remember(call, &value);
+            }
+            value
+        })
     }
 
     /// Arguments in the order of the parameters; `None` for those left to their default.

@@ -13,6 +13,7 @@
 mod arith;
 mod builtin;
 mod call;
+mod computed;
 mod control;
 mod exact;
 mod expr;
@@ -37,6 +38,7 @@ use crate::ir::{Builder, Origin, Program, Settings};
 use crate::syntax::ast;
 pub use builtin::ASSERT;
 pub use builtin::table::{Builtin, Param, SUBJECTS, Takes};
+use computed::Computed;
 use limits::{FUEL, Limit};
 use modules::{Modules, Resolver};
 pub use rows::wanted as rows_wanted;
@@ -110,6 +112,7 @@ pub fn lower(
         unshown: modules.unshown,
         failed: None,
         globals: IndexMap::new(),
+        computed: Computed::new(),
         pending: Vec::new(),
         args: Vec::new(),
         names: IndexSet::new(),
@@ -170,6 +173,8 @@ struct Lowerer<'a> {
     frames: Vec<Frame>,
     /// Constants and inputs that have been evaluated.
     globals: IndexMap<ItemId, Memo>,
+    /// What functions of the library gave for constants.
+    computed: Computed,
     /// Constants under evaluation.
     pending: Vec<ItemId>,
     args: Vec<(String, String)>,
