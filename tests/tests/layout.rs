@@ -59,6 +59,27 @@ fn an_interactive_instruction_takes_as_many_files_as_documented() {
 }
 
 #[test]
+fn an_operation_of_the_compiler_takes_as_many_files_as_documented() {
+    let files = naming(&["Op::Reverse", "Reverse = \"reverse\"", "    Reverse {\n"]);
+    assert_eq!(files.len(), documented("an operation of the compiler"), "{files:#?}");
+}
+
+#[test]
+fn a_built_in_function_takes_as_many_files_as_documented() {
+    let files = naming(&["linspace"]);
+    assert_eq!(files.len(), documented("a built-in function"), "{files:#?}");
+}
+
+#[test]
+fn a_library_layer_takes_as_many_files_as_documented() {
+    let library = fs::read_dir(root().join("stdlib")).expect("the library").flatten();
+    let modules = library
+        .filter(|entry| fs::read_to_string(entry.path()).is_ok_and(|text| text.contains("layer_norm(")));
+    let files = naming(&["layer_norm"]);
+    assert_eq!(modules.count() + files.len(), documented("a library layer"), "{files:#?}");
+}
+
+#[test]
 fn a_protocol_takes_as_many_files_as_documented() {
     let files = naming(&["Protocol::Rep4", "rep4::", "mod rep4", "    Rep4,"]);
     let own = |file: &&String| !file.contains("/rep4/");

@@ -8,7 +8,7 @@
 //! the scales of its operands, [`Op::Trunc`] takes bits away, so where rounding happens is explicit and a pass can move it. An
 //! interpreter in double precision reads the same ops as exact arithmetic.
 //!
-//! - [`types`]: types, constants. - [`op`]: the operations. - [`infer`]: the result types of an operation, the one statement of its
+//! - [`types`]: types, constants. - [`op`]: the operations. - [`table`]: what is said of each. - [`infer`]: the result types of an operation, the one statement of its
 //!   typing rules, shared by builder, parser and verifier. - [`build`]: appending instructions. - [`text`]: both directions of
 //!   the text form. - [`verify`]: what every pass may rely on. - [`interpret`]: the operations as real arithmetic, for tests.
 
@@ -16,6 +16,7 @@ pub mod build;
 pub mod infer;
 pub mod interpret;
 pub mod op;
+pub mod table;
 pub mod text;
 pub mod types;
 pub mod verify;
@@ -25,6 +26,7 @@ use std::ops::{Index, IndexMut};
 
 pub use build::Builder;
 pub use op::Op;
+pub use table::{Algebra, Family};
 pub use tern_bytecode::program::{Element, Kind, Place, Preparation, Protocol, Rounding};
 pub use types::{Const, ConstData, Type};
 

@@ -6,6 +6,7 @@
 use num_rational::BigRational;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 
+use super::table::Family;
 use super::types::{Const, Type};
 
 /// An operation.
@@ -259,19 +260,7 @@ impl Op {
 
     /// Whether it only moves elements: linear, and the same for every kind.
     pub fn moves_data(&self) -> bool {
-        matches!(
-            self,
-            Op::Reshape(_)
-                | Op::Permute(_)
-                | Op::Slice { .. }
-                | Op::Pad { .. }
-                | Op::Reverse { .. }
-                | Op::Concat { .. }
-                | Op::Broadcast(_)
-                | Op::Windows { .. }
-                | Op::Gather
-                | Op::Scatter
-        )
+        self.family() == Family::Moves && !matches!(self, Op::Overlay { .. })
     }
 }
 

@@ -33,7 +33,7 @@ use super::graph::Graph;
 use super::hidden;
 use super::ranges::{Basis, Ranges};
 use crate::ir::infer::infer;
-use crate::ir::{Block, Inst, Kind, Op, Origin, Program, Rounding, ValueId};
+use crate::ir::{Algebra, Block, Inst, Kind, Op, Origin, Program, Rounding, ValueId};
 
 /// Decides on forms and writes them out.
 pub fn run(program: &mut Program) {
@@ -113,68 +113,19 @@ enum Role {
 }
 
 fn role(program: &Program, inst: &Inst) -> Role {
-    match &inst.op {
-        Op::Mul | Op::Contract(_) => {
+    let opens = opens(program);
+    match inst.op.algebra() {
+        Algebra::Product => {
             let secret = inst.args.iter().filter(|a| program.ty(**a).is_secret()).count();
             if secret == 2 { Role::Product } else { Role::Linear }
         }
-        Op::Select { .. } | Op::SelectAgain { .. } => Role::Selection,
-        Op::Trunc { .. } | Op::Word { .. } if opens(program) => Role::Product,
-        Op::Output(_) | Op::Reveal if opens(program) => Role::Telling,
-        Op::Trunc { .. } => Role::Truncation,
-        Op::Concat { .. } | Op::Scatter => Role::Joint,
-        Op::Add
-        | Op::Sub
-        | Op::Neg
-        | Op::Sum { .. }
-        | Op::Raise { .. }
-        | Op::Rescale { .. }
-        | Op::Assume { .. }
-        | Op::Reshape(_)
-        | Op::Permute(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reverse { .. }
-        | Op::Broadcast(_)
-        | Op::Windows { .. }
-        | Op::Overlay { .. }
-        | Op::Gather => Role::Linear,
-        Op::Const(_)
-        | Op::Input(_)
-        | Op::Iota { .. }
-        | Op::Shuffle { .. }
-        | Op::PublicUniform(_)
-        | Op::RandomBits(_)
-        | Op::RealUnary(_)
-        | Op::RealBinary(_)
-        | Op::IntBinary(_)
-        | Op::Compare(_)
-        | Op::Choose
-        | Op::IntToReal
-        | Op::RealToInt
-        | Op::Encode { .. }
-        | Op::Decode
-        | Op::DecodeInt
-        | Op::Sign { .. }
-        | Op::Bits { .. }
-        | Op::Word { .. }
-        | Op::And
-        | Op::Xor
-        | Op::Not
-        | Op::AndPublic
-        | Op::PromoteBits
-        | Op::Promote
-        | Op::Widen
-        | Op::Reshare
-        | Op::Reveal
-        | Op::RevealBits
-        | Op::Metric(_)
-        | Op::Output(_)
-        | Op::Debug(_)
-        | Op::For { .. }
-        | Op::If
-        | Op::Grad
-        | Op::Custom { .. } => Role::Strict,
+        Algebra::Selection => Role::Selection,
+        Algebra::Truncation | Algebra::Word if opens => Role::Product,
+        Algebra::Telling if opens => Role::Telling,
+        Algebra::Truncation => Role::Truncation,
+        Algebra::Joint => Role::Joint,
+        Algebra::Linear => Role::Linear,
+        Algebra::Word | Algebra::Telling | Algebra::Apart => Role::Strict,
     }
 }
 

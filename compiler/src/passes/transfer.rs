@@ -51,31 +51,15 @@ pub fn range(ranges: &Ranges, program: &Program, graph: &Graph, inst: &Inst, ind
         Op::Overlay { sizes, strides, .. } => rule.overlay(sizes, strides),
         Op::Concat { .. } => rule.union(&inst.args),
         Op::Scatter => rule.union(&inst.args[..2]),
-        Op::Rescale { .. }
-        | Op::Assume { .. }
-        | Op::DecodeInt
-        | Op::PromoteBits
-        | Op::Reshape(_)
-        | Op::Permute(_)
-        | Op::Slice { .. }
-        | Op::Reverse { .. }
-        | Op::Broadcast(_)
-        | Op::Windows { .. }
-        | Op::Gather
-        | Op::Promote
-        | Op::Widen
-        | Op::Reshare
-        | Op::Reveal
-        | Op::RevealBits => rule.extent(0),
         Op::Custom { .. } => ranges.extent(program, inst.args[index]),
         Op::If => match inst.regions.as_slice() {
             [then, otherwise] => rule.union(&[then.yields[index], otherwise.yields[index]]),
             _ => rule.top(),
         },
         Op::Compare(_) => Extent::Whole(Interval::new(0, 1)),
-        Op::RandomBits(_) | Op::Metric(_) | Op::Output(_) | Op::Debug(_) | Op::For { .. } | Op::Grad => {
-            rule.top()
-        }
+        op if op.keeps_elements() => rule.extent(0),
+        // no numbers, or none that are known
+        _ => rule.top(),
     }
 }
 

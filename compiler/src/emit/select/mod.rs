@@ -26,7 +26,7 @@ use super::pool::{self, Pool};
 use super::view;
 use super::widths::Widths;
 use crate::diagnostics::{SourceMap, Span};
-use crate::ir::{self, Inst, Op, Type, ValueId};
+use crate::ir::{self, Family, Inst, Op, Type, ValueId};
 
 /// Where interactive operations go before the schedule has chosen.
 const ANY: Route = Route(0);
@@ -101,64 +101,20 @@ impl Selector<'_> {
     }
 
     fn inst(&mut self, inst: &Inst) -> Selected<()> {
-        match &inst.op {
-            Op::Const(_)
-            | Op::Input(_)
-            | Op::Iota { .. }
-            | Op::Shuffle { .. }
-            | Op::PublicUniform(_)
-            | Op::RandomBits(_) => self.leaf(inst),
-            Op::RealUnary(_)
-            | Op::RealBinary(_)
-            | Op::IntBinary(_)
-            | Op::Compare(_)
-            | Op::Choose
-            | Op::IntToReal
-            | Op::RealToInt
-            | Op::Encode { .. }
-            | Op::Decode
-            | Op::DecodeInt
-            | Op::Add
-            | Op::Sub
-            | Op::Neg
-            | Op::Mul
-            | Op::Trunc { .. }
-            | Op::Raise { .. }
-            | Op::Rescale { .. }
-            | Op::Sign { .. }
-            | Op::And
-            | Op::Xor
-            | Op::Not
-            | Op::AndPublic
-            | Op::PromoteBits
-            | Op::Select { .. }
-            | Op::SelectAgain { .. }
-            | Op::Promote
-            | Op::Widen
-            | Op::Reshare
-            | Op::Reveal
-            | Op::RevealBits => self.element_wise(inst),
-            Op::Contract(_) | Op::Sum { .. } | Op::Bits { .. } | Op::Word { .. } => self.linear(inst),
-            Op::Reshape(_)
-            | Op::Permute(_)
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Reverse { .. }
-            | Op::Concat { .. }
-            | Op::Broadcast(_)
-            | Op::Windows { .. }
-            | Op::Overlay { .. }
-            | Op::Gather
-            | Op::Scatter => self.moved(inst),
-            Op::Assume { .. } | Op::Metric(_) | Op::Output(_) | Op::Debug(_) => self.effect(inst),
-            Op::For { .. } | Op::If => self.control(inst),
+        match inst.op.family() {
+            Family::Leaf => self.leaf(inst),
+            Family::Elements => self.element_wise(inst),
+            Family::Sums => self.linear(inst),
+            Family::Moves => self.moved(inst),
+            Family::Effect => self.effect(inst),
+            Family::Control => self.control(inst),
             // A rule is about derivatives; the values are what they were.
-            Op::Custom { .. } => inst.results.iter().zip(&inst.args).try_for_each(|(result, arg)| {
+            Family::Rule => inst.results.iter().zip(&inst.args).try_for_each(|(result, arg)| {
                 let place = self.place(*arg)?;
                 self.set(*result, place);
                 Ok(())
             }),
-            Op::Grad => Err(unexpected(inst)),
+            Family::Derivative => Err(unexpected(inst)),
         }
     }
 

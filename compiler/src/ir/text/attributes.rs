@@ -1,7 +1,4 @@
-//! The names and attributes of operations: one table for printer and parser.
-//!
-//! A row reads `Variant = "name" { field: binding = Form "label", … }`, where the fields of tuple variants are numbers. Operations that are
-//! written in a way of their own (constants and control) are missing here.
+//! The attributes of operations as text: how each kind of attribute is written and read. Which operation has which stands in [`crate::ir::table`].
 
 use std::fmt::{self, Display, Write};
 use std::str::FromStr;
@@ -12,6 +9,7 @@ use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary, RealUnary};
 use super::parse::{Parser, Result};
 use super::print::{Printer, join};
 use crate::ir::Op;
+use crate::ir::table::for_each_operation;
 
 /// A way to write attributes of type `T`. Whatever is written begins with a space.
 trait Form<T> {
@@ -19,16 +17,20 @@ trait Form<T> {
     fn read(label: &str, from: &mut Parser) -> Result<T>;
 }
 
-macro_rules! operations {
-    ($($variant:ident = $name:literal { $($field:tt: $bind:ident = $form:ident $($label:literal)?),* }),* $(,)?) => {
-        /// Writes name and attributes; false for an operation that is not in the table.
+macro_rules! attributes {
+    (
+        written { $($variant:ident = $name:literal { $($field:tt: $bind:ident = $form:ident $($label:literal)?),* }:
+            $($property:ident)*),* $(,)? }
+        own { $($own:ident: $($own_property:ident)*),* $(,)? }
+    ) => {
+        /// Writes name and attributes; false for an operation that is written in a way of its own.
         pub(super) fn write(op: &Op, to: &mut Printer) -> std::result::Result<bool, fmt::Error> {
             match op {
                 $(Op::$variant { $($field: $bind),* } => {
                     to.write_str($name)?;
                     $($form::write($bind, concat!($($label)?), to)?;)*
                 })*
-                Op::Const(_) | Op::For { .. } | Op::If | Op::Custom { .. } => return Ok(false),
+                $(Op::$own { .. } => return Ok(false),)*
             }
             Ok(true)
         }
@@ -46,65 +48,7 @@ macro_rules! operations {
     };
 }
 
-operations! {
-    Input = "input" { 0: index = Number },
-    Iota = "iota" { len: len = Number, start: start = Number "from", step: step = Number "by" },
-    Shuffle = "shuffle" { n: n = Number, len: len = Number "to" },
-    PublicUniform = "public_uniform" { 0: shape = List },
-    RandomBits = "random_bits" { 0: shape = List },
-    RealUnary = "real_unary" { 0: op = Member },
-    RealBinary = "real_binary" { 0: op = Member },
-    IntBinary = "int_binary" { 0: op = Member },
-    Compare = "compare" { 0: op = Member },
-    Choose = "choose" {},
-    IntToReal = "int_to_real" {},
-    RealToInt = "real_to_int" {},
-    Encode = "encode" { frac: frac = Number },
-    Decode = "decode" {},
-    DecodeInt = "decode_int" {},
-    Add = "add" {},
-    Sub = "sub" {},
-    Neg = "neg" {},
-    Mul = "mul" {},
-    Contract = "contract" { 0: axes = Groups },
-    Sum = "sum" { axes: axes = Mask },
-    Trunc = "trunc" { bits: bits = Number },
-    Raise = "raise" { bits: bits = Number },
-    Rescale = "rescale" { frac: frac = Number },
-    Assume = "assume" { low: low = Exact, high: high = Exact "to" },
-    Sign = "sign" { width: width = NotZero },
-    Bits = "bits" { low: low = Number, high: high = Number "to" },
-    Word = "word" { compact: compact = Flag "compact" },
-    And = "and" {},
-    Xor = "xor" {},
-    Not = "not" {},
-    AndPublic = "and_public" {},
-    PromoteBits = "promote_bits" {},
-    Select = "select" { keep: keep = Flag "keep", additive: additive = Flag "additive" },
-    SelectAgain = "select_again" { additive: additive = Flag "additive" },
-    Reshape = "reshape" { 0: shape = List },
-    Permute = "permute" { 0: axes = List },
-    Slice = "slice" { start: start = List, step: step = List "by", shape: shape = List "shape" },
-    Pad = "pad" { low: low = List, high: high = List "and", interior: interior = List "between" },
-    Reverse = "reverse" { axes: axes = Mask },
-    Concat = "concat" { axis: axis = Number },
-    Broadcast = "broadcast" { 0: shape = List },
-    Windows = "windows" { first: first = Number, sizes: sizes = List "sizes", strides: strides = List "by" },
-    Overlay = "overlay" {
-        first: first = Number, sizes: sizes = List "sizes", strides: strides = List "by", shape: shape = List "shape"
-    },
-    Gather = "gather" {},
-    Scatter = "scatter" {},
-    Promote = "promote" {},
-    Widen = "widen" {},
-    Reshare = "reshare" {},
-    Reveal = "reveal" {},
-    RevealBits = "reveal_bits" {},
-    Metric = "metric" { 0: name = Name },
-    Output = "output" { 0: index = Number },
-    Debug = "debug" { 0: name = Name },
-    Grad = "grad" {},
-}
+for_each_operation!(attributes);
 
 fn write_label(label: &str, to: &mut Printer) -> fmt::Result {
     if label.is_empty() { Ok(()) } else { write!(to, " {label}") }

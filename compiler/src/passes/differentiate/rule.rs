@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::adjoint::Sweep;
-use crate::ir::{Block, Inst, Kind, Op, Origin, Program, ValueId};
+use crate::ir::{Algebra, Block, Inst, Kind, Op, Origin, Program, ValueId};
 
 /// Appends a copy of the rule with these adjoints, of any scales, and returns what it yields.
 pub(super) fn copied(cx: &mut Sweep, rule: &Block, given: Vec<ValueId>) -> Vec<ValueId> {
@@ -40,11 +40,8 @@ fn largest_product(program: &Program, rule: &Block) -> Option<u32> {
             Op::Select { keep: false, .. } => among(&inst.args[..1]) == 0,
             Op::Gather => among(&inst.args[1..]) == 0,
             Op::Scatter => among(&inst.args[2..]) == 0,
-            Op::Add | Op::Sub | Op::Neg | Op::Sum { .. } | Op::Overlay { .. } => true,
-            Op::Trunc { .. } | Op::Raise { .. } | Op::Rescale { .. } | Op::Assume { .. } | Op::Promote => {
-                true
-            }
-            op => op.moves_data(),
+            Op::Trunc { .. } | Op::Promote => true,
+            op => matches!(op.algebra(), Algebra::Linear | Algebra::Joint),
         };
         if !linear {
             return None;
