@@ -25,6 +25,7 @@ mod share;
 mod shell;
 mod stop;
 mod tests;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

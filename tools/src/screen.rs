@@ -14,9 +14,11 @@ use tern_host::events::number_of;
 use tern_host::{Event, Events, Sink};
 use tern_tools::say;
 
+use crate::watch::log;
+
 /// Between two moves of the progress bar.
 const FRAME: Duration = Duration::from_millis(100);
-/// Between two lines that say who is missing, where there is no terminal.
+/// Between two lines that say who is missing or how far a run is, where there is no terminal.
 const REMINDER: Duration = Duration::from_secs(10);
 
 /// Who follows a run.
@@ -26,6 +28,8 @@ pub(crate) enum Audience {
     Person,
     /// A program that reads JSON lines.
     Machine,
+    /// Whoever keeps a server's log.
+    Log,
 }
 
 impl Audience {
@@ -67,6 +71,14 @@ impl Screen {
         self.0.borrow_mut().warn(text);
     }
 
+    /// Says why the run has failed.
+    pub(crate) fn fail(&self, text: &str) {
+        match self.0.borrow().audience {
+            Audience::Log => log::failure(text),
+            Audience::Person | Audience::Machine => say::errln(format_args!("error: {text}")),
+        }
+    }
+
     /// Takes the progress bar away.
     pub(crate) fn finish(&self) {
         self.0.borrow().bar.finish_and_clear();
@@ -96,6 +108,7 @@ impl Sink for Screen {
 impl Shown {
     fn emit(&mut self, event: &Value, text: Option<&str>) {
         let written = match (self.audience, text) {
+            (Audience::Log, _) => return log::object(event),
             (Audience::Machine, _) => self.bar.suspend(|| say::event(&event.to_string())),
             (Audience::Person, Some(text)) => self.bar.suspend(|| say::note(text)),
             (Audience::Person, None) => return,
@@ -110,6 +123,9 @@ impl Shown {
     }
 
     fn warn(&mut self, text: &str) {
+        if self.audience == Audience::Log {
+            return log::warning(text);
+        }
         if self.audience == Audience::Machine {
             self.emit(&json!({"event": "warning", "message": text}), None);
         }
@@ -117,6 +133,9 @@ impl Shown {
     }
 
     fn show(&mut self, event: &Event) {
+        if self.audience == Audience::Log {
+            return self.log(event);
+        }
         match event {
             Event::Metric { name, value, iteration } => self.metric(event, (name, value), iteration),
             Event::Progress { done, of } => {
@@ -140,6 +159,14 @@ impl Shown {
                 self.bar.set_message("");
             }
             Event::Begun {} | Event::Ready { .. } | Event::Share { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    /// Logs an event; what comes several times a second, now and then.
+    fn log(&mut self, event: &Event) {
+        let often = matches!(event, Event::Waiting { .. } | Event::Progress { .. });
+        if !often || self.is_due(REMINDER) {
+            log::event(event);
         }
     }
 

@@ -345,8 +345,17 @@ pub fn number_of(value: &Value) -> Option<f64> {
 
 /// The largest resident size of this process so far, in bytes; 0 where the system does not tell.
 pub fn peak_memory() -> u64 {
+    resident("VmHWM:")
+}
+
+/// The resident size of this process, in bytes; 0 where the system does not tell.
+pub fn memory() -> u64 {
+    resident("VmRSS:")
+}
+
+fn resident(which: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"));
+    let line = status.lines().find(|l| l.starts_with(which));
     line.and_then(|l| l.split_whitespace().nth(1))
         .and_then(|n| n.parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)

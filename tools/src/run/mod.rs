@@ -4,16 +4,17 @@ mod measured;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Args;
 use tern_host::clients::{Played, Store, wait};
 use tern_host::cores::{cores, cores_each};
 use tern_host::guard::guard_memory;
 use tern_host::results::{self, Directory};
 use tern_host::run::{Job, Measured, Part, Seat, describe, listen, take_part};
-use tern_host::{Events, Loaded, memory, read_inputs};
+use tern_host::{Event, Events, Loaded, Sink, memory, read_inputs};
 use tern_tools::say;
 use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
@@ -22,6 +23,7 @@ use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs, WaitArgs};
 use crate::compile::load_sized;
 use crate::screen::{Audience, Screen, start};
+use crate::watch::{WatchArgs, log};
 use crate::{emulated, scarce, stop};
 
 /// What to run, as whom, on which data.
@@ -63,6 +65,8 @@ pub(crate) struct RunArgs {
     json: bool,
     #[command(flatten)]
     party: OptionalParty,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// Which party this is.
@@ -102,8 +106,9 @@ pub(crate) struct PartyArgs {
 /// `tern run`.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load_sized(&args.source, &args.files.files())? else { return Ok(ExitCode::FAILURE) };
-    if let Some(note) = emulated::note(&loaded.program) {
-        say::errln(format_args!("{note}"));
+    args.watch.log().into_iter().for_each(log::begin);
+    if let Some(message) = emulated::note(&loaded.program) {
+        Screen::new(args.audience()).event(&Event::Note { message });
     }
     if let (Some(_), None) = (&args.dealt, loaded.program.header.protocol.model().dealer) {
         let protocol = loaded.program.header.protocol.name();
@@ -140,9 +145,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     one_party(args, &loaded, &seat)
 }
 
+impl RunArgs {
+    /// Who follows the run.
+    fn audience(&self) -> Audience {
+        if self.watch.log().is_some() { Audience::Log } else { Audience::of(self.json) }
+    }
+}
+
 /// What shows a run, which begins with what it is.
 fn screen(args: &RunArgs, loaded: &Loaded, directory: &Directory) -> Screen {
-    let screen = Screen::new(Audience::of(args.json));
+    let screen = Screen::new(args.audience());
     screen.emit(&start(&loaded.program, args.seed), None);
     directory.warning().into_iter().for_each(|warning| screen.warn(warning));
     if let Some(seed) = args.seed {
@@ -224,9 +236,11 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         dealt: args.dealt.clone(),
         keeping: keeping.as_ref(),
         stop: Default::default(),
+        live: Arc::default(),
     };
     let screen = screen(args, loaded, &directory);
-    let mut events = Events::new(screen.clone(), Some(&outputs.out));
+    let watched = args.watch.begin(&loaded.program, seat.me, part.live.clone(), screen.clone())?;
+    let mut events = Events::new(watched, Some(&outputs.out));
     let room = memory::check(&loaded.program, 1)
         .and_then(|()| directory.try_out(results::size(&loaded.program, Some(seat.me))));
     part.stop = stop::on_signals()?;
@@ -239,16 +253,22 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         Ok(inputs) => inputs,
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
-            say::errln(format_args!("error: {error:#}"));
+            screen.fail(&format!("{error:#}"));
             if let Err(other) = part.excuse(&error, &mut events) {
-                say::errln(format_args!("the other parties could not be told: {other}"));
+                screen.warn(&format!("the other parties could not be told: {other}"));
             }
             return Ok(ExitCode::FAILURE);
         }
     };
     let outcome = part.play(inputs, &mut events);
     screen.finish();
-    let (share, _) = outcome.map_err(|error| anyhow!("{}", describe(&error)))?;
+    let share = match outcome {
+        Ok((share, _)) => share,
+        Err(error) => {
+            screen.fail(&describe(&error));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let measured = Measured::new(vec![share], events.metrics(), args.seed, args.network);
     measured::tell(&measured, &screen, loaded);
     screen.close(&mut events)?;

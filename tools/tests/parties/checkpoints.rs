@@ -117,7 +117,8 @@ impl Case {
     }
 }
 
-fn compile(world: &World, party: usize, text: &str) {
+/// Rounding to the nearest: what is done again comes to the same.
+pub(crate) fn compile(world: &World, party: usize, text: &str) {
     let source = world.path(party, "prog.mpc");
     fs::write(&source, text).unwrap();
     let output = tern().arg("compile").arg(&source).args(["--rounding", "nearest"]).output().unwrap();

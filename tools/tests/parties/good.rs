@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ENDLESS, PROGRAM, Process, World, free_port, root, tern};
+use crate::support::{ENDLESS, PROGRAM, Process, World, root, tern};
 
 /// The events of a run with `--json`.
 fn events(ended: &str) -> Vec<Value> {

@@ -5,6 +5,8 @@ mod cancel;
 mod checkpoints;
 mod clients;
 mod dealer;
+#[cfg(unix)]
+mod deploy;
 mod ends;
 mod four;
 mod good;
@@ -16,3 +18,4 @@ mod scarce;
 mod shares;
 mod sharing;
 mod support;
+mod watch;

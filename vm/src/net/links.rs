@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::error::{NetError, Who};
+use super::live::Live;
 use super::party::{Party, Peers};
 use super::rounds::Rounds;
 pub use super::rounds::{Counted, Traffic};
@@ -79,6 +80,11 @@ impl Links {
     /// Gives up waiting soon after `stop` has become true.
     pub fn until(&mut self, stop: Arc<AtomicBool>) {
         self.lock().stop = Some(stop);
+    }
+
+    /// Shows at the end of each round what has moved so far.
+    pub fn show(&mut self, live: Arc<Live>) {
+        self.lock().live = Some(live);
     }
 
     /// The party whose links these are.

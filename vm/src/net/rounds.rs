@@ -35,6 +35,7 @@ use tern_bytecode::model::MAX_PARTIES;
 use super::error::{Direction, NetError, Who};
 use super::frame::{self, Frame, HEADER};
 use super::incoming::{Fault, Incoming, Phase};
+use super::live::Live;
 use super::outgoing::Outgoing;
 use super::party::{Party, Peers};
 use super::transport::{Read, Transport};
@@ -125,6 +126,8 @@ pub(super) struct Rounds {
     over: bool,
     /// Whether whoever waits here is to give up.
     pub(super) stop: Option<Arc<AtomicBool>>,
+    /// Who watches what has moved.
+    pub(super) live: Option<Arc<Live>>,
 }
 
 /// Where arriving bytes go: the rest of a caller's buffer for each party. Empty: they are kept until asked for.
@@ -161,6 +164,7 @@ impl Rounds {
             found: None,
             over: false,
             stop: None,
+            live: None,
         }
     }
 
@@ -329,6 +333,9 @@ impl Rounds {
         self.check_over()?;
         self.round += 1;
         self.counted = counted;
+        if let Some(live) = &self.live {
+            live.show(&self.traffic);
+        }
         self.traffic.rounds += u64::from(counted);
         for peer in self.peers().filter(|peer| self.portions[*peer].is_none()).collect::<Vec<Party>>() {
             self.outgoing[peer].announce(self.round, send[peer]);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -406,6 +407,7 @@ impl Prepared {
             keeping: keeping.as_ref(),
             // It ends with its leader instead.
             stop: Stop::default(),
+            live: Arc::default(),
         };
         match read_inputs(&self.program, &files, Some(me), events) {
             Ok(inputs) => part.play(inputs, events).map(|(share, _)| share),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tern_bytecode::Program;
 use tern_vm::machine::place;
-use tern_vm::net::{Endpoint, Hosts, NetError, Party, Setup, Traffic, connect_at};
+use tern_vm::net::{Endpoint, Hosts, Live, NetError, Party, Setup, Traffic, connect_at};
 use tern_vm::{Dealt, DealtError, Fault, Options, PartyError, Report, RunError, run_dealt};
 
 use super::measured::{LineShare, Share};
@@ -40,6 +41,8 @@ pub struct Part<'a> {
     pub keeping: Option<&'a Keeping>,
     /// Asks it to end.
     pub stop: Stop,
+    /// Shows what its links do.
+    pub live: Arc<Live>,
 }
 
 /// Whose fault it is that a run has failed, as far as this party knows.
@@ -120,6 +123,7 @@ impl Part<'_> {
         let mut links = connect_at(setup, endpoint, &mut |waiting| host.events().waiting(waiting))?;
         host.events().met();
         links.until(self.stop.flag());
+        links.show(self.live.clone());
         let checkpoints = self.keeping.map(Keeping::checkpoints);
         let options = Options { seed: self.seed, threads: self.threads, checkpoints, ..Options::default() };
         let report = run_dealt(self.program, &mut links, host, &options, dealt)?;
