@@ -8,7 +8,7 @@ use tern_bytecode::Program;
 use tern_host::cores::cores;
 use tern_host::events::peak_memory;
 use tern_host::results::{self, Directory};
-use tern_host::{Emulation, Events, Loaded, read_inputs};
+use tern_host::{Emulation, Events, Loaded, Stop, read_inputs};
 use tern_tools::say;
 use tern_vm::machine::{Report, Watch};
 
@@ -16,7 +16,7 @@ use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs};
 use crate::compile::load_sized;
 use crate::screen::{Audience, Screen, start};
-use crate::{emulated, ranges};
+use crate::{emulated, ranges, stop};
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]
@@ -57,6 +57,8 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     screen.emit(&start(program, args.seed), None);
     let inputs = read_inputs(program, &args.files.files(), None, &mut events)?;
     let keeping = args.keep.keeping(None);
+    // without checkpoints there is nothing to end with
+    let stop = if keeping.is_some() { stop::on_signals()? } else { Stop::default() };
     let emulation = Emulation {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
@@ -64,6 +66,7 @@ pub(crate) fn emulate(args: &EmulateArgs) -> anyhow::Result<ExitCode> {
         profile: args.profile,
         outputs: Some(&outputs),
         keeping: keeping.as_ref(),
+        stop,
         ..Emulation::default()
     };
     let report = emulation.run(program, inputs, &mut events)?.report;

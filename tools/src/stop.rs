@@ -1,11 +1,11 @@
 //! Ctrl-C, and requests to terminate.
 //!
-//! The first one asks the run to end. An instruction that takes long does not look whether somebody asks, so
-//! a while later the process ends by itself. The second one ends the process at once.
+//! The first one asks the run to end: with its next checkpoint, if it keeps any and that does not take long. An instruction that takes
+//! long does not look whether somebody asks, so a while later the process ends by itself. The second one ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
@@ -15,6 +15,8 @@ use tern_tools::say;
 
 /// Between two looks at whether somebody asks.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a run that keeps checkpoints has for the last one.
+const LAST_POINT: Duration = Duration::from_secs(20);
 /// How long whoever was asked has to notice it.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -37,6 +39,17 @@ fn watch(stop: &Stop) {
     while !asked.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
     }
+    if stop.is_put_off() {
+        let seconds = LAST_POINT.as_secs();
+        say::errln(format_args!(
+            "the run ends with the next checkpoint, which is waited for {seconds} s; once more ends it at once"
+        ));
+    }
+    let since = Instant::now();
+    while stop.is_put_off() && !stop.ends() && since.elapsed() < LAST_POINT {
+        std::thread::sleep(LOOK);
+    }
+    stop.end();
     std::thread::sleep(PATIENCE);
     if !stop.is_noticed() {
         say::errln("error: the run was cancelled in the middle of an operation");

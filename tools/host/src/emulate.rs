@@ -72,6 +72,7 @@ impl Emulation<'_> {
         let mut host = FileHost::new(program, None, inputs, self.outputs, events).until(self.stop.clone());
         if self.keeping.is_some() {
             host = host.keeping();
+            self.stop.put_off(true);
         }
         let options = tern_vm::Options {
             seed: self.seed,

@@ -373,6 +373,13 @@ impl Host for FileHost<'_, '_> {
                 point.number
             )),
         }
+        if self.stop.wants_point() {
+            self.events.note(format!(
+                "the run ends here as it was asked to; the same command goes on from iteration {}",
+                self.points
+            ));
+            self.stop.end();
+        }
     }
 
     fn debug(&mut self, label: &str, shape: &[u32], values: &[f64]) {
@@ -412,7 +419,11 @@ impl Host for FileHost<'_, '_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.is_asked()
+        self.stop.is_over()
+    }
+
+    fn wants_point(&self) -> bool {
+        self.stop.wants_point()
     }
 }
 

@@ -15,7 +15,6 @@ use tern_host::guard::guard_memory;
 use tern_host::results::{self, Directory};
 use tern_host::run::{Job, Measured, Part, Seat, describe, listen, take_part};
 use tern_host::{Event, Events, Loaded, Sink, memory, read_inputs};
-use tern_tools::say;
 use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 

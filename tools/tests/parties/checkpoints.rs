@@ -179,6 +179,47 @@ fn each_party_is_killed_and_comes_back_with_the_same_command_line() {
     assert!(ended[0].err.contains("the run goes on from its last checkpoint"), "{ended:#?}");
 }
 
+/// A party that is asked to end keeps a point before, with all others, long before one is due; they wait for it.
+#[test]
+fn a_party_that_is_asked_to_end_has_a_last_point() {
+    let case = Case::new();
+    let party = |party: usize| {
+        let mut command = case.world.patient_command(party, 20);
+        command.args(["--seed", "5", "--insecure", "--wait", "60s", "--every", "1h", "--checkpoint"]);
+        command.arg(case.world.path(party, "points"));
+        command
+    };
+    let [mut zero, one, two] = [0, 1, 2].map(|i| Process::start(&mut party(i)));
+    zero.wait_for("sum");
+    one.signal("-INT");
+    let ended = one.end();
+    ended.expect_failure(&["the run was cancelled"]);
+    assert!(ended.err.contains("the same command goes on from iteration"), "{ended:#?}");
+    assert!((0..3).all(|party| !case.points(party).is_empty()));
+    let again = Process::start(&mut party(1)).end().expect_success();
+    assert!(again.out.contains("going on from a checkpoint"), "{again:#?}");
+    [zero, two].into_iter().for_each(|party| drop(party.end().expect_success()));
+    case.assert_results([0, 1, 2]);
+}
+
+#[test]
+fn the_emulator_keeps_a_last_point_too() {
+    let case = Case::new();
+    let command = || {
+        let mut command = case.emulate("out");
+        command.arg("--checkpoint").arg(case.world.path(0, "points"));
+        command
+    };
+    let mut run = Process::start(&mut command());
+    run.wait_for("sum");
+    run.signal("-TERM");
+    let ended = run.end();
+    assert!(!ended.status.success() && ended.err.contains("the same command goes on from"), "{ended:#?}");
+    let ended = Process::start(command().arg("--resume")).end().expect_success();
+    assert!(ended.out.contains("going on from a checkpoint"), "{ended:#?}");
+    case.assert_results([0, 0, 0]);
+}
+
 #[test]
 fn two_parties_at_once() {
     let case = Case::new();

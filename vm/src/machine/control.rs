@@ -252,7 +252,8 @@ impl<B: Backend> Machine<'_, B> {
     /// Keeps a point if one is due, within the instruction `at`.
     fn keep(&mut self, at: u32) -> Result<(), RunError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        if !keeper.is_due(self.backend.engine().map(Running::links))? {
+        let early = self.host.wants_point();
+        if !keeper.is_due(self.backend.engine().map(Running::links), early)? {
             return Ok(());
         }
         let Some(trip) = self.trips.last() else { return Ok(()) };

@@ -33,6 +33,11 @@ pub trait Host {
         false
     }
 
+    /// Whether a checkpoint is to be kept as soon as can be, if any are kept.
+    fn wants_point(&self) -> bool {
+        false
+    }
+
     /// Writes the elements of `input` from `start` on, in row-major order: fixed-point numbers with the input's declared fraction bits.
     /// Called with pieces of one input in rising order.
     ///

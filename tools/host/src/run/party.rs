@@ -122,11 +122,14 @@ impl Part<'_> {
         let setup = Setup { hosts: &hosts, ..self.setup };
         let mut links = connect_at(setup, endpoint, &mut |waiting| host.events().waiting(waiting))?;
         host.events().met();
-        links.until(self.stop.flag());
+        links.until(self.stop.at_once());
         links.show(self.live.clone());
         let checkpoints = self.keeping.map(Keeping::checkpoints);
         let options = Options { seed: self.seed, threads: self.threads, checkpoints, ..Options::default() };
-        let report = run_dealt(self.program, &mut links, host, &options, dealt)?;
+        self.stop.put_off(self.keeping.is_some());
+        let outcome = run_dealt(self.program, &mut links, host, &options, dealt);
+        self.stop.put_off(false);
+        let report = outcome?;
         Ok(share(setup.me, self.program, &report, links.traffic()))
     }
 
