@@ -329,7 +329,8 @@ fn errors_of_the_interpreter() {
     let division = "%0: int[] = const 0\n%1 = int_binary rem %0, %0";
     assert_eq!(run(division, &none), InterpretError::Division);
     let beyond = "%0: real[] = const 32768\n%1 = encode 20 %0";
-    assert_eq!(run(beyond, &none), InterpretError::Beyond(32768.0));
+    let bounded = Setting { bounded: true, ..Setting::default() };
+    assert_eq!(run(beyond, &bounded), InterpretError::Beyond(32768.0));
     let row = "%0: int[3] = const 3\n%1 = gather %0, %0";
     assert_eq!(run(row, &none), InterpretError::Row { row: 3.0, rows: 3 });
     let grad = "%0: plain.16[] = const 1\n%1 = promote %0\n%2 = grad %1, %1";

@@ -779,5 +779,5 @@ pub fn setting(program: &Program, seed: u64) -> Setting {
         let data = (0..len).map(|_| random.between(-128, 128) as f64 / 8.0).collect();
         inputs.insert(input.name.clone(), Tensor::new(input.shape.clone(), data));
     }
-    Setting { inputs, seed, nudge: None }
+    Setting { inputs, seed, ..Setting::default() }
 }

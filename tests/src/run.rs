@@ -92,7 +92,7 @@ pub fn watched(program: &Program, inputs: &Integers, seed: u64) -> (Integers, Ra
 pub fn interpreted(program: &ir::Program, inputs: &Values, seed: u64) -> Values {
     let tensor = |input: &ir::Input| Tensor::new(input.shape.clone(), inputs[&input.name].clone());
     let inputs = program.inputs.iter().map(|input| (input.name.clone(), tensor(input))).collect();
-    let setting = Setting { inputs, seed, nudge: None };
+    let setting = Setting { inputs, seed, ..Setting::default() };
     let outputs = interpret(program, &setting).unwrap_or_else(|error| panic!("{error}\n{program}"));
     let named = |(i, tensor): (u32, Tensor)| (program.outputs[i as usize].name.clone(), tensor.data);
     outputs.outputs.into_iter().map(named).collect()

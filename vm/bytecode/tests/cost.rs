@@ -74,6 +74,28 @@ fn at_or_under_the_table() {
     }
 }
 
+/// Four parties send at most twice what three do, in no more rounds: a product 384 bits, with its truncation 480, a sign of 32 bits 324.
+#[test]
+fn four_parties_send_at_most_twice_the_bits_of_three() {
+    let (dst, route) = (Reg(5), Route(0));
+    let [value, sum, bit, half] = [0, 1, 2, 3].map(Reg);
+    let instrs = [
+        (Instr::Reshare { dst, a: sum, route }, 384),
+        (Instr::Truncate { dst, a: sum, bits: 16, route }, 480),
+        (Instr::Sign { dst: bit, a: value, width: 32, route }, 324),
+        (Instr::Select { dst, keep: Some(half), bit, a: value, route }, 512),
+        (Instr::SelectAgain { dst, half, bit, a: value, route }, 384),
+    ];
+    let three = program(64, 16, Rounding::Probabilistic);
+    let mut four = three.clone();
+    four.header.protocol = Protocol::Rep4;
+    for (instr, limit) in instrs {
+        let ((bits, rounds), (bits4, rounds4)) = (cost(&three, instr.clone()), cost(&four, instr.clone()));
+        assert!(bits4 <= limit && bits4 <= 2 * bits, "{}: {bits4} bits, {bits} of three", instr.name());
+        assert!(rounds4 <= rounds, "{}: {rounds4} rounds, {rounds} of three", instr.name());
+    }
+}
+
 /// A word of 32 places modulo 2^128: the adder (33 + 2·32 + 3·129), the sum opened, the carry with 96 bits three times, the sum shared.
 #[test]
 fn long_words_are_cheaper_through_an_adder() {
