@@ -88,7 +88,7 @@ enum Command {
     /// Run a program on clear data, exactly as the secure computation would compute.
     Emulate(emulate::EmulateArgs),
     /// Run a program on secret shares: local processes, one for each party, or one of the real parties (--party).
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Make the key and the certificate of a party, and print its entry for the hosts file.
     Keygen(keys::KeygenArgs),
     /// See whether the other parties can be reached and are who they should be; all run this at the same time.

@@ -90,7 +90,7 @@ fn four_parties_send_at_most_twice_the_bits_of_three() {
     let mut four = three.clone();
     four.header.protocol = Protocol::Rep4;
     for (instr, limit) in instrs {
-        let ((bits, rounds), (bits4, rounds4)) = (cost(&three, instr.clone()), cost(&four, instr.clone()));
+        let ((bits, rounds), (bits4, rounds4)) = (cost(&three, instr), cost(&four, instr));
         assert!(bits4 <= limit && bits4 <= 2 * bits, "{}: {bits4} bits, {bits} of three", instr.name());
         assert!(rounds4 <= rounds, "{}: {rounds4} rounds, {rounds} of three", instr.name());
     }
