@@ -29,6 +29,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tern_bytecode::Protocol;
@@ -41,6 +42,9 @@ use tern_vm::scarce::Telling;
 /// makes small operations up to a third faster. A party overwrites what it frees. Memory that is refused ends in a message.
 #[global_allocator]
 static ALLOCATOR: Erasing<Telling<mimalloc::MiMalloc>> = Erasing(Telling(mimalloc::MiMalloc));
+
+/// Longer than from one batch to the next.
+const PAGES: Duration = Duration::from_secs(1);
 
 #[derive(Parser)]
 #[command(
@@ -233,6 +237,7 @@ impl From<RoundingArg> for Rounding {
 }
 
 fn main() -> ExitCode {
+    tern_vm::pages::keep(PAGES);
     scarce::say_when_refused();
     let cli = Cli::parse();
     let result = stop::survive_file_limits().and_then(|()| command(cli.command));

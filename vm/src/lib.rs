@@ -7,7 +7,7 @@ pub mod protocol;
 mod purposes;
 mod rounds;
 
-pub use tern_kernels::{bits, erase, par, prg, ring, scarce};
+pub use tern_kernels::{bits, erase, pages, par, prg, ring, scarce};
 
 pub use machine::{Fault, Host, Options, Report, RunError};
 pub use net::Party;

@@ -7,12 +7,14 @@
 //! | [`prg`] | pseudo-random streams, addressed by what they are for |
 //! | [`par`] | the threads that a kernel may use |
 //! | [`erase`] | an allocator that overwrites what is freed |
+//! | [`pages`] | how long the allocator keeps what is freed |
 //! | [`scarce`] | an allocator that says when there is no more memory |
 //!
 //! Nothing here knows of protocols, programs or links.
 
 pub mod bits;
 pub mod erase;
+pub mod pages;
 pub mod par;
 pub mod prg;
 pub mod ring;
