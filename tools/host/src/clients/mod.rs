@@ -1,7 +1,7 @@
 //! Those who run none of the servers: clients that give data, and clients that get results.
 //!
-//! Every server keeps a [`Store`] of files of shares and [`serve`](fn@serve)s it to the clients of its program. A client [`send`]s each server what
-//! that one may have of an input, or [`receive`]s what each has of a result; a run takes inputs from the store and leaves results there.
+//! Every server keeps a [`Store`] of files of shares and [`serve`](fn@serve)s it to the clients of its program. A client [`send`](fn@send)s each server what
+//! that one may have of an input, or [`receive`](fn@receive)s what each has of a result; a run takes inputs from the store and leaves results there.
 //!
 //! **Who learns what.** A server gets its own file of shares, which is random as long as it lacks another server's. Only the client that a program names
 //! can give an input or get a result, and only for the program that it has: its hash is compared first. Everybody learns names, shapes and when.
