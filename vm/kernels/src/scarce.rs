@@ -118,40 +118,53 @@ extern "C" fn refused(bytes: usize) {
     (handler.end)();
 }
 
-/// Memory for the thread that ends the process, when there is no other: never given back.
-struct Spare {
-    bytes: UnsafeCell<[u8; SPARE]>,
+/// Memory for the thread that ends the process, when there is no other. Of what is given back only the block that was taken last is used
+/// again: records of TLS come and go that way, for all that is still to be sent before the last word.
+struct Spare<const N: usize> {
+    bytes: UnsafeCell<[u8; N]>,
     used: AtomicUsize,
 }
 
-const SPARE: usize = 1 << 20;
+const SPARE: usize = 4 << 20;
 
-static SPARE_BYTES: Spare = Spare { bytes: UnsafeCell::new([0; SPARE]), used: AtomicUsize::new(0) };
+static SPARE_BYTES: Spare<SPARE> = Spare { bytes: UnsafeCell::new([0; SPARE]), used: AtomicUsize::new(0) };
 
 #[allow(unsafe_code)]
-// SAFETY: parts of the bytes are handed out once each, through the atomic counter; nobody else looks at them.
-unsafe impl Sync for Spare {}
+// SAFETY: parts of the bytes are handed out through the atomic counter, to one owner at a time; nobody else looks at them.
+unsafe impl<const N: usize> Sync for Spare<N> {}
 
-impl Spare {
+impl<const N: usize> Spare<N> {
     /// A block of zeros, or null.
     fn take(&self, layout: Layout) -> *mut u8 {
         let base = self.bytes.get().cast::<u8>();
         let begin = |used: usize| used + (base.addr() + used).wrapping_neg() % layout.align();
-        let end = |used| begin(used).checked_add(layout.size()).filter(|end| *end <= SPARE);
+        let end = |used| begin(used).checked_add(layout.size()).filter(|end| *end <= N);
         match self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
             Ok(used) => base.wrapping_add(begin(used)),
             Err(_) => ptr::null_mut(),
         }
     }
 
+    fn give_back(&self, block: *mut u8, layout: Layout) {
+        let begin = block.addr() - self.bytes.get().addr();
+        let end = begin + layout.size();
+        // SAFETY: nobody else has the block, which is all of `layout`. Who gets it next gets zeros.
+        #[allow(unsafe_code)]
+        unsafe {
+            block.write_bytes(0, layout.size());
+        }
+        // one that is not the last stays as it is
+        let _ = self.used.compare_exchange(end, begin, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     fn has(&self, block: *mut u8) -> bool {
-        block.addr().wrapping_sub(self.bytes.get().addr()) < SPARE
+        block.addr().wrapping_sub(self.bytes.get().addr()) < N
     }
 }
 
 #[allow(unsafe_code)]
 // SAFETY: calls are passed on to `A`, which keeps the contract, or served with parts of static memory, which are aligned, large enough, zero
-// and never handed out again; those do not reach `A`.
+// and nobody else's; those do not reach `A`.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Telling<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         heard(unsafe { self.0.alloc(layout) }, layout)
@@ -162,7 +175,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Telling<A> {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if !SPARE_BYTES.has(block) {
+        if SPARE_BYTES.has(block) {
+            SPARE_BYTES.give_back(block, layout);
+        } else {
             unsafe { self.0.dealloc(block, layout) }
         }
     }
@@ -234,7 +249,7 @@ mod tests {
 
     #[test]
     fn spare_blocks_are_aligned_and_apart() {
-        let spare = Spare { bytes: UnsafeCell::new([0; SPARE]), used: AtomicUsize::new(0) };
+        let spare = Spare { bytes: UnsafeCell::new([0; 1 << 16]), used: AtomicUsize::new(0) };
         let mut blocks: Vec<(usize, usize)> = Vec::new();
         for (size, align) in [(1, 1), (3, 8), (100, 64), (0, 16), (5, 1), (4096, 4096)] {
             let block = spare.take(Layout::from_size_align(size, align).unwrap());
@@ -242,7 +257,16 @@ mod tests {
             assert!(blocks.iter().all(|(start, end)| block.addr() >= *end || block.addr() + size <= *start));
             blocks.push((block.addr(), block.addr() + size));
         }
-        assert!(spare.take(Layout::array::<u8>(SPARE).unwrap()).is_null());
+        assert!(spare.take(Layout::array::<u8>(1 << 16).unwrap()).is_null());
+        // what is given back at once serves again, and is zero
+        let record = Layout::array::<u8>(16_384).unwrap();
+        for _ in 0..100 {
+            let block = spare.take(record);
+            // SAFETY: the block has so many bytes.
+            assert!(!block.is_null() && unsafe { block.read() } == 0);
+            unsafe { block.write_bytes(1, 16_384) };
+            spare.give_back(block, record);
+        }
         assert!(!spare.has(ptr::null_mut()));
     }
 
