@@ -110,9 +110,8 @@ impl Case {
     /// Waits for a point that is not there now, nor the first: when the second is written, all parties have that one.
     fn wait_for_another(&self, party: usize) {
         let (before, begun) = (self.points(party), Instant::now());
-        let first = |file: &PathBuf| {
-            file.to_string_lossy().contains(".50.") || file.to_string_lossy().contains(".100.")
-        };
+        let first =
+            |file: &PathBuf| ["0050.", "0100."].iter().any(|end| file.to_string_lossy().contains(end));
         while self.points(party) == before || self.points(party).iter().all(first) {
             assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint of party {party}: {before:?}");
             std::thread::sleep(Duration::from_millis(2));
