@@ -13,7 +13,7 @@ use tern_host::clients::{Played, Store, wait};
 use tern_host::cores::{cores, cores_each};
 use tern_host::guard::guard_memory;
 use tern_host::results::{self, Directory};
-use tern_host::run::{Job, Measured, Part, Seat, describe, listen, take_part};
+use tern_host::run::{Job, Measured, Part, Seat, check_parties, describe, listen, take_part};
 use tern_host::{Event, Events, Loaded, Sink, memory, read_inputs};
 use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
@@ -123,13 +123,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let mut seat = PartyArgs { party, hosts, key, timeout }.seat()?;
     let protocol = loaded.program.header.protocol;
-    let (needed, found) = (protocol.model().parties, seat.hosts.count());
-    if needed != found {
-        bail!(
-            "the program is for {}, which takes {needed} parties; the hosts file lists {found}",
-            protocol.name()
-        );
-    }
+    check_parties(&loaded.program, &seat.hosts)?;
     if args.dealt.is_some() {
         let owners = protocol.model().owners;
         if seat.me.index() >= owners {

@@ -6,19 +6,22 @@
 //! **Who learns what.** A server gets its own file of shares, which is random as long as it lacks another server's. Only the client that a program names
 //! can give an input or get a result, and only for the program that it has: its hash is compared first. Everybody learns names, shapes and when.
 
+mod part;
 mod played;
 mod receive;
 mod send;
 mod serve;
 mod store;
+mod talk;
 mod wire;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tern_bytecode::{Program, container};
+use tern_bytecode::program::Place;
+use tern_bytecode::{Program, container, disasm};
 use tern_vm::net::{ClientError, Fingerprint, Hosts, Identity, Party};
 
 pub use played::Played;
@@ -27,7 +30,7 @@ pub use send::{Secret, send};
 pub use serve::{Said, serve};
 pub use store::{Store, wait};
 
-use crate::run::certificate_beside;
+use crate::run::{certificate_beside, check_parties, key_beside};
 use crate::stop::Stop;
 
 /// Between two attempts.
@@ -63,20 +66,13 @@ impl<'a> Client<'a> {
     ) -> anyhow::Result<Client<'a>> {
         let file = hosts;
         let hosts = Hosts::load(file)?;
-        let protocol = program.header.protocol;
-        let (needed, found) = (protocol.model().parties, hosts.count());
-        if needed != found {
-            bail!(
-                "the program is for {}, which takes {needed} parties; the hosts file lists {found}",
-                protocol.name()
-            );
-        }
+        check_parties(program, &hosts)?;
         let Some(listed) = hosts.clients.get(name).copied() else {
             let known: Vec<&str> = hosts.clients.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
             bail!("there is no client {name} in {}; there are: {known}", file.display());
         };
-        let key = key.map_or_else(|| key_of(file, name), Path::to_path_buf);
+        let key = key.map_or_else(|| key_beside(file, name), Path::to_path_buf);
         let identity = Identity::load(&key, &certificate_beside(&key)?)
             .with_context(|| format!("the key of client {name}"))?;
         check_identity(&hosts, name, identity.fingerprint(), listed)?;
@@ -164,9 +160,12 @@ fn identity(program: &Program) -> String {
     container::identity(program).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `hospital.key.pem` beside the hosts file.
-fn key_of(hosts: &Path, name: &str) -> PathBuf {
-    hosts.with_file_name(format!("{name}.key.pem"))
+/// Whether an input or output is this client's; `what` says which way it goes.
+fn is_of(program: &Program, client: &str, name: &str, what: &str, place: Place) -> Result<(), String> {
+    if program.client(place) == Some(client) {
+        return Ok(());
+    }
+    Err(format!("{name} {what} {}, this is client {client}", disasm::place(program, place)))
 }
 
 fn check_identity(hosts: &Hosts, name: &str, given: Fingerprint, listed: Fingerprint) -> anyhow::Result<()> {

@@ -1,15 +1,16 @@
 //! A client gets a result: the file of every server, which have to agree.
 
-use std::io::{self, BufReader};
+use std::io::BufReader;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Error, anyhow, bail};
 use tern_bytecode::program::Output;
 use tern_vm::data::Array;
 use tern_vm::data::shares::{Head, ShareError, ShareFile};
-use tern_vm::net::{Party, dial};
+use tern_vm::net::Party;
 
-use super::wire::{Answer, CHUNK, Request, hear, say};
-use super::{Client, Failure, identity, why};
+use super::talk::Talk;
+use super::wire::{Answer, CHUNK, Request};
+use super::{Client, Failure, identity, is_of};
 use crate::shares;
 
 /// Fetches a result from every server and opens it: its tensors by name.
@@ -25,10 +26,7 @@ pub fn receive(
     let Some(to) = declared.first().map(|output| output.to) else {
         bail!("the program has no output {name}");
     };
-    if client.program.client(to) != Some(&client.name) {
-        let place = tern_bytecode::disasm::place(client.program, to);
-        bail!("{name} goes to {place}, this is client {}", client.name);
-    }
+    is_of(client.program, &client.name, name, "goes to", to).map_err(Error::msg)?;
     let expected = shares::expected_output(client.program, &declared);
     let results = client.with_each(|party| attempt(client, &expected, party), said);
     let (mut files, mut failed) = (Vec::new(), Vec::new());
@@ -46,19 +44,10 @@ pub fn receive(
 }
 
 fn attempt(client: &Client<'_>, expected: &Head, party: Party) -> Result<ShareFile, Failure> {
-    let who = client.hosts.who(party);
-    let broken =
-        |error: io::Error| Failure::Passing(anyhow!("the connection with {who} broke: {}", why(&error)));
-    let mut stream = dial(&client.hosts, party, &client.identity, client.hosts.timeouts.stall)?;
+    let mut talk = Talk::begin(client, party)?;
     let (program, name) = (identity(client.program), expected.name.clone());
-    say(&mut stream, &Request::Take { program, name }).map_err(broken)?;
-    let length = match hear(&mut stream).map_err(broken)? {
-        Answer::Here(length) => length,
-        Answer::Later(reason) => return Err(Failure::Passing(anyhow!("{who}: {reason}"))),
-        Answer::Refused(reason) => return Err(Failure::Final(anyhow!("{who} refuses: {reason}"))),
-        Answer::From(_) | Answer::Kept => {
-            return Err(Failure::Final(anyhow!("{who} gives an answer that makes no sense")));
-        }
+    let Answer::Here(length) = talk.ask(&Request::Take { program, name })? else {
+        return Err(talk.nonsense());
     };
     let expected = Head { party: party.index() as u8, ..expected.clone() };
     let check = |head: &Head| {
@@ -68,9 +57,9 @@ fn attempt(client: &Client<'_>, expected: &Head, party: Party) -> Result<ShareFi
         }
         Ok(())
     };
-    let file = ShareFile::read_from(BufReader::with_capacity(CHUNK, stream), length, check);
+    let file = ShareFile::read_from(BufReader::with_capacity(CHUNK, &mut talk.stream), length, check);
     file.map_err(|error| match error.downcast_ref::<ShareError>() {
-        Some(ShareError::Io(cause)) => broken(io::Error::new(cause.kind(), cause.to_string())),
-        _ => Failure::Final(anyhow!("what {who} gives for {} {error}", expected.name)),
+        Some(ShareError::Io(cause)) => talk.broken(cause),
+        _ => Failure::Final(anyhow!("what {} gives for {} {error}", talk.who, expected.name)),
     })
 }

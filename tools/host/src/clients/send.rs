@@ -7,13 +7,14 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, Error, anyhow};
 use tern_vm::data::shares::{Head, Sharing};
 use tern_vm::data::{Access, write_atomically};
-use tern_vm::net::{Party, Stream, dial};
+use tern_vm::net::{Party, Stream};
 
-use super::wire::{Answer, CHUNK, Request, hear, say};
-use super::{Client, Failure, identity, why};
+use super::talk::Talk;
+use super::wire::{Answer, CHUNK, Request, hear};
+use super::{Client, Failure, identity, is_of};
 use crate::sharing::{Owned, secret};
 
 /// What the shares of a sending come from, on disk until it is over.
@@ -70,42 +71,30 @@ pub fn send(
 ) -> anyhow::Result<Vec<(Party, anyhow::Result<u64>)>> {
     let from = client.program.inputs.iter().find(|input| input.name == owned.name()).map(|input| input.from);
     let from = from.ok_or_else(|| anyhow!("the program has no input {}", owned.name()))?;
-    if client.program.client(from) != Some(&client.name) {
-        let place = tern_bytecode::disasm::place(client.program, from);
-        bail!("{} comes from {place}, this is client {}", owned.name(), client.name);
-    }
+    is_of(client.program, &client.name, owned.name(), "comes from", from).map_err(Error::msg)?;
     let sharing = owned.sharing(&secret.bytes);
     Ok(client.with_each(|party| attempt(client, &sharing, party, replace), said))
 }
 
 fn attempt(client: &Client<'_>, sharing: &Sharing<'_>, party: Party, replace: bool) -> Result<u64, Failure> {
-    let who = client.hosts.who(party);
-    let broken =
-        |error: io::Error| Failure::Passing(anyhow!("the connection with {who} broke: {}", why(&error)));
-    let mut stream = dial(&client.hosts, party, &client.identity, client.hosts.timeouts.stall)?;
+    let mut talk = Talk::begin(client, party)?;
     let head = Box::new(Head { drawn: None, ..sharing.head(party.index()) });
     let length = sharing.length(party.index()).map_err(|error| Failure::Final(error.into()))?;
     let program = identity(client.program);
-    say(&mut stream, &Request::Give { program, head, length, replace }).map_err(broken)?;
-    let understood = |answer| match answer {
-        Answer::From(offset) => Ok(Some(offset)),
-        Answer::Kept => Ok(None),
-        Answer::Later(reason) => Err(Failure::Passing(anyhow!("{who}: {reason}"))),
-        Answer::Refused(reason) => Err(Failure::Final(anyhow!("{who} refuses: {reason}"))),
-        Answer::Here(_) => Err(Failure::Final(anyhow!("{who} gives an answer that makes no sense"))),
+    let offset = match talk.ask(&Request::Give { program, head, length, replace })? {
+        Answer::From(offset) => offset,
+        Answer::Kept => return Ok(0),
+        _ => return Err(talk.nonsense()),
     };
-    let Some(offset) = understood(hear(&mut stream).map_err(broken)?)? else { return Ok(0) };
     if offset > length {
-        return Err(Failure::Final(anyhow!("{who} has more than there is")));
+        return Err(Failure::Final(anyhow!("{} has more than there is", talk.who)));
     }
-    let written = rest(sharing, party, offset, &mut stream);
+    let written = rest(sharing, party, offset, &mut talk.stream);
     // If it has broken off, it may have said why.
-    match hear(&mut stream) {
-        Ok(answer) => match understood(answer)? {
-            None => Ok(length - offset),
-            Some(_) => Err(Failure::Final(anyhow!("{who} gives an answer that makes no sense"))),
-        },
-        Err(error) => Err(broken(written.err().unwrap_or(error))),
+    let answer = hear(&mut talk.stream).map_err(|error| talk.broken(&written.err().unwrap_or(error)))?;
+    match talk.granted(answer)? {
+        Answer::Kept => Ok(length - offset),
+        _ => Err(talk.nonsense()),
     }
 }
 

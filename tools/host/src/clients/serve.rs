@@ -4,24 +4,22 @@
 //! fill no more of the disk than its inputs take, since the program says how large they are.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
-use sha2::{Digest, Sha256};
-use tern_bytecode::program::{Input, Place};
-use tern_bytecode::{Program, disasm};
+use tern_bytecode::Program;
+use tern_bytecode::program::Input;
 use tern_vm::data::shares::Head;
 use tern_vm::net::{Door, Stream};
 
+use super::part::{Lost, Part, head_of};
 use super::store::Store;
 use super::wire::{Answer, CHUNK, Request, hear, say};
-use super::{identity, why};
+use super::{identity, is_of, why};
 use crate::run::Seat;
 use crate::shares;
 use crate::stop::Stop;
@@ -32,8 +30,6 @@ const TICK: Duration = Duration::from_millis(20);
 const GUESTS: usize = 64;
 /// Connections of one client at a time.
 const CONNECTIONS: usize = 16;
-/// Bytes of a file's hash.
-const HASH: usize = 32;
 /// Bytes that a file has besides its numbers, at most.
 const BESIDES: u64 = 32 << 20;
 
@@ -66,6 +62,18 @@ struct Guest {
     /// Who it is, once it has said so.
     client: Option<String>,
     stream: TcpStream,
+}
+
+/// An input of a client that is being received, until this is dropped.
+struct Receiving<'a> {
+    all: &'a Mutex<BTreeSet<(String, String)>>,
+    own: (String, String),
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        lock(self.all).remove(&self.own);
+    }
 }
 
 /// Serves the clients of a program until it is asked to stop.
@@ -210,7 +218,7 @@ impl Serving<'_> {
         let fields: Vec<&Input> = self.program.inputs.iter().filter(|i| i.name == head.name).collect();
         let from = fields.first().map(|input| input.from);
         let from = from.ok_or_else(|| format!("the program has no input {:?}", head.name))?;
-        self.is_of(client, &head.name, "comes from", from)?;
+        is_of(self.program, client, &head.name, "comes from", from)?;
         let expected = shares::expected(self.program, &fields, self.seat.me);
         let differences = head.differences(&expected);
         if !differences.is_empty() {
@@ -230,14 +238,14 @@ impl Serving<'_> {
     fn is_theirs(&self, client: &str, program: &str, name: &str) -> Result<(), String> {
         self.is_same_program(program)?;
         let to = self.program.outputs.iter().find(|output| output.name == name).map(|output| output.to);
-        self.is_of(client, name, "goes to", to.ok_or_else(|| format!("the program has no output {name:?}"))?)
+        let to = to.ok_or_else(|| format!("the program has no output {name:?}"))?;
+        is_of(self.program, client, name, "goes to", to)
     }
 
-    fn is_of(&self, client: &str, name: &str, what: &str, place: Place) -> Result<(), String> {
-        if self.program.client(place) == Some(client) {
-            return Ok(());
-        }
-        Err(format!("{name} {what} {}, this is client {client}", disasm::place(self.program, place)))
+    /// That an input of a client is being received here, unless it is already.
+    fn receiving(&self, client: &str, name: &str) -> Option<Receiving<'_>> {
+        let own = (client.to_string(), name.to_string());
+        lock(&self.busy).insert(own.clone()).then_some(Receiving { all: &self.busy, own })
     }
 
     /// Takes a file from a client.
@@ -249,26 +257,10 @@ impl Serving<'_> {
         replace: bool,
         stream: &mut Stream,
     ) -> io::Result<()> {
-        let key = (client.to_string(), head.name.clone());
-        if !lock(&self.busy).insert(key.clone()) {
-            return say(
-                stream,
-                &Answer::Later(format!("{} is on its way over another connection", head.name)),
-            );
-        }
-        let outcome = self.take_alone(client, head, length, replace, stream);
-        lock(&self.busy).remove(&key);
-        outcome
-    }
-
-    fn take_alone(
-        &self,
-        client: &str,
-        head: &Head,
-        length: u64,
-        replace: bool,
-        stream: &mut Stream,
-    ) -> io::Result<()> {
+        let Some(_alone) = self.receiving(client, &head.name) else {
+            let reason = format!("{} is on its way over another connection", head.name);
+            return say(stream, &Answer::Later(reason));
+        };
         let name = &head.name;
         let place = self.store.input(client, name, self.seat.me);
         if let Some(there) = head_of(&place) {
@@ -318,123 +310,5 @@ impl Serving<'_> {
         drop(out);
         (self.said)(Said::Done(format!("client {client} has taken {name}: {length} bytes")));
         Ok(())
-    }
-}
-
-/// The head of a file of shares, if it is there.
-fn head_of(path: &Path) -> Option<Head> {
-    let file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
-    Head::read(BufReader::new(file), length).ok()
-}
-
-/// Why a file was not taken.
-enum Lost {
-    /// The client is gone.
-    Link(io::Error),
-    /// It cannot be written.
-    Disk(io::Error),
-    /// It is not what it should be.
-    Damaged(String),
-}
-
-/// A file that has arrived, with its hash.
-struct Part {
-    path: std::path::PathBuf,
-    length: u64,
-    is_whole: bool,
-}
-
-impl Part {
-    /// Takes what is missing of a file. What has arrived is on disk, whatever happens.
-    fn receive(
-        store: &Store,
-        client: &str,
-        head: &Head,
-        length: u64,
-        stream: &mut Stream,
-    ) -> Result<Part, Lost> {
-        let path = store.part(client, &head.name, &head.set).map_err(Lost::Disk)?;
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).append(true).create(true).mode(0o600).open(&path).map_err(Lost::Disk)?;
-        let mut have = file.metadata().map_err(Lost::Disk)?.len();
-        if have > length {
-            file.set_len(0).map_err(Lost::Disk)?;
-            have = 0;
-        }
-        let mut hash = Ending::new(length);
-        let mut room = vec![0; CHUNK];
-        let mut left = have;
-        while left > 0 {
-            let most = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let piece = &mut room[..most];
-            file.read_exact(piece).map_err(Lost::Disk)?;
-            hash.update(piece);
-            left -= most as u64;
-        }
-        say(stream, &Answer::From(have)).map_err(Lost::Link)?;
-        while have < length {
-            let most = room.len().min(usize::try_from(length - have).unwrap_or(usize::MAX));
-            let count = stream.read(&mut room[..most]).map_err(Lost::Link)?;
-            if count == 0 {
-                return Err(Lost::Link(io::ErrorKind::UnexpectedEof.into()));
-            }
-            file.write_all(&room[..count]).map_err(Lost::Disk)?;
-            hash.update(&room[..count]);
-            have += count as u64;
-        }
-        file.sync_all().map_err(Lost::Disk)?;
-        Ok(Part { path, length, is_whole: hash.agrees() })
-    }
-
-    /// Whether it is the file that was announced; one that is not is removed.
-    fn check(&self, announced: &Head) -> Result<(), String> {
-        let outcome = match head_of(&self.path) {
-            None => Err("is no file of shares".to_string()),
-            Some(_) if !self.is_whole => Err("is damaged".to_string()),
-            Some(head) if head.set != announced.set => Err("is of another set than announced".to_string()),
-            Some(head) => match &head.differences(announced)[..] {
-                [] => Ok(()),
-                differences => Err(format!("is not what was announced: {}", differences.join("; "))),
-            },
-        };
-        if outcome.is_err() {
-            // What is wrong is not gone on with.
-            let _ = fs::remove_file(&self.path);
-        }
-        outcome
-    }
-
-    /// Puts it where it belongs.
-    fn settle(&self, place: &Path) -> io::Result<()> {
-        debug_assert!(fs::metadata(&self.path).is_ok_and(|there| there.len() == self.length));
-        fs::rename(&self.path, place)?;
-        place.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-    }
-}
-
-/// The hash of all but the last bytes, which are to be that hash.
-struct Ending {
-    hash: Sha256,
-    /// Bytes before the hash that have not passed.
-    before: u64,
-    ending: Vec<u8>,
-}
-
-impl Ending {
-    fn new(length: u64) -> Ending {
-        Ending { hash: Sha256::new(), before: length.saturating_sub(HASH as u64), ending: Vec::new() }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        let count = usize::try_from(self.before).unwrap_or(usize::MAX).min(bytes.len());
-        self.hash.update(&bytes[..count]);
-        self.before -= count as u64;
-        self.ending.extend_from_slice(&bytes[count..]);
-    }
-
-    fn agrees(self) -> bool {
-        self.before == 0 && self.hash.finalize()[..] == self.ending[..]
     }
 }

@@ -16,5 +16,5 @@ pub use local::{Job, Success, take_part};
 pub use measured::{LineShare, Measured, Share, Spent};
 pub(crate) use party::net_error;
 pub use party::{Blame, Part, blame, describe, listen};
-pub use seat::Seat;
-pub(crate) use seat::certificate_beside;
+pub use seat::{Seat, check_parties};
+pub(crate) use seat::{certificate_beside, key_beside};

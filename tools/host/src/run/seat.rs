@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tern_bytecode::Program;
 use tern_vm::net::{Hosts, Identity, NetworkModel, Party, Setup, Timeouts};
 
 /// Who the parties are, which this is, and its key.
@@ -38,7 +39,7 @@ impl Seat {
             bail!("there is no party {party}: 0 to {}", hosts.count() - 1);
         };
         let name = &hosts.host(me).name;
-        let key = key.map_or_else(|| file.with_file_name(format!("{name}.key.pem")), Path::to_path_buf);
+        let key = key.map_or_else(|| key_beside(file, name), Path::to_path_buf);
         let certificate = certificate_beside(&key)?;
         let identity =
             Identity::load(&key, &certificate).with_context(|| format!("the key of {}", hosts.who(me)))?;
@@ -49,6 +50,25 @@ impl Seat {
     pub fn setup(&self, network: Option<NetworkModel>) -> Setup<'_> {
         Setup { hosts: &self.hosts, me: self.me, identity: &self.identity, network }
     }
+}
+
+/// `alice.key.pem` beside the hosts file.
+pub(crate) fn key_beside(hosts: &Path, name: &str) -> PathBuf {
+    hosts.with_file_name(format!("{name}.key.pem"))
+}
+
+/// Whether a hosts file has as many parties as a program takes.
+///
+/// # Errors
+/// How many there are of either.
+pub fn check_parties(program: &Program, hosts: &Hosts) -> anyhow::Result<()> {
+    let protocol = program.header.protocol;
+    let (needed, found) = (protocol.model().parties, hosts.count());
+    if needed != found {
+        let name = protocol.name();
+        bail!("the program is for {name}, which takes {needed} parties; the hosts file lists {found}");
+    }
+    Ok(())
 }
 
 /// `alice.cert.pem` for `alice.key.pem`.
