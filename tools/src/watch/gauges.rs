@@ -29,6 +29,11 @@ struct Kept {
     registry: Registry,
     live: Arc<Live>,
     peers: Vec<Party>,
+    figures: Figures,
+}
+
+#[derive(Default)]
+struct Figures {
     rounds: Counter,
     sent: ByPeer,
     received: ByPeer,
@@ -49,48 +54,30 @@ impl Gauges {
     pub(super) fn new(program: &Program, me: Party, live: Arc<Live>) -> Gauges {
         let parties = program.header.protocol.model().parties;
         let peers = Party::all(parties).filter(|party| *party != me).collect();
-        let mut kept = Kept {
-            registry: Registry::with_prefix("tern"),
-            live,
-            peers,
-            rounds: Counter::default(),
-            sent: ByPeer::default(),
-            received: ByPeer::default(),
-            waited: Seconds::default(),
-            done: Gauge::default(),
-            of: Gauge::default(),
-            missing: Gauge::default(),
-            memory: Gauge::default(),
-            peak: Gauge::default(),
-            kept: Counter::default(),
-            kept_at: Gauge::default(),
-            kept_bytes: Gauge::default(),
-            resumed: Counter::default(),
-            warnings: Counter::default(),
-        };
-        kept.describe(program, me);
-        kept.register();
-        Gauges(Arc::new(kept))
+        let (mut registry, figures) = (Registry::with_prefix("tern"), Figures::default());
+        describe(&mut registry, program, me);
+        figures.register(&mut registry);
+        Gauges(Arc::new(Kept { registry, live, peers, figures }))
     }
 
     /// Takes what an event says.
     pub(super) fn event(&self, event: &Event) {
-        let kept = &*self.0;
+        let figures = &self.0.figures;
         match event {
             Event::Progress { done, of } => {
-                kept.done.set(*done as i64);
-                kept.of.set(*of as i64);
+                figures.done.set(*done as i64);
+                figures.of.set(*of as i64);
             }
-            Event::Waiting { missing, .. } => drop(kept.missing.set(missing.len() as i64)),
-            Event::Met {} => drop(kept.missing.set(0)),
+            Event::Waiting { missing, .. } => drop(figures.missing.set(missing.len() as i64)),
+            Event::Met {} => drop(figures.missing.set(0)),
             Event::Checkpoint { bytes, .. } => {
-                kept.kept.inc();
-                kept.kept_bytes.set(*bytes as i64);
+                figures.kept.inc();
+                figures.kept_bytes.set(*bytes as i64);
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                kept.kept_at.set(now.as_secs_f64());
+                figures.kept_at.set(now.as_secs_f64());
             }
-            Event::Resumed { .. } => drop(kept.resumed.inc()),
-            Event::Warning { .. } | Event::Loss { .. } => drop(kept.warnings.inc()),
+            Event::Resumed { .. } => drop(figures.resumed.inc()),
+            Event::Warning { .. } | Event::Loss { .. } => drop(figures.warnings.inc()),
             _ => {}
         }
     }
@@ -108,23 +95,22 @@ impl Gauges {
     }
 }
 
-impl Kept {
-    /// What is run, and what it will take.
-    fn describe(&mut self, program: &Program, me: Party) {
-        let run = Info::new([
-            ("program", program.header.name.clone()),
-            ("protocol", program.header.protocol.name().to_string()),
-            ("party", me.index().to_string()),
-            ("version", env!("CARGO_PKG_VERSION").to_string()),
-        ]);
-        self.registry.register("run", "What is run, and as whom", run);
-        let announced = Gauge::<i64>::default();
-        announced.set(report(program).rounds as i64);
-        self.registry.register("rounds_announced", "Rounds that the whole program takes", announced);
-    }
+/// What is run, and what it will take.
+fn describe(registry: &mut Registry, program: &Program, me: Party) {
+    let run = Info::new([
+        ("program", program.header.name.clone()),
+        ("protocol", program.header.protocol.name().to_string()),
+        ("party", me.index().to_string()),
+        ("version", env!("CARGO_PKG_VERSION").to_string()),
+    ]);
+    registry.register("run", "What is run, and as whom", run);
+    let announced = Gauge::<i64>::default();
+    announced.set(report(program).rounds as i64);
+    registry.register("rounds_announced", "Rounds that the whole program takes", announced);
+}
 
-    fn register(&mut self) {
-        let registry = &mut self.registry;
+impl Figures {
+    fn register(&self, registry: &mut Registry) {
         registry.register("rounds", "Rounds begun", self.rounds.clone());
         let sent = "Payload sent, by party";
         registry.register_with_unit("sent", sent, Unit::Bytes, self.sent.clone());
@@ -150,17 +136,24 @@ impl Kept {
         registry.register("resumed", "How often the run went on from a checkpoint", self.resumed.clone());
         registry.register("warnings", "Warnings so far", self.warnings.clone());
     }
+}
 
+impl Kept {
     /// Takes over what others count.
     fn look(&self) {
-        self.rounds.inner().store(self.live.rounds(), Ordering::Relaxed);
-        self.waited.inner().store(self.live.waited().as_secs_f64().to_bits(), Ordering::Relaxed);
+        let figures = &self.figures;
+        figures.rounds.inner().store(self.live.rounds(), Ordering::Relaxed);
+        figures.waited.inner().store(self.live.waited().as_secs_f64().to_bits(), Ordering::Relaxed);
         for peer in &self.peers {
             let label = [("peer", peer.index().to_string())];
-            self.sent.get_or_create(&label).inner().store(self.live.sent(*peer), Ordering::Relaxed);
-            self.received.get_or_create(&label).inner().store(self.live.received(*peer), Ordering::Relaxed);
+            figures.sent.get_or_create(&label).inner().store(self.live.sent(*peer), Ordering::Relaxed);
+            figures
+                .received
+                .get_or_create(&label)
+                .inner()
+                .store(self.live.received(*peer), Ordering::Relaxed);
         }
-        self.memory.set(memory() as i64);
-        self.peak.set(peak_memory() as i64);
+        figures.memory.set(memory() as i64);
+        figures.peak.set(peak_memory() as i64);
     }
 }
