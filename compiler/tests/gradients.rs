@@ -216,11 +216,14 @@ fn fails(text: &str, expected: Expect) {
     expected.assert_eq(&differentiated(text).unwrap_err());
 }
 
+/// The same of a program with an input.
+fn fails_with_input(text: &str, expected: Expect) {
+    fails(&format!("input 0 x: fix.16[2] from party 0\n%x = input 0\n{text}"), expected);
+}
+
 #[test]
-fn losses_without_derivatives() {
-    let input = "input 0 x: fix.16[2] from party 0\n%x = input 0\n";
-    let fails = |text: &str, expected| fails(&format!("{input}{text}"), expected);
-    fails(
+fn losses_that_do_not_depend_on_a_value() {
+    fails_with_input(
         "%loss = sum [0] %x\n%p = neg %x\n%g = grad %loss, %p",
         expect![[r#"
         error[G001]: the loss does not depend on this
@@ -235,7 +238,7 @@ fn losses_without_derivatives() {
 
     "#]],
     );
-    fails(
+    fails_with_input(
         "%p = neg %x\n%loss = sum [0] %x\n%g, %h = grad %loss, %x, %p",
         expect![[r#"
         error[G001]: the loss does not depend on this
@@ -247,7 +250,11 @@ fn losses_without_derivatives() {
 
     "#]],
     );
-    fails(
+}
+
+#[test]
+fn losses_of_which_a_part_has_no_derivative() {
+    fails_with_input(
         "%b = sign %x\n%w = reshape [1, 2] %b\n%n = word %w\n%loss = sum [0] %n\n%g = grad %loss, %x",
         expect![[r#"
             error[G006]: a part of the loss has no derivative
@@ -264,7 +271,11 @@ fn losses_without_derivatives() {
 
         "#]],
     );
-    fails(
+}
+
+#[test]
+fn losses_behind_loops_branches_and_derivatives() {
+    fails_with_input(
         "%y = for 3 %i (%v = %x) {\n%u = add %v, %x\nyield %u\n}\n%loss = sum [0] %y\n%g = grad %loss, %x",
         expect![[r#"
             error[G004]: derivatives do not go through a loop
@@ -281,7 +292,7 @@ fn losses_without_derivatives() {
 
         "#]],
     );
-    fails(
+    fails_with_input(
         "%c: int[] = const 1\n%y = if %c {\nyield %x\n} else {\n%u = neg %x\nyield %u\n}\n%loss = sum [0] %y\n%g = grad %loss, %x",
         expect![[r#"
             error[G004]: derivatives do not go through a branch
@@ -298,7 +309,7 @@ fn losses_without_derivatives() {
 
         "#]],
     );
-    fails(
+    fails_with_input(
         "%q = mul %x, %x\n%loss = sum [0] %q\n%g = grad %loss, %x\n%norm = sum [0] %g\n%h = grad %norm, %x",
         expect![[r#"
             error[G005]: this would be a derivative of a derivative
@@ -313,7 +324,11 @@ fn losses_without_derivatives() {
 
         "#]],
     );
-    fails(
+}
+
+#[test]
+fn derivatives_of_and_by_what_has_none() {
+    fails_with_input(
         "%g = grad %x, %x",
         expect![[r#"
         error[G003]: there is no derivative of or by shared.16[2]
@@ -324,7 +339,7 @@ fn losses_without_derivatives() {
 
     "#]],
     );
-    fails(
+    fails_with_input(
         "%p = reveal %x\n%loss = sum [0] %x\n%g = grad %loss, %p\n%h = grad %loss, %p",
         expect![[r#"
         error[G003]: there is no derivative of or by plain.16[2]
