@@ -178,6 +178,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether an instruction multiplies two secrets.
+    pub fn multiplies_secrets(&self, inst: &Inst) -> bool {
+        inst.op.algebra() == Algebra::Product && inst.args.iter().all(|arg| self.ty(*arg).is_secret())
+    }
+
     /// An empty program.
     pub fn new(name: impl Into<String>, settings: Settings) -> Program {
         Program {

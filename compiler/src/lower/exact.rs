@@ -12,7 +12,7 @@ const LIMIT: i64 = 4096;
 const GUARD: u32 = 32;
 
 /// e where x = n / 2^e, the form that roots, exponentials and polynomials of them have; `None` for other denominators.
-fn halvings(x: &BigRational) -> Option<u64> {
+fn binary_places(x: &BigRational) -> Option<u64> {
     let e = x.denom().trailing_zeros()?;
     (e + 1 == x.denom().bits()).then_some(e)
 }
@@ -25,7 +25,7 @@ fn dyadic(n: BigInt, e: u64) -> BigRational {
 
 /// x ± y, by `f`.
 fn sum(x: &BigRational, y: &BigRational, f: fn(BigInt, BigInt) -> BigInt) -> Option<BigRational> {
-    let (d, e) = (halvings(x)?, halvings(y)?);
+    let (d, e) = (binary_places(x)?, binary_places(y)?);
     let common = d.max(e);
     Some(dyadic(f(x.numer() << (common - d), y.numer() << (common - e)), common))
 }
@@ -42,7 +42,7 @@ pub(crate) fn sub(x: &BigRational, y: &BigRational) -> BigRational {
 
 /// x · y.
 pub(crate) fn mul(x: &BigRational, y: &BigRational) -> BigRational {
-    match (halvings(x), halvings(y)) {
+    match (binary_places(x), binary_places(y)) {
         (Some(d), Some(e)) => dyadic(x.numer() * y.numer(), d + e),
         _ => x * y,
     }
@@ -51,7 +51,7 @@ pub(crate) fn mul(x: &BigRational, y: &BigRational) -> BigRational {
 /// x / y for y other than 0.
 pub(crate) fn div(x: &BigRational, y: &BigRational) -> BigRational {
     // by a power of two, which is not rare: one shift
-    match (halvings(x), halvings(y)) {
+    match (binary_places(x), binary_places(y)) {
         (Some(d), Some(e)) if y.numer().magnitude().count_ones() == 1 => {
             let zeros = y.numer().trailing_zeros().unwrap_or(0);
             let n = x.numer() << e;

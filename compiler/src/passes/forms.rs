@@ -115,10 +115,8 @@ enum Role {
 fn role(program: &Program, inst: &Inst) -> Role {
     let opens = opens(program);
     match inst.op.algebra() {
-        Algebra::Product => {
-            let secret = inst.args.iter().filter(|a| program.ty(**a).is_secret()).count();
-            if secret == 2 { Role::Product } else { Role::Linear }
-        }
+        Algebra::Product if program.multiplies_secrets(inst) => Role::Product,
+        Algebra::Product => Role::Linear,
         Algebra::Selection => Role::Selection,
         Algebra::Truncation | Algebra::Word if opens => Role::Product,
         Algebra::Telling if opens => Role::Telling,

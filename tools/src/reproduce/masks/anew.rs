@@ -27,7 +27,7 @@ pub(super) fn count(ir: &Program, classes: usize) -> Vec<Anew> {
         inst.results.iter().for_each(|result| {
             steps.made.insert(*result, inst);
         });
-        if !steps.multiplies(inst) {
+        if !ir.multiplies_secrets(inst) {
             continue;
         }
         if let Some(layer) = steps.layer(inst) {
@@ -55,11 +55,6 @@ impl<'a> Steps<'a> {
         let within = block.insts.iter().flat_map(|inst| &inst.regions);
         let deepest = within.map(|region| self.innermost(region)).find(|insts| !insts.is_empty());
         deepest.unwrap_or_else(|| block.insts.iter().collect())
-    }
-
-    fn multiplies(&self, inst: &Inst) -> bool {
-        let product = matches!(inst.op, Op::Mul | Op::Contract(_));
-        product && inst.args.iter().all(|arg| self.ir.ty(*arg).is_secret())
     }
 
     /// The layer that a product is of: that with weights of an operand's or the result's size, or activations of that size.

@@ -119,10 +119,10 @@ impl<'a> Steps<'a> {
             open.extend(self.same.get(&value).into_iter().flatten());
             for at in self.users.get(&value).into_iter().flatten() {
                 let inst = self.insts[*at].0;
-                let secrets = inst.args.iter().filter(|arg| self.ir.ty(**arg).is_secret()).count();
+                let multiplies = self.ir.multiplies_secrets(inst);
                 let found = match inst.op {
-                    Op::Contract(_) if secrets == 2 => Product::Contraction,
-                    Op::Mul if secrets == 2 => Product::Elementwise,
+                    Op::Contract(_) if multiplies => Product::Contraction,
+                    Op::Mul if multiplies => Product::Elementwise,
                     Op::Sign { .. } | Op::Bits { .. } | Op::Select { .. } | Op::SelectAgain { .. } => {
                         Product::Comparison
                     }
