@@ -148,6 +148,7 @@ impl<'a> Measurement<'a> {
             dealt: None,
             timeout: TIMEOUT.max(Duration::from_secs(120)),
             keeping: None,
+            stop: Default::default(),
         };
         let shares = job.run(&local_command()?, &mut Events::unheard())?;
         let count = match self.operation.name {

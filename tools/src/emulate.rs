@@ -8,7 +8,7 @@ use tern_bytecode::Program;
 use tern_host::cores::cores;
 use tern_host::events::peak_memory;
 use tern_host::results::{self, Directory};
-use tern_host::{Emulation, Events, Loaded, Stop, read_inputs};
+use tern_host::{Emulation, Events, Loaded, Stop, ranges, read_inputs};
 use tern_tools::say;
 use tern_vm::machine::{Report, Watch};
 
@@ -16,7 +16,7 @@ use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs};
 use crate::compile::load_sized;
 use crate::screen::{Audience, Screen, start};
-use crate::{emulated, ranges, stop};
+use crate::{emulated, stop};
 
 /// What to run, on which data, and what to tell.
 #[derive(Args, Clone)]

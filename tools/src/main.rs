@@ -15,7 +15,6 @@ mod keys;
 mod lsp;
 mod operations;
 mod plot;
-mod ranges;
 mod report;
 mod reproduce;
 mod run;

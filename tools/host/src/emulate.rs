@@ -1,6 +1,6 @@
 //! A program on clear data, as the secure computation would compute.
 
-use anyhow::anyhow;
+use anyhow::Error;
 use tern_bytecode::Program;
 use tern_vm::machine::{Report, Seeds, Watch};
 use tern_vm::protocol::emulator::{emulate, emulate_with};
@@ -89,7 +89,8 @@ impl Emulation<'_> {
             }
             None => emulate(program, &mut host, &options),
         };
-        let report = outcome.map_err(|error| anyhow!("{error}"))?;
+        // It says itself what its cause says.
+        let report = outcome.map_err(Error::msg)?;
         Ok(Emulated { report, results: host.into_results() })
     }
 }

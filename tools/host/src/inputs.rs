@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
-use tern_vm::data::{self, Array, Encoded, InputSpec, Ratio, Source};
+use tern_vm::data::{self, Array, Encoded, InputSpec, Message, Mismatch, Ratio, Source};
 use tern_vm::net::Party;
 
 use crate::embedded;
@@ -40,7 +40,30 @@ pub struct InputError {
     pub names: Vec<String>,
     /// What is wrong with each: for the owner of the data.
     problems: Vec<String>,
+    /// The parts of these messages, of those that have any.
+    messages: Vec<Option<Message>>,
 }
+
+impl InputError {
+    /// Each input with what is wrong with it, as a text and, of data that were found, in its parts.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, &str, Option<&Message>)> {
+        let texts = self.problems.iter().map(String::as_str);
+        let all = self.names.iter().map(String::as_str).zip(texts).zip(&self.messages);
+        all.map(|((name, text), message)| (name, text, message.as_ref()))
+    }
+}
+
+/// Data of an input in memory.
+#[derive(Clone, Debug)]
+pub enum Tensor {
+    /// Of a tensor.
+    One(Array),
+    /// Of a model: by the names of its fields, and perhaps of others.
+    Model(BTreeMap<String, Array>),
+}
+
+/// Data in memory, by input.
+pub type Tensors = BTreeMap<String, Tensor>;
 
 /// Whether a party has a part in an input; a dealer has no shares.
 pub(crate) fn provides(program: &Program, party: Party, input: &Input) -> bool {
@@ -60,25 +83,47 @@ pub fn read_inputs(
     only: Option<Party>,
     sink: &mut dyn Sink,
 ) -> anyhow::Result<Inputs> {
+    provide_inputs(program, Tensors::new(), files, only, sink)
+}
+
+/// The same, where some of the data are in memory; what a program declares of the values (scale, one-hot, …) is done to them as it is to those of
+/// a file.
+///
+/// # Errors
+/// As [`read_inputs`]; data of an input that the program does not have.
+pub fn provide_inputs(
+    program: &Program,
+    mut tensors: Tensors,
+    files: &Files,
+    only: Option<Party>,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Inputs> {
     let named = files.named(program, only)?;
+    for name in tensors.keys() {
+        check_owner(program, name, only)?;
+    }
     let mut inputs: Inputs = program.inputs.iter().map(|_| None).collect();
-    let mut failed = InputError { names: Vec::new(), problems: Vec::new() };
+    let mut failed = InputError { names: Vec::new(), problems: Vec::new(), messages: Vec::new() };
     for (name, fields) in by_name(program) {
         let first = &program.inputs[fields[0]];
         if only.is_some_and(|me| !provides(program, me, first)) {
             continue;
         }
-        let wanted = Wanted { program, name, fields: &fields };
+        let wanted = Wanted { program, name, fields };
         let file = named.get(name).copied();
-        let provided = match (first.from, only) {
-            (Place::Shares | Place::Client(_), Some(me)) => wanted.shares(me, file, files),
-            (_, _) => wanted.load(file, files.data.as_deref(), sink),
+        let provided = match (tensors.remove(name), first.from, only) {
+            (Some(tensor), _, _) => wanted.take(tensor, sink),
+            (None, Place::Shares | Place::Client(_), Some(me)) => wanted.shares(me, file, files),
+            (None, _, _) => wanted.load(file, files.data.as_deref(), sink),
         };
         match provided {
-            Ok(provided) => fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data)),
+            Ok(provided) => {
+                wanted.fields.iter().zip(provided).for_each(|(i, data)| inputs[*i] = Some(data));
+            }
             Err(error) => {
                 failed.names.push(name.to_string());
                 failed.problems.push(format!("{error:#}"));
+                failed.messages.push(error.downcast().ok());
             }
         }
     }
@@ -97,10 +142,26 @@ pub fn read_input(
 ) -> anyhow::Result<Vec<Encoded>> {
     let files = Files { inputs: vec![format!("{name}={file}")], ..Files::default() };
     let named = files.named(program, None)?;
-    let groups = by_name(program);
-    let (name, fields) = groups.iter().find(|(other, _)| *other == name).context("it was found before")?;
-    let wanted = Wanted { program, name, fields };
-    let provided = wanted.load(named.get(name).copied(), None, sink)?;
+    let wanted = Wanted::of(program, name)?;
+    clear(name, wanted.load(named.get(name).copied(), None, sink)?)
+}
+
+/// The same of data in memory.
+///
+/// # Errors
+/// As [`read_input`].
+pub fn take_input(
+    program: &Program,
+    name: &str,
+    tensor: Tensor,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Vec<Encoded>> {
+    check_owner(program, name, None)?;
+    clear(name, Wanted::of(program, name)?.take(tensor, sink)?)
+}
+
+/// Data in the clear.
+fn clear(name: &str, provided: Vec<Provided>) -> anyhow::Result<Vec<Encoded>> {
     let clear = |provided| match provided {
         Provided::Clear(encoded) => Ok(*encoded),
         Provided::Shares { .. } => bail!("{name} is shared already"),
@@ -131,6 +192,24 @@ pub fn inputs_of_arrays(program: &Program, arrays: &BTreeMap<String, Array>) -> 
     program.inputs.iter().zip(&known).map(provide).collect()
 }
 
+/// Whether there is such an input, and this party may give it in the clear.
+fn check_owner(program: &Program, name: &str, only: Option<Party>) -> anyhow::Result<()> {
+    let Some(input) = program.inputs.iter().find(|input| input.name == name) else {
+        let known: Vec<&str> = by_name(program).into_iter().map(|(name, _)| name).collect();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        bail!(
+            "the program uses no input {name}, it uses {known}\n   = help: an input that is declared and not used, or only in what is left out, needs no data"
+        );
+    };
+    match only {
+        Some(me) if input.from != Place::Party(me.index() as u8) => bail!(
+            "input {name} comes from {}, this is {me}",
+            tern_bytecode::disasm::place(program, input.from)
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// The inputs that one declaration has made, by its name and in the order of the program: a model has one per field.
 pub(crate) fn by_name(program: &Program) -> Vec<(&str, Vec<usize>)> {
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
@@ -148,10 +227,16 @@ struct Wanted<'a> {
     program: &'a Program,
     name: &'a str,
     /// Its places among the program's inputs.
-    fields: &'a [usize],
+    fields: Vec<usize>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    fn of(program: &'a Program, name: &'a str) -> anyhow::Result<Wanted<'a>> {
+        let group = by_name(program).into_iter().find(|(other, _)| *other == name);
+        let (name, fields) = group.context("it was found before")?;
+        Ok(Wanted { program, name, fields })
+    }
+
     /// Its data in the clear.
     fn load(
         &self,
@@ -167,10 +252,7 @@ impl Wanted<'_> {
         let prepared = match (source, self.is_model()) {
             (Some(source), true) => {
                 let (tensors, unused) = data::load_model(self.name, &specs, &source).map_err(message)?;
-                for tensor in unused {
-                    let message = format!("note: {} {tensor}", source.path.display());
-                    sink.event(&Event::Note { message });
-                }
+                note_unused(&source, &unused, sink);
                 tensors
             }
             (Some(source), false) => vec![data::load(&specs[0], &source).map_err(message)?],
@@ -180,6 +262,32 @@ impl Wanted<'_> {
                 vec![embedded::load(&specs[0]).map_err(self::message)?]
             }
             (None, _) => bail!(self.no_file(&specs[0], data)),
+        };
+        prepared.into_iter().map(|prepared| encoded(self.program, prepared)).collect()
+    }
+
+    /// Its data in memory.
+    fn take(&self, tensor: Tensor, sink: &mut dyn Sink) -> anyhow::Result<Vec<Provided>> {
+        let specs: Vec<InputSpec> = self.inputs().map(spec).collect();
+        let source = Source::file(format!("what is given for {}", self.name));
+        let prepared = match (tensor, self.is_model()) {
+            (Tensor::Model(tensors), true) => {
+                let prepared = data::prepare_model(self.name, &specs, tensors, &source).map_err(unfiled)?;
+                note_unused(&source, &prepared.1, sink);
+                prepared.0
+            }
+            (Tensor::One(array), false) => {
+                vec![data::prepare(&specs[0], array, &source).map_err(unfiled)?]
+            }
+            (Tensor::One(_), true) => bail!(
+                "{} is a model, one array is given\n   = help: give its tensors by name, as a state dictionary",
+                self.name
+            ),
+            (Tensor::Model(_), false) => bail!(
+                "{} is declared {}, several tensors are given\n   = help: give one array",
+                self.name,
+                specs[0].type_text()
+            ),
         };
         prepared.into_iter().map(|prepared| encoded(self.program, prepared)).collect()
     }
@@ -230,6 +338,14 @@ impl Wanted<'_> {
     }
 }
 
+/// Says which tensors of a model's file, or of what is in its place, are not used.
+fn note_unused(source: &Source, unused: &[Mismatch], sink: &mut dyn Sink) {
+    for tensor in unused {
+        let message = format!("note: {} {tensor}", source.path.display());
+        sink.event(&Event::Note { message });
+    }
+}
+
 /// An input as the readers of files know it; a field of a model by the field's name.
 fn spec(input: &Input) -> InputSpec {
     InputSpec {
@@ -260,6 +376,14 @@ fn encoded(program: &Program, prepared: data::Prepared) -> anyhow::Result<Provid
     Ok(Provided::Clear(encoded.into()))
 }
 
+/// An error that shows as its message, and can be taken apart into its parts.
 fn message(error: data::DataError) -> anyhow::Error {
-    anyhow::anyhow!("{}", error.message())
+    anyhow::Error::msg(error.message())
+}
+
+/// The same of data that are in no file: nothing is to be said about one.
+fn unfiled(error: data::DataError) -> anyhow::Error {
+    let mut message = error.message();
+    message.helps.retain(|help| !help.starts_with("--input"));
+    anyhow::Error::msg(message)
 }

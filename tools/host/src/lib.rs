@@ -8,7 +8,7 @@
 //! | [`sharing`], [`clients`] | data and results of those who run none of the servers, as files and over the network |
 //! | [`outputs`], [`results`] | where results go, and how they are written |
 //! | [`events`] | what happens in a run, told to whoever follows it |
-//! | [`emulate`] | a program on clear data |
+//! | [`emulate`], [`ranges`] | a program on clear data, and what to say of numbers that leave their range |
 //! | [`keeping`] | checkpoints, and waiting for a party that is gone |
 //! | [`run`] | a program on shares: local processes, or one of the real parties |
 //! | [`memory`], [`cores`], [`guard`], [`stop`] | what a run needs of its machine, and how it is asked to end |
@@ -65,6 +65,7 @@ pub mod inputs;
 pub mod keeping;
 pub mod memory;
 pub mod outputs;
+pub mod ranges;
 pub mod results;
 pub mod run;
 pub mod shares;

@@ -10,7 +10,7 @@ use tern_vm::data::{Access, Encoded, write_atomically};
 use tern_vm::net::Party;
 
 use crate::events::Sink;
-use crate::inputs::read_input;
+use crate::inputs::{Tensor, read_input, take_input};
 use crate::shares;
 
 /// An input that its owner is about to share.
@@ -31,13 +31,22 @@ impl<'a> Owned<'a> {
         file: &str,
         sink: &mut dyn Sink,
     ) -> anyhow::Result<Owned<'a>> {
-        if let Some(Input { from: Place::Party(party), .. }) = program.inputs.iter().find(|i| i.name == name)
-        {
-            bail!(
-                "{name} comes from party {party}, which takes it in the clear: there is nothing to share\n   = help: declare it   from shares"
-            );
-        }
+        check_shared(program, name)?;
         Ok(Owned { program, name: name.to_string(), tensors: read_input(program, name, file, sink)? })
+    }
+
+    /// The same of data in memory.
+    ///
+    /// # Errors
+    /// As [`Owned::read`].
+    pub fn take(
+        program: &'a Program,
+        name: &str,
+        tensor: Tensor,
+        sink: &mut dyn Sink,
+    ) -> anyhow::Result<Owned<'a>> {
+        check_shared(program, name)?;
+        Ok(Owned { program, name: name.to_string(), tensors: take_input(program, name, tensor, sink)? })
     }
 
     /// What it is called.
@@ -83,6 +92,16 @@ impl<'a> Owned<'a> {
             written.push(path(party));
         }
         Ok(written)
+    }
+}
+
+/// Whether the parties get an input in shares, if there is such an input.
+fn check_shared(program: &Program, name: &str) -> anyhow::Result<()> {
+    match program.inputs.iter().find(|input| input.name == name) {
+        Some(Input { from: Place::Party(party), .. }) => bail!(
+            "{name} comes from party {party}, which takes it in the clear: there is nothing to share\n   = help: declare it   from shares"
+        ),
+        _ => Ok(()),
     }
 }
 

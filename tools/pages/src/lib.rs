@@ -1,8 +1,9 @@
 //! What a program costs, as one page for a browser: the source beside rounds and bits per line, sortable, and a flame graph by function. The page needs nothing
 //! but itself, neither other files nor a network, and shows its figures without scripts, too; those only sort.
 //!
-//! [`mod@page`] puts it together; [`table`] has the lines, [`flame`] the graph.
+//! [`mod@page`] puts it together; [`table`] has the lines, [`flame`] the graph. [`figure`] draws what runs have reported.
 
+pub mod figure;
 mod flame;
 mod page;
 mod table;

@@ -1,15 +1,12 @@
 //! The metrics that a run has written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use tern_host::events::number_of;
-
-/// The values of each metric in their order.
-pub(crate) type Metrics = BTreeMap<String, Vec<f64>>;
+use tern_pages::figure::Metrics;
 
 /// Reads a run's `metrics.jsonl`. Metrics that are lists of numbers are left out; a line that is not complete, as the last one of a run that was
 /// interrupted, ends the file.

@@ -1,11 +1,5 @@
-//! `tern plot`: metrics of runs as a figure.
-//!
-//! | module | what it holds |
-//! |---|---|
-//! | `metrics` | what a metrics file says |
-//! | `figure` | how it is drawn |
+//! `tern plot`: metrics of runs, as `metrics` reads them from files, as a figure.
 
-pub(crate) mod figure;
 pub(crate) mod metrics;
 
 use std::path::{Path, PathBuf};
@@ -13,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tern_pages::figure::{Curve, Look, draw};
 use tern_tools::say;
 
-use figure::{Curve, Look, draw};
 use metrics::read;
 
 /// Which runs, and where the figure goes.

@@ -1,13 +1,13 @@
 //! Figures 2 to 4: loss and accuracy per epoch.
 
 use tern_bytecode::program::Rounding;
+use tern_pages::figure::{Curve, Look, draw};
 use tern_tools::say;
 
 use super::table::{Table, number};
 use super::training::Training;
 use super::{MILESTONES, NETWORKS, Network, ReproduceArgs};
 use crate::RoundingArg;
-use crate::plot::figure::{Curve, Look, draw};
 use crate::plot::save;
 
 /// Epochs of the paper's figures.

@@ -69,6 +69,7 @@ fn measure(program: &Program, files: &Files, outputs: &Outputs, batches: u64) ->
         dealt: None,
         timeout: TIMEOUT.max(Duration::from_secs(120)),
         keeping: None,
+        stop: Default::default(),
     };
     let shares = job.run(&local_command()?, &mut Events::unheard())?;
     let Spent { bits, rounds, seconds } = Spent::of(&shares, |line| line.executions >= batches);

@@ -8,13 +8,14 @@ use tern_bytecode::program::Rounding;
 use tern_host::cores::cores;
 use tern_host::results::Directory;
 use tern_host::{Emulation, Events, Files, Keeping, Outputs, read_inputs};
+use tern_pages::figure::Metrics;
 use tern_tools::say;
 use tern_vm::machine::{Every, Watch};
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs};
 use crate::compile::load;
-use crate::plot::metrics::{Metrics, read};
+use crate::plot::metrics::read;
 use crate::screen::{Audience, Screen};
 use crate::{RoundingArg, SettingArgs, SourceArgs};
 

@@ -197,6 +197,8 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         dealt: args.dealt.clone(),
         timeout: args.party.timeout.map_or(TIMEOUT, Duration::from_secs),
         keeping: keeping.as_ref(),
+        // with the command the parties end by themselves
+        stop: Default::default(),
     };
     let outcome = job.run(&local_command()?, &mut events);
     screen.finish();

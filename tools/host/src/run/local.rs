@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -31,6 +31,8 @@ use crate::stop::Stop;
 
 /// When one party has failed, how long the others have to say why they fail too.
 const GRACE: Duration = Duration::from_secs(3);
+/// Between two looks at whether the run is to end.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long the keys are valid.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -82,6 +84,8 @@ pub struct Job<'a> {
     pub timeout: Duration,
     /// Whether checkpoints are kept, and parties that are gone are started again.
     pub keeping: Option<&'a Keeping>,
+    /// Asks it to end: the parties then end too.
+    pub stop: Stop,
 }
 
 impl Job<'_> {
@@ -136,6 +140,8 @@ struct Leader {
     lost: bool,
     /// Checkpoints that were kept.
     points: u64,
+    /// Asks the run to end.
+    stop: Stop,
 }
 
 /// A party's process. It does not outlive this value.
@@ -152,7 +158,8 @@ impl Leader {
         let program = tern_bytecode::encode(job.program);
         let (sender, news) = channel();
         let (parties, failures) = (Vec::new(), Vec::new());
-        let mut leader = Leader { parties, news, failures, begun: false, lost: false, points: 0 };
+        let stop = job.stop.clone();
+        let mut leader = Leader { parties, news, failures, begun: false, lost: false, points: 0, stop };
         for party in Party::all(job.parties()) {
             let assignment = Assignment {
                 party,
@@ -177,17 +184,19 @@ impl Leader {
     fn introduce(&mut self, timeout: Duration) -> anyhow::Result<()> {
         let mut met: Vec<Option<Introduction>> = vec![None; self.parties.len()];
         while met.iter().any(Option::is_none) {
-            match self.news.recv() {
-                Ok((party, News::Event(Event::Ready { address, fingerprint }))) => {
+            match self.hear(None)? {
+                Some((party, News::Event(Event::Ready { address, fingerprint }))) => {
                     met[party] = Some(Introduction { address, fingerprint });
                 }
-                Ok((party, News::Event(Event::Failed { message, .. }))) => bail!("party {party}: {message}"),
-                Ok((party, News::Event(_) | News::Noise)) => bail!("party {party}: no introduction"),
-                Ok((party, News::End)) => {
+                Some((party, News::Event(Event::Failed { message, .. }))) => {
+                    bail!("party {party}: {message}")
+                }
+                Some((party, News::Event(_) | News::Noise)) => bail!("party {party}: no introduction"),
+                Some((party, News::End)) => {
                     self.lost = true;
                     bail!("party {party} {}", self.parties[party].how_it_ended())
                 }
-                Err(_) => bail!("the local parties are gone"),
+                None => bail!("the local parties are gone"),
             }
         }
         let parties = met.into_iter().flatten().collect();
@@ -202,13 +211,7 @@ impl Leader {
     fn follow(&mut self, events: &mut Events<'_>) -> anyhow::Result<Vec<Share>> {
         let mut deadline = None;
         while self.parties.iter().any(|party| !party.ended) {
-            let news = match deadline {
-                None => self.news.recv().ok(),
-                Some(deadline) => {
-                    self.news.recv_timeout(Instant::duration_since(&deadline, Instant::now())).ok()
-                }
-            };
-            match news {
+            match self.hear(deadline)? {
                 Some((party, News::Event(event))) => self.note(party, event, events)?,
                 // A party that writes something else is not one of this version; how it ends says the rest.
                 Some((_, News::Noise)) => {}
@@ -220,6 +223,24 @@ impl Leader {
             }
         }
         self.verdict()
+    }
+
+    /// What happens next, if something does before the deadline.
+    ///
+    /// # Errors
+    /// If the run was asked to end.
+    fn hear(&self, deadline: Option<Instant>) -> anyhow::Result<Option<(usize, News)>> {
+        loop {
+            if self.stop.is_over() {
+                bail!("the run was stopped");
+            }
+            let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.news.recv_timeout(left.min(LOOK)) {
+                Ok(news) => return Ok(Some(news)),
+                Err(RecvTimeoutError::Timeout) if left > LOOK || deadline.is_none() => {}
+                Err(_) => return Ok(None),
+            }
+        }
     }
 
     fn note(&mut self, party: usize, event: Event, events: &mut Events<'_>) -> anyhow::Result<()> {

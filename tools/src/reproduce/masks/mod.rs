@@ -147,6 +147,7 @@ fn measure(
         dealt: None,
         timeout: TIMEOUT,
         keeping: None,
+        stop: Default::default(),
     };
     let mut events = Events::unheard();
     let measured = Measured::new(job.run(&local_command()?, &mut events)?, events.metrics(), None, None);

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::source::Loaded;
 use serde_json::{Value, json};
 use tern_bytecode::program::Header;
 use tern_compiler::lower::modules::LIBRARY;
-use tern_host::Loaded;
 use tern_vm::machine::{RangeReport, Violation, Wrong};
 
 /// Lines that are named one by one without `--ranges`.
 const SHOWN: usize = 8;
 
 /// The paragraph at the end of a run; none if everything kept its range. `long` names every line.
-pub(crate) fn paragraph(loaded: &Loaded, report: &RangeReport, long: bool) -> Option<String> {
+pub fn paragraph(loaded: &Loaded, report: &RangeReport, long: bool) -> Option<String> {
     if report.outside.is_empty() {
         return None;
     }
@@ -41,14 +41,14 @@ pub(crate) fn paragraph(loaded: &Loaded, report: &RangeReport, long: bool) -> Op
 }
 
 /// How many source lines left their range.
-pub(crate) fn lines(report: &RangeReport) -> usize {
+pub fn lines(report: &RangeReport) -> usize {
     let places: BTreeSet<_> =
         report.outside.iter().map(|v| v.place.as_ref().map_or((None, v.at), |p| (Some(p), 0))).collect();
     places.len()
 }
 
 /// One event for every line and way of leaving a range.
-pub(crate) fn event(violation: &Violation) -> Value {
+pub fn event(violation: &Violation) -> Value {
     let place = violation.place.as_ref().map(|(file, line)| format!("{file}:{line}"));
     let mut event = json!({
         "event": "range", "message": sentence(violation), "place": place, "times": violation.times,

@@ -1,10 +1,24 @@
-//! A figure: one panel per metric, one curve per run, a legend above.
+//! Metrics of runs as a figure: one panel per metric, one curve per run, a legend above.
 
-use anyhow::anyhow;
+use std::collections::BTreeMap;
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::metrics::Metrics;
+/// The values of each metric in their order.
+pub type Metrics = BTreeMap<String, Vec<f64>>;
+
+/// Why there is no figure: the drawing library has refused something.
+#[derive(Debug)]
+pub struct Undrawn(String);
+
+impl std::fmt::Display for Undrawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the figure cannot be drawn: {}", self.0)
+    }
+}
+
+impl std::error::Error for Undrawn {}
 
 /// Width and height of a panel, in pixels.
 const PANEL: (u32, u32) = (520, 380);
@@ -25,19 +39,19 @@ const COLORS: [RGBColor; 7] = [
 
 /// What a run's curves look like.
 #[derive(Clone, Copy)]
-pub(crate) struct Look {
+pub struct Look {
     color: usize,
     dashed: bool,
 }
 
 impl Look {
     /// That of the i-th run: a colour of its own, as long as there are any, and then the same ones with dashes.
-    pub(crate) fn of(i: usize) -> Look {
+    pub fn of(i: usize) -> Look {
         Look { color: i % COLORS.len(), dashed: (i / COLORS.len()) % 2 == 1 }
     }
 
     /// The same colour with dashes.
-    pub(crate) fn dashed(self) -> Look {
+    pub fn dashed(self) -> Look {
         Look { dashed: true, ..self }
     }
 
@@ -47,11 +61,13 @@ impl Look {
 }
 
 /// A run in a figure.
-pub(crate) struct Curve {
+pub struct Curve {
     /// Its name in the legend.
-    pub(crate) name: String,
-    pub(crate) look: Look,
-    pub(crate) metrics: Metrics,
+    pub name: String,
+    /// How it is drawn.
+    pub look: Look,
+    /// What is drawn.
+    pub metrics: Metrics,
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -60,7 +76,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 ///
 /// # Errors
 /// None that is known: the drawing library could refuse.
-pub(crate) fn draw(title: &str, curves: &[Curve]) -> anyhow::Result<String> {
+pub fn draw(title: &str, curves: &[Curve]) -> Result<String, Undrawn> {
     let names = metric_names(curves);
     let panels = names.len().max(1) as u32;
     let columns = panels.min(2);
@@ -94,7 +110,7 @@ fn metric_names(curves: &[Curve]) -> Vec<&str> {
     names
 }
 
-fn panel(area: &Area<'_>, name: &str, curves: &[Curve]) -> anyhow::Result<()> {
+fn panel(area: &Area<'_>, name: &str, curves: &[Curve]) -> Result<(), Undrawn> {
     let drawn = |curve: &&Curve| curve.metrics.contains_key(name);
     let values = || curves.iter().filter_map(|curve| curve.metrics.get(name));
     let longest = values().map(Vec::len).max().unwrap_or(0) as i32;
@@ -191,7 +207,7 @@ impl<'a> Legend<'a> {
         LINE * self.places.last().map_or(0, |(_, line)| line + 1)
     }
 
-    fn draw(&self, area: &Area<'_>, top: i32) -> anyhow::Result<()> {
+    fn draw(&self, area: &Area<'_>, top: i32) -> Result<(), Undrawn> {
         for (curve, (x, line)) in self.curves.iter().zip(&self.places) {
             let (x, y) = (*x as i32, top + (line * LINE + LINE / 2) as i32);
             let ends = [(x, y), (x + 26, y)];
@@ -209,8 +225,8 @@ impl<'a> Legend<'a> {
     }
 }
 
-fn refused(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("the figure cannot be drawn: {error}")
+fn refused(error: impl std::fmt::Display) -> Undrawn {
+    Undrawn(error.to_string())
 }
 
 #[cfg(test)]
