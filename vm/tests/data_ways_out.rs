@@ -92,7 +92,13 @@ enum Way {
 impl Way {
     /// Of the first help of a message.
     fn of(help: &str) -> Way {
-        let code = |text: &str| text.split("; in MATLAB:").next().unwrap_or_default().to_string();
+        let code = |text: &str| {
+            text.split("; in MATLAB:")
+                .flat_map(|text| text.split("; the Python package"))
+                .next()
+                .unwrap_or_default()
+                .to_string()
+        };
         for python in ["in Python:  ", "in the Python that has written it:  "] {
             if let Some((_, text)) = help.split_once(python) {
                 return Way::Python(code(text));

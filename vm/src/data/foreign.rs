@@ -56,7 +56,7 @@ const JOBLIB: Foreign = foreign(
 );
 const TORCH: Foreign = foreign(
     "PyTorch's own format (torch.save)",
-    "in Python:  numpy.savez(\"{stem}.npz\", **{k: v.numpy() for k, v in torch.load(\"{file}\").items()})",
+    "in Python:  numpy.savez(\"{stem}.npz\", **{k: v.numpy() for k, v in torch.load(\"{file}\").items()}); the Python package (tools/python) takes the file itself:  inputs={\"NAME\": \"{file}\"}",
 );
 const TORCH_SCRIPT: Foreign = foreign(
     "a TorchScript module",

@@ -64,8 +64,22 @@ pub fn load_model(
     fields: &[InputSpec],
     source: &Source,
 ) -> Result<(Vec<Prepared>, Vec<Mismatch>), DataError> {
-    let of_model = |error: DataError| DataError { model: Some(input.to_string()), ..error };
-    let (arrays, unused) = read(fields, source).map_err(|problem| of_model(problem.at(None, source)))?;
+    let tensors = read(fields, source).map_err(|problem| of_model(input, problem.at(None, source)))?;
+    prepare_model(input, fields, tensors, source)
+}
+
+/// The same of tensors in memory, by name; `source` is what messages call them.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn prepare_model(
+    input: &str,
+    fields: &[InputSpec],
+    tensors: BTreeMap<String, Array>,
+    source: &Source,
+) -> Result<(Vec<Prepared>, Vec<Mismatch>), DataError> {
+    let matched = matched(fields, tensors);
+    let (arrays, unused) = matched.map_err(|problem| of_model(input, problem.at(None, source)))?;
     let one = |(field, array): (&InputSpec, Array)| {
         let source = Source::member(&source.path, &field.name);
         prepare_part(field, array, &source, Some(input))
@@ -74,18 +88,29 @@ pub fn load_model(
     Ok((tensors, unused))
 }
 
+fn of_model(input: &str, error: DataError) -> DataError {
+    DataError { model: Some(input.to_string()), ..error }
+}
+
 const COUNTER: &str = "num_batches_tracked";
 
-fn read(fields: &[InputSpec], source: &Source) -> Result<(Vec<Array>, Vec<Mismatch>), Problem> {
+fn read(fields: &[InputSpec], source: &Source) -> Result<BTreeMap<String, Array>, Problem> {
     if source.member.is_some() {
         return Err(Problem::OneOfModel);
     }
     let expected = fields.first().map_or("", |field| &field.name);
-    let mut tensors: BTreeMap<String, Array> = read_tensors(source, expected)?.into_iter().collect();
+    Ok(read_tensors(source, expected)?.into_iter().collect())
+}
+
+/// The tensors of the fields, and those that are left over.
+fn matched(
+    fields: &[InputSpec],
+    mut tensors: BTreeMap<String, Array>,
+) -> Result<(Vec<Array>, Vec<Mismatch>), Problem> {
     let (mut arrays, mut mismatches) = (Vec::new(), Vec::new());
     for field in fields {
         let (name, declared) = (field.name.clone(), field.type_text());
-        match tensors.remove(&name) {
+        match taken(&mut tensors, &name) {
             Some(array) if array.shape() == field.shape => arrays.push(array),
             Some(array) => {
                 mismatches.push(Mismatch::Misshapen { name, declared, found: array.to_string() });
@@ -102,4 +127,49 @@ fn read(fields: &[InputSpec], source: &Source) -> Result<(Vec<Array>, Vec<Mismat
     }
     mismatches.extend(unused);
     Err(Problem::Model { mismatches })
+}
+
+/// The tensor of this name, or the one that PyTorch gives a name which none of the language can be.
+fn taken(tensors: &mut BTreeMap<String, Array>, name: &str) -> Option<Array> {
+    if let Some(array) = tensors.remove(name) {
+        return Some(array);
+    }
+    let other = tensors.keys().find(|key| stands_for(name, key))?.clone();
+    tensors.remove(&other)
+}
+
+/// Whether a path of fields is how a program spells a key of a state dictionary: `0` is `_0`, `in` is `in_`, and what is no letter is `_`.
+fn stands_for(fields: &str, key: &str) -> bool {
+    let plain = |part: &str| part.replace(|c: char| !c.is_alphanumeric(), "_");
+    let same = |(field, part): (&str, String)| {
+        field == part || field.strip_prefix('_') == Some(&part) || field.strip_suffix('_') == Some(&part)
+    };
+    let (fields, keys) = (fields.split('.'), key.split('.'));
+    fields.clone().count() == keys.clone().count() && fields.zip(keys.map(plain)).all(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_no_program_can_spell() {
+        for (fields, key) in
+            [("_0.weight", "0.weight"), ("a.in_.w", "a.in.w"), ("a_b.w", "a-b.w"), ("a.w", "a.w")]
+        {
+            assert!(stands_for(fields, key), "{fields} {key}");
+        }
+        for (fields, key) in [("_0.weight", "1.weight"), ("a.w", "w"), ("a.w", "a.b.w"), ("ab.w", "b.w")] {
+            assert!(!stands_for(fields, key), "{fields} {key}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_of_the_very_name_comes_first() {
+        let array = |value: f64| Array::new([1], vec![value]);
+        let mut tensors = BTreeMap::from([("0.w".to_string(), array(1.0)), ("_0.w".to_string(), array(2.0))]);
+        assert_eq!(taken(&mut tensors, "_0.w"), Some(array(2.0)));
+        assert_eq!(taken(&mut tensors, "_0.w"), Some(array(1.0)));
+        assert_eq!(taken(&mut tensors, "_0.w"), None);
+    }
 }

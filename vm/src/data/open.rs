@@ -110,6 +110,14 @@ pub(super) fn read_file(source: &Source, spec: &InputSpec) -> Result<Array, Prob
     read_one(file, length, source, &spec.name, Expected::of(spec, source))
 }
 
+/// Every tensor of an npz or safetensors file, with its name.
+///
+/// # Errors
+/// Whatever is wrong with the file.
+pub fn read_all(source: &Source) -> Result<Vec<(String, Array)>, DataError> {
+    read_tensors(source, "").map_err(|problem| problem.at(None, source))
+}
+
 /// Reads every tensor of an npz or safetensors file, with its name; `expected` is one of them, for the message about other files.
 pub(super) fn read_tensors(source: &Source, expected: &str) -> Result<Vec<(String, Array)>, Problem> {
     if let Some(option) = source.reading.any() {
