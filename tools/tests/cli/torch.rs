@@ -96,13 +96,16 @@ fn weights_trained_in_pytorch_are_as_accurate_here() {
     }
 }
 
-/// The tests of `tools/python`: programs of `from_torch` against PyTorch, and the page about it.
+/// The tests of `tools/python` that need PyTorch: programs of `from_torch` against it, and the page about it. They load the native module that cargo has
+/// built for the whole workspace.
 #[test]
 fn programs_from_modules_compute_what_pytorch_computes() {
     let Some(python) = python_with("torch, numpy, pytest", "PyTorch and pytest") else { return };
     let mut command = Command::new(python);
     command
         .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .arg("--ignore")
+        .arg(repository("tools/python/tests/package"))
         .arg(repository("tools/python/tests"));
     let output = command.env("TERN", env!("CARGO_BIN_EXE_tern")).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

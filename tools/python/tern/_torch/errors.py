@@ -1,7 +1,8 @@
 """What has no counterpart."""
+from ..errors import Error
 
 
-class Unsupported(Exception):
+class Unsupported(Error):
     """A part of a module that cannot be translated: `path` is where it stands in the module, `why` what is wrong with it, `instead` what
     can be used."""
 

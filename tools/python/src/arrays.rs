@@ -1,0 +1,73 @@
+//! NumPy's arrays as the library's tensors and back. On the way in every element is copied once, whatever the array's strides;
+//! on the way out none is.
+
+use numpy::{Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use tern_vm::data::{Array, Dtype, Values};
+
+use crate::failed;
+
+/// A tensor from an array. `kind` is the name of NumPy's type, or `float16` and `bfloat16` of arrays of their bits.
+pub(crate) fn tensor(array: &Bound<'_, PyAny>, kind: &str) -> PyResult<Array> {
+    match kind {
+        "bool" => {
+            let array = array.cast::<PyArrayDyn<bool>>()?.readonly();
+            Ok(Array::of_bools(array.shape(), &copied(&array, |value| value)))
+        }
+        "uint8" => converted(array, |value: u8| value),
+        "int8" => converted(array, |value: i8| i32::from(value)),
+        "uint16" => converted(array, |value: u16| i32::from(value)),
+        "int16" => converted(array, |value: i16| i32::from(value)),
+        "int32" => converted(array, |value: i32| value),
+        "uint32" => converted(array, |value: u32| i64::from(value)),
+        "int64" => converted(array, |value: i64| value),
+        "uint64" => unsigned(array),
+        "float16" => converted(array, |bits: u16| half::f16::from_bits(bits).to_f32()),
+        "bfloat16" => converted(array, |bits: u16| half::bf16::from_bits(bits).to_f32()),
+        "float32" => converted(array, |value: f32| value),
+        "float64" => converted(array, |value: f64| value),
+        other => Err(PyTypeError::new_err(format!("numbers of the type {other} cannot be used"))),
+    }
+}
+
+fn converted<T: Element + Copy, V>(array: &Bound<'_, PyAny>, convert: impl Fn(T) -> V) -> PyResult<Array>
+where
+    Vec<V>: Into<Values>,
+{
+    let array = array.cast::<PyArrayDyn<T>>()?.readonly();
+    Ok(Array::new(array.shape(), copied(&array, convert)))
+}
+
+/// The elements in row-major order.
+fn copied<T: Element + Copy, V>(array: &PyReadonlyArrayDyn<'_, T>, convert: impl Fn(T) -> V) -> Vec<V> {
+    match array.as_slice() {
+        Ok(slice) => slice.iter().copied().map(convert).collect(),
+        Err(_) => array.as_array().iter().copied().map(convert).collect(),
+    }
+}
+
+fn unsigned(array: &Bound<'_, PyAny>) -> PyResult<Array> {
+    let array = array.cast::<PyArrayDyn<u64>>()?.readonly();
+    let values = copied(&array, i64::try_from);
+    let values: Result<Vec<i64>, _> = values.into_iter().collect();
+    let values = values.map_err(|_| failed::data(array.py(), "a value does not fit 64 bits with a sign"))?;
+    Ok(Array::new(array.shape(), values))
+}
+
+/// An array of a tensor's own, of the type that a file of it would have.
+pub(crate) fn array(py: Python<'_>, tensor: Array) -> PyResult<Bound<'_, PyAny>> {
+    let (shape, is_bool) = (tensor.shape().to_vec(), tensor.dtype() == Dtype::Bool);
+    let flat = match tensor.into_values() {
+        Values::U8(values) if is_bool => {
+            let values: Vec<bool> = values.into_iter().map(|value| value != 0).collect();
+            PyArray1::from_vec(py, values).into_any()
+        }
+        Values::U8(values) => PyArray1::from_vec(py, values).into_any(),
+        Values::I32(values) => PyArray1::from_vec(py, values).into_any(),
+        Values::I64(values) => PyArray1::from_vec(py, values).into_any(),
+        Values::F32(values) => PyArray1::from_vec(py, values).into_any(),
+        Values::F64(values) => PyArray1::from_vec(py, values).into_any(),
+    };
+    flat.call_method1("reshape", (shape,))
+}

@@ -1,0 +1,117 @@
+"""One of the real parties, and those who run no server: what they give and get, in shares."""
+import json
+import os
+import warnings
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
+
+from . import _inputs, _tern
+from ._progress import follower
+from .errors import Error, RunWarning
+from .program import Input, Program, Progress, _path
+from .result import Result
+from .result import warnings as warned
+
+__all__ = ["open", "party", "receive", "send", "share"]
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def party(
+    program: Program,
+    party: int,
+    hosts: Path,
+    inputs: Optional[Mapping[str, Input]] = None,
+    *,
+    data: Optional[Path] = None,
+    key: Optional[Path] = None,
+    out: Optional[Path] = None,
+    store: Optional[Path] = None,
+    wait_for_clients: str = "10min",
+    timeout: Optional[int] = None,
+    threads: Optional[int] = None,
+    dealt: Optional[Path] = None,
+    seed: Optional[int] = None,
+    insecure: bool = False,
+    progress: Progress = None,
+) -> Result:
+    """Takes part in a run as one of the real parties; the others do the same, by this or by `tern run --party`.
+
+    `party` is its number in the hosts file. `inputs` and `data` are its own; shares are files (`NAME.shares-0.tern`). `key` is its key, with the certificate
+    beside it, by default `NAME.key.pem` in the directory of the hosts file. Outputs in the clear come as arrays, and go to files only if there is a directory
+    `out` for them, which outputs in shares need. With `store`, inputs of clients are taken from where `tern serve` keeps them, and awaited for so long;
+    their results are left there. `timeout` are seconds to wait for the others, by default what the hosts file says. `seed` makes everything known to
+    everybody and needs `insecure=True`.
+
+    From then on this process keeps its memory to itself: it writes no core dumps, other processes of the same user cannot read it, and what the library frees
+    is overwritten. The arrays that you give and get are Python's, which overwrites nothing.
+
+    Raises `DataError` for one's own data, after the others were told, and `RunError` or `Error` for a run that fails.
+    """
+    if seed is not None and not insecure:
+        raise Error(f"seed={seed}: every party could compute all random values, and with them all secrets\n   = help: leave it out, or add insecure=True")
+    with follower(progress) as events:
+        outputs, measured = _tern.party(
+            program._native, party, os.fspath(hosts), _path(key), _inputs.native(inputs), _path(data), _path(store), wait_for_clients, _path(out), seed,
+            threads, timeout, _path(dealt), events,
+        )
+    for message in warned(events.all):
+        warnings.warn(message, RunWarning, stacklevel=2)
+    result = Result(outputs, events.all, json.loads(measured))
+    result._read(program.outputs, None)
+    return result
+
+
+def share(program: Program, inputs: Mapping[str, Input], out: Path) -> List[str]:
+    """Shares inputs that the program takes from `shares`: a file for each server, in the directory `out`. Each goes to its server and to nobody else."""
+    with follower(False) as events:
+        return [str(path) for path in _tern.share(program._native, _inputs.native(inputs), os.fspath(out), events)]
+
+
+def open(files: Iterable[Path]) -> Any:
+    """What the files of several parties hold together, which have to agree: an array, or a dictionary of arrays."""
+    name, tensors = _tern.open([os.fspath(file) for file in files])
+    return tensors[name] if list(tensors) == [name] else tensors
+
+
+def send(
+    program: Program,
+    inputs: Mapping[str, Input],
+    *,
+    client: str,
+    hosts: Path,
+    key: Optional[Path] = None,
+    wait: str = "10min",
+    replace: bool = False,
+) -> Dict[str, int]:
+    """Sends inputs to the servers, in shares, as a client that the program names: the bytes that each server was sent.
+
+    Servers that are not there are waited for so long. A sending that was interrupted goes on where it was, by the same call; with `replace` it takes the place
+    of what was sent before.
+    """
+    sent: Dict[str, int] = {}
+    with follower(False) as events:
+        pairs = _tern.send(program._native, client, os.fspath(hosts), _path(key), wait, _inputs.native(inputs), replace, events)
+    for server, count in pairs:
+        sent[server] = sent.get(server, 0) + count
+    return sent
+
+
+def receive(
+    program: Program,
+    results: Union[None, str, Iterable[str]] = None,
+    *,
+    client: str,
+    hosts: Path,
+    key: Optional[Path] = None,
+    wait: str = "10min",
+) -> Dict[str, Any]:
+    """Receives results from the servers, in shares which have to agree, as a client that the program names; without names, all that it gets."""
+    names = [results] if isinstance(results, str) else list(results or [])
+    if not names:
+        names = list(dict.fromkeys(output["name"] for output in program.outputs if output["to"] == f"client {client}"))
+    if not names:
+        raise Error(f"the program has no output to client {client}")
+    received: Dict[str, Any] = {}
+    for name in names:
+        received.update(_tern.receive(program._native, client, os.fspath(hosts), _path(key), wait, name))
+    return received

@@ -1,0 +1,84 @@
+"""State dictionaries and tensors of PyTorch as inputs."""
+import numpy
+import pytest
+import torch
+from torch import nn
+
+import tern
+
+SOURCE = """\
+use nn::{Dense, dense}
+model Net {
+    _0: Dense(3, 2)
+}
+input x: fix[2, 3] from party 0
+input weights: Net from party 1
+fn main() {
+    output z = dense(x, weights._0) to party 0
+    output weights = weights to party 1
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def program():
+    return tern.compile(SOURCE)
+
+
+def net():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+
+
+def check(program, given, kept):
+    """The program computes what the first layer does, and says what it does not use."""
+    x = torch.tensor([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
+    result = program.emulate({"x": x, "weights": given}, seed=1)
+    with torch.no_grad():
+        exact = kept[0](x)
+    assert numpy.allclose(result["z"], exact.numpy(), atol=2e-3)
+    assert len(result.notes) == 4 and not any("num_batches_tracked" in note for note in result.notes)
+    return result
+
+
+def test_modules_state_dictionaries_and_files(program, tmp_path):
+    kept = net()
+    torch.save(kept.state_dict(), tmp_path / "a.pt")
+    torch.save({"epoch": 3, "model_state_dict": kept.state_dict()}, tmp_path / "b.pth")
+    numpy.savez(tmp_path / "c.npz", **{name: tensor.numpy() for name, tensor in kept.state_dict().items()})
+    for given in [kept, kept.state_dict(), tmp_path / "a.pt", str(tmp_path / "b.pth"), tmp_path / "c.npz", tern.load_state(tmp_path / "c.npz")]:
+        result = check(program, given, kept)
+    again = net()
+    again[0].load_state_dict({name.split(".")[1]: tensor for name, tensor in result.state_dict("weights").items()})
+    assert torch.allclose(again[0].weight, kept[0].weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_narrow_numbers(program, kind, tmp_path):
+    kept = net().to(kind)
+    torch.save(kept.state_dict(), tmp_path / "a.pt")
+    for given in [kept.state_dict(), tmp_path / "a.pt"]:
+        check(program, given, kept.float())
+        kept = net().to(kind)
+    loaded = tern.load_state(tmp_path / "a.pt")
+    assert numpy.array_equal(loaded["0.weight"].astype(float), kept.double()[0].weight.detach().numpy())
+
+
+class Evil:
+    def __reduce__(self):
+        import os
+
+        return os.system, ("touch evil",)
+
+
+def test_files_that_are_not_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": Evil()}, "evil.pt")
+    torch.save([1, 2], "list.pt")
+    (tmp_path / "text.pt").write_text("no tensors")
+    for file, text in [("evil.pt", "cannot be read"), ("list.pt", "a list, not tensors by name"), ("text.pt", "cannot be read"), ("none.pt", "cannot be read")]:
+        with pytest.raises(tern.DataError, match=text):
+            tern.load_state(file)
+    assert not (tmp_path / "evil").exists()
+    with pytest.raises(tern.DataError, match="D001"):
+        tern.load_state("none.npz")
