@@ -192,7 +192,9 @@ impl<'a> Legend<'a> {
     fn new(curves: &'a [Curve], width: u32) -> Legend<'a> {
         let (mut x, mut line) = (16, 0);
         let mut places = Vec::new();
-        for curve in curves {
+        // One run without a name needs no legend.
+        let named = if curves.iter().all(|curve| curve.name.is_empty()) { &[] } else { curves };
+        for curve in named {
             let needed = 34 + LETTER * curve.name.chars().count() as u32 + 20;
             if x + needed > width && x > 16 {
                 (x, line) = (16, line + 1);
@@ -261,7 +263,8 @@ mod tests {
     #[test]
     fn odd_figures_are_drawn() {
         draw("", &[]).unwrap();
-        draw("one", &[curve(0, "", &[("loss", &[0.0])])]).unwrap();
+        let one = draw("one", &[curve(0, "", &[("loss", &[0.0])])]).unwrap();
+        assert_eq!(one.matches("<circle").count(), 1, "a point and no legend");
         draw("none", &[curve(0, "x", &[("loss", &[])])]).unwrap();
         draw("no number", &[curve(3, "x", &[("loss", &[f64::NAN, f64::INFINITY, 1.0])])]).unwrap();
         let many: Vec<Curve> =

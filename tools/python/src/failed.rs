@@ -16,21 +16,14 @@ pub(crate) fn exception(py: Python<'_>, error: anyhow::Error) -> PyErr {
         return made(py, "CompileError", &messages.to_string(), &json!({ "diagnostics": parts }));
     }
     if let Some(inputs) = error.downcast_ref::<InputError>() {
-        let problem = |(name, text, message): (&str, &str, Option<&Message>)| {
-            json!({
-                "input": name, "text": text, "code": message.map(|m| m.code.name()),
-                "title": message.map(|m| &m.title), "notes": message.map(|m| &m.notes), "help": message.map(|m| &m.helps),
-            })
-        };
-        let problems: Vec<Value> = inputs.problems().map(problem).collect();
-        return made(py, "DataError", &inputs.to_string(), &json!({ "problems": problems }));
+        let problems: Vec<Value> =
+            inputs.problems().map(|(name, text, message)| problem(Some(name), text, message)).collect();
+        return made(py, "DataError", &pasted(&inputs.to_string()), &json!({ "problems": problems }));
     }
     if let Some(message) = error.downcast_ref::<Message>() {
-        let problem = json!({
-            "input": null, "text": message.to_string(), "code": message.code.name(),
-            "title": message.title, "notes": message.notes, "help": message.helps,
-        });
-        return made(py, "DataError", &message.to_string(), &json!({ "problems": [problem] }));
+        let text = message.to_string();
+        let problems = [problem(None, &text, Some(message))];
+        return made(py, "DataError", &pasted(&text), &json!({ "problems": problems }));
     }
     if let Some(run) = error.downcast_ref::<RunError>() {
         let (file, line) = run.place.clone().map_or((None, None), |(file, line)| (Some(file), Some(line)));
@@ -53,6 +46,29 @@ fn made(py: Python<'_>, class: &str, text: &str, fields: &Value) -> PyErr {
         Ok(exception) => PyErr::from_value(exception),
         Err(_) => PyRuntimeError::new_err(text.to_string()),
     }
+}
+
+/// What is wrong with an input, part by part.
+fn problem(input: Option<&str>, text: &str, message: Option<&Message>) -> Value {
+    let code = text.strip_prefix("error[").and_then(|rest| rest.split(']').next());
+    json!({
+        "input": input, "text": pasted(text), "code": code, "title": message.map(|m| &m.title),
+        "notes": message.map(|m| &m.notes),
+        "help": message.map(|m| m.helps.iter().map(|help| pasted(help)).collect::<Vec<_>>()),
+    })
+}
+
+/// A text whose ways out are arguments of the command, with what they are in Python: `--input x=FILE` is `inputs={"x": "FILE"}`.
+fn pasted(text: &str) -> String {
+    let line = |line: &str| {
+        let given = line.split_once("--input ").and_then(|(before, rest)| {
+            let (name, value) = rest.trim_matches('\'').split_once('=')?;
+            let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            is_name.then(|| format!("{before}inputs={{{name:?}: {value:?}}}"))
+        });
+        given.unwrap_or_else(|| line.to_string())
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A message of the compiler, part by part.

@@ -20,6 +20,8 @@ mod program;
 mod runs;
 mod scarce;
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use tern_vm::erase::Erasing;
 use tern_vm::scarce::Telling;
@@ -28,8 +30,20 @@ use tern_vm::scarce::Telling;
 #[global_allocator]
 static ALLOCATOR: Erasing<Telling<mimalloc::MiMalloc>> = Erasing(Telling(mimalloc::MiMalloc));
 
+/// How long freed pages are kept: longer than from one batch to the next.
+const PAGES: Duration = Duration::from_secs(1);
+
 #[pymodule(gil_used = true)]
 mod _tern {
+    use super::*;
+
+    /// When Python loads the module, before there are threads of ours.
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        tern_vm::pages::keep(PAGES);
+        Ok(())
+    }
+
     #[pymodule_export]
     use super::given::read_tensors;
     #[pymodule_export]

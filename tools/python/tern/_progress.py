@@ -62,8 +62,8 @@ class Shown(Follower):
         elif kind == "waiting":
             self.line.show(f"waiting for {' and '.join(event['for'])}, {event['seconds']:.0f} s left")
             return
-        elif kind in ("note", "output"):
-            self.line.say(event["message"] if kind == "note" else f"{event['name']}: {event['file']}")
+        elif kind == "note":
+            self.line.say(event["message"])
             return
         else:
             return

@@ -67,13 +67,47 @@ def test_data_that_do_not_fit(net, double):
     error = raised.value
     assert [p["input"] for p in error.problems] == ["x", "weights"] and error.code == "D004" and error.input == "x"
     assert error.problems[1]["code"] == "D019" and "l1.bias" in str(error) and "error[D019]" in str(error)
-    with pytest.raises(tern.DataError, match="D001"):
+    with pytest.raises(tern.DataError, match="inputs=") as raised:
         double.emulate()
+    assert raised.value.code == "D001" and raised.value.input == "x" and 'inputs={"x": "FILE"}' in str(raised.value)
     for inputs, text in [({"x": numpy.ones(3), "z": 1}, "no input z"), ({"x": {"a": numpy.ones(3)}}, "one array"), ({"x": ["a"]}, "not numbers")]:
         with pytest.raises(tern.Error, match=text):
             double.emulate(inputs)
     with pytest.raises(tern.Error, match="is a model"):
         net.emulate({"x": numpy.ones((2, 3)), "weights": numpy.ones(3)})
+
+
+def test_ways_out_are_those_of_python(double, tmp_path):
+    numpy.save(tmp_path / "x.npy", numpy.ones(4))
+    with pytest.raises(tern.DataError) as raised:
+        double.emulate({"x": tmp_path / "x.npy"})
+    way = raised.value.help[0]
+    assert way == f'inputs={{"x": "{tmp_path}/x.npy[:3]"}}' and way in str(raised.value) and "--input" not in str(raised.value)
+    assert double.emulate(eval(f"dict({way})")["inputs"])["y"].tolist() == [4.0, 4.0, 4.0]
+    # of what is in no file, nothing is said about one
+    with pytest.raises(tern.DataError) as raised:
+        double.emulate({"x": numpy.ones(4)})
+    assert raised.value.code == "D005" and not any("inputs=" in help for help in raised.value.help)
+
+
+def test_progress_in_a_terminal(tmp_path):
+    master, slave = os.openpty()
+    script = f"import numpy, tern\ntern.compile({DOUBLE.replace('0..2', '0..20000')!r}).emulate({{'x': numpy.zeros(3)}})\n"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen([sys.executable, "-c", script], stderr=slave, env=environment, cwd=tmp_path) as process:
+        os.close(slave)
+        shown = b""
+        while chunk := read(master):
+            shown += chunk
+    assert process.returncode == 0 and "/20000 00:".encode() in shown and b"first 0.0000" in shown
+
+
+def read(terminal):
+    """What a terminal shows next; nothing when its last process has gone."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
 
 
 def test_a_seed_fixes_everything():
