@@ -51,9 +51,11 @@ pub(crate) struct KeepArgs {
 /// What becomes of a run when a party is gone.
 #[derive(Args, Clone)]
 pub(crate) struct WaitArgs {
-    /// How long a party that is gone is waited for; all then go on from the last checkpoint.
-    #[arg(long, value_name = "TIME", requires = "checkpoint", default_value = "10min", value_parser = duration)]
-    wait: Duration,
+    /// How long a party that is gone is waited for: its link goes on where it was if it is interrupted for less, and if it is
+    /// another process then, all go on from the last checkpoint. By default a link is waited for as long as a sign of life
+    /// (--timeout), and a process for 10min.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<Duration>,
     /// How often that may happen without a new checkpoint in between.
     #[arg(long, value_name = "N", requires = "checkpoint", default_value_t = 10)]
     retries: u32,
@@ -78,11 +80,20 @@ impl FileArgs {
     }
 }
 
+impl WaitArgs {
+    /// How long a link may be interrupted, if the command line says so.
+    pub(crate) fn link(&self) -> Option<Duration> {
+        self.wait
+    }
+}
+
 impl KeepArgs {
     /// What the library calls it, if anything is kept.
     pub(crate) fn keeping(&self, waits: Option<&WaitArgs>) -> Option<Keeping> {
         let directory = self.checkpoint.clone()?;
-        let (wait, retries) = waits.map_or((Duration::ZERO, 0), |waits| (waits.wait, waits.retries));
+        let (wait, retries) = waits.map_or((Duration::ZERO, 0), |waits| {
+            (waits.wait.unwrap_or(Duration::from_secs(600)), waits.retries)
+        });
         Some(Keeping { directory, every: self.every, resume: self.resume, wait, retries })
     }
 }

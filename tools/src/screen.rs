@@ -71,6 +71,12 @@ impl Screen {
         self.0.borrow_mut().warn(text);
     }
 
+    /// What says lines from other threads.
+    pub(crate) fn voice(&self) -> Voice {
+        let shown = self.0.borrow();
+        Voice { audience: shown.audience, bar: shown.bar.clone() }
+    }
+
     /// Says why the run has failed.
     pub(crate) fn fail(&self, text: &str) {
         match self.0.borrow().audience {
@@ -95,6 +101,27 @@ impl Screen {
             (closed, None) => closed,
             (Ok(()), Some(mute)) => bail!("the run came to its end, but {mute}"),
             (Err(error), Some(mute)) => bail!("{error}; {mute}"),
+        }
+    }
+}
+
+/// Says lines on the same screen from another thread.
+pub(crate) struct Voice {
+    audience: Audience,
+    bar: ProgressBar,
+}
+
+impl Voice {
+    /// Says what happens to a link.
+    pub(crate) fn say(&self, line: &str) {
+        match self.audience {
+            Audience::Log => log::link(line),
+            Audience::Machine => {
+                let event = json!({"event": "link", "message": line});
+                // A reader that has gone is noticed by what else is said.
+                let _ = say::event(&event.to_string());
+            }
+            Audience::Person => self.bar.suspend(|| say::errln(format_args!("{line}"))),
         }
     }
 }

@@ -131,6 +131,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         }
         seat.hosts.parties.truncate(owners);
     }
+    seat.hosts.timeouts.link = args.waits.link();
     if args.store.is_some() {
         // Not all have what clients send at the same time.
         seat.hosts.timeouts.connect = seat.hosts.timeouts.connect.max(args.wait_for_clients);
@@ -234,6 +235,8 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         live: Arc::default(),
     };
     let screen = screen(args, loaded, &directory);
+    let voice = screen.voice();
+    part.live.on_links(move |line| voice.say(line));
     let watched = args.watch.begin(&loaded.program, seat.me, part.live.clone(), screen.clone())?;
     let mut events = Events::new(watched, Some(&outputs.out));
     let room = memory::check(&loaded.program, 1)

@@ -41,6 +41,7 @@ struct Figures {
     done: Gauge,
     of: Gauge,
     missing: Gauge,
+    interruptions: Counter,
     memory: Gauge,
     peak: Gauge,
     kept: Counter,
@@ -125,6 +126,8 @@ impl Figures {
         );
         registry.register("iterations", "All iterations of the loops in progress", self.of.clone());
         registry.register("parties_missing", "Parties that are waited for", self.missing.clone());
+        let interruptions = "How often the link to a party was interrupted";
+        registry.register("link_interruptions", interruptions, self.interruptions.clone());
         registry.register_with_unit("memory", "Memory in use", Unit::Bytes, self.memory.clone());
         let peak = "The most memory that was in use";
         registry.register_with_unit("memory_peak", peak, Unit::Bytes, self.peak.clone());
@@ -143,6 +146,7 @@ impl Kept {
     fn look(&self) {
         let figures = &self.figures;
         figures.rounds.inner().store(self.live.rounds(), Ordering::Relaxed);
+        figures.interruptions.inner().store(self.live.interruptions(), Ordering::Relaxed);
         figures.waited.inner().store(self.live.waited().as_secs_f64().to_bits(), Ordering::Relaxed);
         for peer in &self.peers {
             let label = [("peer", peer.index().to_string())];

@@ -50,6 +50,11 @@ pub(crate) fn event(event: &Event) {
     }
 }
 
+/// What happens to a link.
+pub(crate) fn link(line: &str) {
+    info!("{}", one_line(line));
+}
+
 /// An event that has fields of its own: the first and the last of a run.
 pub(crate) fn object(object: &Value) {
     let name = object["event"].as_str().unwrap_or_default();

@@ -11,6 +11,7 @@ mod ends;
 mod four;
 mod good;
 mod hospitals;
+mod links;
 mod programs;
 #[cfg(unix)]
 mod readme;
@@ -19,3 +20,5 @@ mod shares;
 mod sharing;
 mod support;
 mod watch;
+#[path = "../../../vm/tests/net/weather.rs"]
+mod weather;

@@ -186,7 +186,7 @@ impl Door {
         let who = hosts.who(me);
         let address = hosts.host(me).clients.as_deref().ok_or(ClientError::NoAddress { who })?;
         let accepted = hosts.clients.values().copied().collect();
-        let config = tls::listening(tls::provider(), identity, accepted, ALPN);
+        let config = tls::listening(tls::provider(), identity, accepted, &[ALPN]);
         let config = config.map_err(ClientError::Unusable)?;
         let Endpoint(listeners) = Endpoint::bind(address)?;
         Ok(Door { listeners, config, hosts: hosts.clone() })

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::again::Again;
 use super::endpoint::Endpoint;
 use super::error::{NetError, Who};
 use super::hosts::{Host, Hosts};
 use super::identity::Identity;
 use super::line::Reached;
+use super::link::{Link, Patience};
 use super::links::Links;
 use super::meet::{Purpose, meet};
 use super::model::NetworkModel;
@@ -17,6 +19,9 @@ use super::transport::Transport;
 
 /// How long those that are told of a failure have to read it.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Without a sign of life for so long, or half of the time-out, a connection is taken for dead and replaced.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What a party needs to meet the others.
 #[derive(Clone, Copy, Debug)]
@@ -75,10 +80,18 @@ pub fn connect_at(
     endpoint: Option<Endpoint>,
     progress: &mut dyn FnMut(&Waiting),
 ) -> Result<Links, NetError> {
+    // The port stays open: whoever has lost its connection dials it again.
+    let open = endpoint.as_ref().map(Endpoint::again).transpose()?;
     let sessions = meet(setup, Purpose::Run, endpoint, progress)?.sessions()?;
+    let again = Again::start(setup, open, sessions.as_ref().map(|_, (_, secret)| secret.clone()))?;
+    let links = sessions
+        .map(|party, (session, secret)| Link::new(setup.who(party), party > setup.me, session, secret));
+    let timeouts = setup.hosts.timeouts;
+    let patience = Patience { link: timeouts.link(), quiet: (timeouts.stall / 2).min(QUIET) };
+    let tcp = Tcp::new(links, again, patience);
     let transport: Box<dyn Transport> = match setup.network {
-        Some(model) => Box::new(Shaped::new(Tcp::new(sessions), model)),
-        None => Box::new(Tcp::new(sessions)),
+        Some(model) => Box::new(Shaped::new(tcp, model)),
+        None => Box::new(tcp),
     };
     let who = Peers::new(setup.me, setup.hosts.count(), |party| setup.who(party));
     Ok(Links::new(setup.me, who, transport, setup.hosts.timeouts.stall))

@@ -100,6 +100,7 @@ impl Dial {
             Failure::Io(cause) if is_exhausted(&cause) => return Err(NetError::Exhausted { cause }),
             Failure::Io(error) => return Ok(error.to_string()),
             Failure::Closed => return Ok("it closed the connection during the handshake".to_owned()),
+            failure @ Failure::Disowned => return Ok(failure.to_string()),
             Failure::Hosts(difference) => return Err(NetError::HostsDiffer { who, difference }),
             Failure::Tls(error) => error,
         };
@@ -120,7 +121,7 @@ impl Dial {
 }
 
 /// Connects to `host:port`.
-async fn open(address: &str) -> io::Result<TcpStream> {
+pub(super) async fn open(address: &str) -> io::Result<TcpStream> {
     let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
     let error = match first_of(&addresses).await {
         Ok(stream) => return Ok(stream),

@@ -6,12 +6,14 @@
 //! in the middle of a message. Headers are not payload: they are not in the compiler's cost, and are counted apart.
 //!
 //! ```text
-//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met, 10 evidence
+//! byte 0      kind: 1 data, 2 heartbeat, 3 abort, 4 finished, 5 goodbye, 6 hello, 7 witness, 8 taken, 9 met, 10 evidence,
+//!             11 received
 //! byte 1      data, evidence: 1 if this chunk is the last of its message; abort: the party that failed; witness, met: the party in question; else 0
 //! byte 2      abort: 1 more than the index of the party that the sender has lost, if that is the reason; else 0
 //! byte 3      0
 //! bytes 4–7   data, evidence: bytes of payload that follow; abort: bytes of the reason that follow; else 0
-//! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; met: number of the process; else 0
+//! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; met: number of the process;
+//!             received: encrypted bytes of the link; else 0
 //! ```
 //!
 //! All numbers are little-endian. Any other content is an error; decoding never panics and reserves no memory.
@@ -77,6 +79,11 @@ pub enum Frame {
         /// Whether nothing follows.
         last: bool,
     },
+    /// The sender has so many encrypted bytes of the receiver's: they need not be kept any longer.
+    Received {
+        /// All since the link's beginning.
+        bytes: u64,
+    },
     /// An echo of the set-up.
     Hello {
         /// Which one.
@@ -118,6 +125,7 @@ impl Frame {
             Self::Witness { of, hears } => (7, [of.into(), 0], 0, hears.into()),
             Self::Taken => (8, [0, 0], 0, 0),
             Self::Met { of, instance } => (9, [of.into(), 0], 0, instance),
+            Self::Received { bytes } => (11, [0, 0], 0, bytes),
             Self::Evidence { length, last } => (10, [u8::from(last), 0], length, 0),
         };
         debug_assert!(length <= MAX_CHUNK);
@@ -159,7 +167,8 @@ impl Frame {
             (10, 0 | 1, 0, _, 0) => {
                 Ok(Self::Evidence { length: bounded(length, MAX_CHUNK)?, last: detail == 1 })
             }
-            (1..=10, ..) => Err(FrameError::Field),
+            (11, 0, 0, 0, bytes) => Ok(Self::Received { bytes }),
+            (1..=11, ..) => Err(FrameError::Field),
             _ => Err(FrameError::Kind(kind)),
         }
     }
@@ -218,6 +227,7 @@ pub fn find_abort(mut bytes: &[u8]) -> Option<Report> {
             | Frame::Hello { .. }
             | Frame::Witness { .. }
             | Frame::Taken
+            | Frame::Received { .. }
             | Frame::Met { .. } => bytes = rest,
         }
     }
@@ -253,6 +263,7 @@ mod tests {
                 .prop_map(|(party, hears)| Frame::Witness { of: Party::from_index(party).unwrap(), hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
             Just(Frame::Taken),
+            any::<u64>().prop_map(|bytes| Frame::Received { bytes }),
             (0..=MAX_CHUNK, any::<bool>()).prop_map(|(length, last)| Frame::Evidence { length, last }),
             (0..3usize, any::<u64>())
                 .prop_map(|(party, instance)| Frame::Met { of: Party::from_index(party).unwrap(), instance }),

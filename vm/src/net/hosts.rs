@@ -65,6 +65,15 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For any sign of life from a party whose bytes are needed.
     pub stall: Duration,
+    /// For a link whose connection has broken to be there again; if it is not given, as long as for a sign of life.
+    pub link: Option<Duration>,
+}
+
+impl Timeouts {
+    /// How long a link may be interrupted.
+    pub fn link(&self) -> Duration {
+        self.link.unwrap_or(self.stall)
+    }
 }
 
 /// Why a hosts file cannot be used.
@@ -81,7 +90,7 @@ pub enum HostsError {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: TIMEOUT, stall: TIMEOUT }
+        Self { connect: TIMEOUT, stall: TIMEOUT, link: None }
     }
 }
 
@@ -153,7 +162,7 @@ impl fmt::Display for Hosts {
         for (name, fingerprint) in &self.clients {
             writeln!(f, "[clients.{name}]\nfingerprint = \"{fingerprint}\"\n")?;
         }
-        let Timeouts { connect, stall } = self.timeouts;
+        let Timeouts { connect, stall, link: _ } = self.timeouts;
         writeln!(f, "[timeouts]\nconnect = {}\nstall = {}", connect.as_secs_f64(), stall.as_secs_f64())
     }
 }
@@ -217,8 +226,8 @@ impl RawHosts {
             let found = parties.len();
             return Err((at, format!("there must be {} parties, not {found}", counts.join(" or "))));
         }
-        let timeouts =
-            Timeouts { connect: timeout(self.timeouts.connect)?, stall: timeout(self.timeouts.stall)? };
+        let (connect, stall) = (timeout(self.timeouts.connect)?, timeout(self.timeouts.stall)?);
+        let timeouts = Timeouts { connect, stall, link: None };
         Ok(Hosts { parties, timeouts, clients })
     }
 }
@@ -370,7 +379,7 @@ mod tests {
             }).collect();
             let clients = (0..clients).map(|i| (format!("client_{i}"), Fingerprint([0x80 | i; 32]))).collect();
             let seconds = |time: u32| Duration::from_secs(time.into());
-            let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall) }, clients };
+            let hosts = Hosts { parties, timeouts: Timeouts { connect: seconds(connect), stall: seconds(stall), link: None }, clients };
             prop_assert_eq!(Hosts::parse(&hosts.to_string(), "hosts.toml").unwrap(), hosts);
         }
 

@@ -36,6 +36,8 @@ pub(super) struct Incoming {
     discarding: bool,
     /// What the neighbour says of the third party: whether it hears it.
     witness: Option<(Party, bool)>,
+    /// How many bytes the neighbour says it has, since somebody asked last.
+    acknowledged: Option<u64>,
     /// What the neighbour knows about a failure, so far, and whether that is all.
     evidence: (Vec<u8>, bool),
 }
@@ -93,6 +95,7 @@ impl Incoming {
             phase: Phase::Running,
             discarding: false,
             witness: None,
+            acknowledged: None,
             evidence: (Vec::new(), false),
         }
     }
@@ -146,6 +149,11 @@ impl Incoming {
     /// What the neighbour has said of the third party, if it was asked: whether it hears it.
     pub(super) fn witness(&self, of: Party) -> Option<bool> {
         self.witness.filter(|(party, _)| *party == of).map(|(_, hears)| hears)
+    }
+
+    /// How many bytes the neighbour says it has, if it has said so since the last call.
+    pub(super) fn acknowledged(&mut self) -> Option<u64> {
+        self.acknowledged.take()
     }
 
     /// All that the neighbour knows about a failure, if it has said so.
@@ -286,6 +294,10 @@ impl Incoming {
             }
             Frame::Witness { of, hears } => {
                 self.witness = Some((of, hears));
+                NEXT_HEADER
+            }
+            Frame::Received { bytes } => {
+                self.acknowledged = Some(bytes);
                 NEXT_HEADER
             }
             Frame::Evidence { length, last } => {

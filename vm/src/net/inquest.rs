@@ -159,6 +159,9 @@ impl Rounds {
                 Err(said @ NetError::Aborted { .. }) => return Heard::Said(said),
                 Err(_) => return Heard::Lost,
             }
+            if self.transport.is_interrupted(peer) {
+                return Heard::Lost;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || self.wait_for(&[peer], left).is_err() {
                 let recent = self.last_heard[peer].elapsed() < self.stall / 2 + SETTLE;

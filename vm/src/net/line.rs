@@ -10,20 +10,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::again::random;
 use super::frame::{Frame, HEADER};
 use super::greeting::{GREETING, Greeting};
+use super::proof::{self, CLAIM, RANDOM, Secret};
 use super::session::{Codec, Session};
 use super::tls;
 use super::transport::Read;
 
 /// Echoes after a handshake.
 const TRIPS: u64 = 3;
+/// Bytes before each record of TLS; the last two are its length.
+const RECORD_HEADER: usize = 5;
 /// How long whoever is turned away has to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A neighbour that is there.
 pub(super) struct Reached {
     pub(super) session: Session,
+    /// What the two processes at its ends know.
+    pub(super) secret: Secret,
     /// The fastest of a few round trips.
     pub(super) rtt: Duration,
     /// Which process it is.
@@ -43,6 +49,9 @@ pub(super) enum Failure {
     Tls(#[from] TlsError),
     #[error("closed")]
     Closed,
+    /// It would go on with a link of another process.
+    #[error("it looks for a process that was here before")]
+    Disowned,
     /// The other end has another hosts file, in which this is different.
     #[error("{0}")]
     Hosts(String),
@@ -52,12 +61,14 @@ pub(super) enum Failure {
 pub(super) struct Line {
     stream: TcpStream,
     pub(super) codec: Codec,
+    /// What this end and the other one have added to their secret.
+    random: [[u8; RANDOM]; 2],
 }
 
 impl Line {
     pub(super) fn new(stream: TcpStream, codec: Codec) -> Result<Self, Failure> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream, codec })
+        Ok(Self { stream, codec, random: [[0; RANDOM]; 2] })
     }
 
     pub(super) async fn handshake(&mut self) -> Result<(), Failure> {
@@ -79,9 +90,12 @@ impl Line {
 
     /// Says who is here, and hears who is there.
     pub(super) async fn greet(&mut self, ours: &Greeting) -> Result<Greeting, Failure> {
-        self.send(&ours.encode()).await?;
+        let (mine, mut theirs) = (random()?, [0; RANDOM]);
+        self.send(&[&ours.encode()[..], &mine].concat()).await?;
         let mut bytes = [0; GREETING];
         self.hear(&mut bytes).await?;
+        self.hear(&mut theirs).await?;
+        self.random = [mine, theirs];
         Greeting::decode(&bytes).ok_or_else(|| unexpected("a greeting"))
     }
 
@@ -95,7 +109,8 @@ impl Line {
             rtt = rtt.min(sent.elapsed());
         }
         self.send(&Frame::Hello { trip: TRIPS }.encode()).await?;
-        self.reached(rtt, instance)
+        let [mine, theirs] = self.random;
+        self.reached(rtt, instance, Secret::agree(&mine, &theirs))
     }
 
     /// Echoes, of the end that was dialed.
@@ -108,7 +123,8 @@ impl Line {
             self.expect(trip + 1).await?;
             rtt = rtt.min(sent.elapsed());
         }
-        self.reached(rtt, instance)
+        let [mine, theirs] = self.random;
+        self.reached(rtt, instance, Secret::agree(&theirs, &mine))
     }
 
     /// Gives the other end time to read what it was told before the connection is closed, which may discard it.
@@ -122,14 +138,41 @@ impl Line {
         .await;
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Tells an end that would go on with a link that this process knows nothing of it.
+    pub(super) async fn disown(&mut self) -> Result<(), Failure> {
+        self.send(&random()?).await?;
+        self.hear(&mut [0; CLAIM]).await?;
+        self.send(&proof::another()).await?;
+        self.leave().await;
+        Ok(())
+    }
+
+    /// The socket, which does not block, and the session.
+    pub(super) fn into_parts(self) -> io::Result<(std::net::TcpStream, Codec)> {
+        Ok((self.stream.into_std()?, self.codec))
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.codec.seal(bytes)?;
         // If the other end is gone, what it said before is read next and is the better error.
         let _ = self.flush().await;
         Ok(())
     }
 
-    async fn hear(&mut self, into: &mut [u8]) -> Result<(), Failure> {
+    /// The same without taking a byte behind the record that ends it: whatever follows is of another session. Nothing else has arrived.
+    pub(super) async fn hear_alone(&mut self, into: &mut [u8]) -> Result<(), Failure> {
+        let mut have = 0;
+        while have < into.len() {
+            match self.codec.open(&mut into[have..])? {
+                Read::Bytes(count) => have += count,
+                Read::Later => self.fetch_record().await?,
+                Read::End => return Err(Failure::Closed),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn hear(&mut self, into: &mut [u8]) -> Result<(), Failure> {
         let mut have = 0;
         while have < into.len() {
             match self.codec.open(&mut into[have..])? {
@@ -150,22 +193,36 @@ impl Line {
         }
     }
 
-    fn reached(self, rtt: Duration, instance: u64) -> Result<Reached, Failure> {
+    fn reached(self, rtt: Duration, instance: u64, secret: Secret) -> Result<Reached, Failure> {
         let session = Session::new(self.stream.into_std()?, self.codec);
-        Ok(Reached { session, rtt, instance, met: [None; MAX_PARTIES], told: [None; MAX_PARTIES] })
+        Ok(Reached { session, secret, rtt, instance, met: [None; MAX_PARTIES], told: [None; MAX_PARTIES] })
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {
         let count = self.stream.read(self.codec.incoming.space(16 << 10)).await?;
-        self.codec.incoming.commit(count);
+        self.codec.read(count);
         if count == 0 { Err(Failure::Closed) } else { Ok(()) }
+    }
+
+    /// Reads one record, whose header says how long it is.
+    async fn fetch_record(&mut self) -> Result<(), Failure> {
+        let mut record = vec![0; RECORD_HEADER];
+        self.stream.read_exact(&mut record).await?;
+        let length = u16::from_be_bytes([record[3], record[4]]);
+        record.resize(RECORD_HEADER + usize::from(length), 0);
+        self.stream.read_exact(&mut record[RECORD_HEADER..]).await?;
+        self.codec.incoming.push(&record);
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
         let outgoing = &mut self.codec.outgoing;
-        let written = self.stream.write_all(outgoing.filled()).await;
-        outgoing.consume(outgoing.filled().len());
-        Ok(written?)
+        while !outgoing.next().is_empty() {
+            let written = self.stream.write_all(outgoing.next()).await;
+            outgoing.sent(outgoing.next().len());
+            written?;
+        }
+        Ok(())
     }
 }
 
@@ -184,6 +241,7 @@ pub(super) fn why(failure: &Failure) -> String {
         },
         Failure::Closed => "it closed the connection during the handshake".to_owned(),
         Failure::Io(error) => error.to_string(),
+        failure @ Failure::Disowned => failure.to_string(),
         Failure::Hosts(difference) => format!("it has another hosts file: {difference}"),
     }
 }

@@ -84,7 +84,9 @@ impl Links {
 
     /// Shows at the end of each round what has moved so far.
     pub fn show(&mut self, live: Arc<Live>) {
-        self.lock().live = Some(live);
+        let mut rounds = self.lock();
+        rounds.transport.show(live.clone());
+        rounds.live = Some(live);
     }
 
     /// The party whose links these are.

@@ -4,6 +4,7 @@
 //! oldest: of its own address, if that has sent many, else of all.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use super::hosts::Hosts;
 use super::line::{Failure, Line, Reached, is_exhausted, why};
 use super::meet::{News, PATIENCE, TICK};
 use super::party::Party;
+use super::proof;
 use super::session::Codec;
 
 /// The most guests at a time.
@@ -38,7 +40,9 @@ impl Listen {
         let mut guests = Guests::default();
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => guests.admit(self.clone(), stream, from, &news),
+                Ok((stream, from)) => {
+                    guests.admit(from.ip(), self.clone().receive(stream, from, news.clone()));
+                }
                 Err(cause) if is_exhausted(&cause) && guests.is_empty() => {
                     // The other end of the channel is gone when nobody wants to know any more.
                     return drop(news.send(News::Broken(NetError::Exhausted { cause })));
@@ -63,6 +67,7 @@ impl Listen {
             }
             // It only looks whether this party is here.
             Ok(Err((Some(party), Failure::Closed))) if party > self.greeting.party => return,
+            Ok(Err((_, Failure::Disowned))) => return,
             Ok(Err((_, failure @ Failure::Tls(_)))) => {
                 news.send(News::Refused(format!("{from}: {}", why(&failure))))
             }
@@ -80,6 +85,11 @@ impl Listen {
         let party = line.codec.peer().and_then(|peer| self.hosts.find(peer));
         let party = party.ok_or_else(|| unknown(TlsError::NoCertificatesPresented.into()))?;
         let known = |failure| (Some(party), failure);
+        if line.codec.protocol() == Some(proof::NAME) {
+            // The other end of a link of a process before this one.
+            line.disown().await.map_err(known)?;
+            return Err(known(Failure::Disowned));
+        }
         let theirs = line.greet(&self.greeting).await.map_err(known)?;
         if let Some(difference) = theirs.difference(&self.hosts.who(party), &self.hosts) {
             line.leave().await;
@@ -96,7 +106,7 @@ impl Listen {
 
 /// Whoever has connected and is not a party yet, the oldest first.
 #[derive(Default)]
-struct Guests {
+pub(super) struct Guests {
     tasks: JoinSet<()>,
     queue: VecDeque<(IpAddr, AbortHandle)>,
 }
@@ -107,15 +117,9 @@ impl Guests {
         self.queue.is_empty()
     }
 
-    fn admit(
-        &mut self,
-        listen: Arc<Listen>,
-        stream: TcpStream,
-        from: SocketAddr,
-        news: &UnboundedSender<News>,
-    ) {
+    /// Lets somebody in who has come from an address, as long as `guest` takes.
+    pub(super) fn admit(&mut self, address: IpAddr, guest: impl Future<Output = ()> + Send + 'static) {
         self.forget_those_who_left();
-        let address = from.ip();
         let same = self.queue.iter().filter(|(other, _)| *other == address).count();
         let too_many = match (same >= GUESTS_OF_ONE, self.queue.len() >= GUESTS) {
             (true, _) => self.queue.iter().position(|(other, _)| *other == address),
@@ -125,11 +129,12 @@ impl Guests {
         if let Some((_, guest)) = too_many.and_then(|at| self.queue.remove(at)) {
             guest.abort();
         }
-        let guest = self.tasks.spawn(listen.receive(stream, from, news.clone()));
+        let guest = self.tasks.spawn(guest);
         self.queue.push_back((address, guest));
     }
 
-    fn leave_half(&mut self) {
+    /// Half of them, the oldest, have to go.
+    pub(super) fn leave_half(&mut self) {
         let half = self.queue.len().div_ceil(2);
         self.queue.drain(..half).for_each(|(_, guest)| guest.abort());
     }

@@ -1,5 +1,7 @@
 //! What the links of a party have done so far, for whoever watches from another thread.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +18,18 @@ pub struct Live {
     waited: AtomicU64,
     sent: [AtomicU64; MAX_PARTIES],
     received: [AtomicU64; MAX_PARTIES],
+    interruptions: AtomicU64,
+    teller: Teller,
+}
+
+/// Who is told what happens to links.
+#[derive(Default)]
+struct Teller(OnceLock<Box<dyn Fn(&str) + Send + Sync>>);
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Teller").field(&self.0.get().is_some()).finish()
+    }
 }
 
 impl Live {
@@ -37,6 +51,27 @@ impl Live {
     /// Bytes of payload from a party.
     pub fn received(&self, peer: Party) -> u64 {
         self.received[peer.index()].load(Ordering::Relaxed)
+    }
+
+    /// How often a link was interrupted.
+    pub fn interruptions(&self) -> u64 {
+        self.interruptions.load(Ordering::Relaxed)
+    }
+
+    /// From now on `tell` gets a line when a link is interrupted and when it is back, on whichever thread notices. The first call counts.
+    pub fn on_links(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        // Whoever was there first is told.
+        let _ = self.teller.0.set(Box::new(tell));
+    }
+
+    pub(super) fn interrupted(&self) {
+        self.interruptions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn tell(&self, line: &str) {
+        if let Some(tell) = self.teller.0.get() {
+            tell(line);
+        }
     }
 
     pub(super) fn show(&self, traffic: &Traffic) {

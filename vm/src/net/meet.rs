@@ -36,7 +36,9 @@ use super::greeting::Greeting;
 use super::hosts::Hosts;
 use super::line::Reached;
 use super::listen::Listen;
+use super::model::NetworkModel;
 use super::party::{Party, Peers};
+use super::proof::{self, Secret};
 use super::session::Session;
 use super::shape;
 use super::tcp;
@@ -63,6 +65,12 @@ pub(super) enum Purpose {
     Run,
     /// To see who can be reached: each of the others is waited for.
     Ping,
+}
+
+/// The protocol's name in the handshake of those who meet for a run or to see who is there.
+pub(super) fn speaks(purpose: &str, network: Option<NetworkModel>) -> String {
+    let network = network.map_or(String::new(), |model| model.to_string());
+    format!("tern/3 {purpose} {network}")
 }
 
 /// What is known of both neighbours.
@@ -157,6 +165,7 @@ struct Tasks<'a> {
     setup: Setup<'a>,
     hosts: Arc<Hosts>,
     greeting: Greeting,
+    purpose: Purpose,
     protocol: String,
     news: UnboundedSender<News>,
     tasks: JoinSet<()>,
@@ -165,13 +174,13 @@ struct Tasks<'a> {
 impl<'a> Tasks<'a> {
     fn new(meeting: &Meeting<'a>, news: UnboundedSender<News>) -> Self {
         let setup = meeting.setup;
-        let network = setup.network.map_or(String::new(), |model| model.to_string());
         let protocol = match meeting.purpose {
-            Purpose::Run => format!("tern/2 run {network}"),
-            Purpose::Ping => format!("tern/2 ping {network}"),
+            Purpose::Run => speaks("run", setup.network),
+            Purpose::Ping => speaks("ping", setup.network),
         };
         let greeting = Greeting::new(setup.me, meeting.instance, setup.hosts);
-        Self { setup, hosts: Arc::new(setup.hosts.clone()), greeting, protocol, news, tasks: JoinSet::new() }
+        let (hosts, purpose) = (Arc::new(setup.hosts.clone()), meeting.purpose);
+        Self { setup, hosts, greeting, purpose, protocol, news, tasks: JoinSet::new() }
     }
 
     /// Starts one task per party to dial, and those that listen for the others.
@@ -182,7 +191,11 @@ impl<'a> Tasks<'a> {
         let Some(Endpoint(listeners)) = endpoint else { return Ok(()) };
         // Also those that this party dials: if they dial it, their hosts file has another order, which shows when they greet.
         let accepted = self.setup.others().map(|party| self.hosts.host(party).fingerprint).collect();
-        let config = tls::listening(tls::provider(), self.setup.identity, accepted, self.protocol.as_bytes());
+        let names = match self.purpose {
+            Purpose::Run => vec![self.protocol.as_bytes(), proof::NAME],
+            Purpose::Ping => vec![self.protocol.as_bytes()],
+        };
+        let config = tls::listening(tls::provider(), self.setup.identity, accepted, &names);
         let config = config.map_err(NetError::Unusable)?;
         let listen = Arc::new(Listen { hosts: self.hosts.clone(), greeting: self.greeting, config });
         for listener in listeners {
@@ -515,12 +528,12 @@ impl Meeting<'_> {
 /// The end of a meeting.
 impl Meeting<'_> {
     /// All others, or the error; whoever is there is told.
-    pub(super) fn sessions(self) -> Result<Peers<Session>, NetError> {
+    pub(super) fn sessions(self) -> Result<Peers<(Session, Secret)>, NetError> {
         let (setup, spread) = (self.setup, self.spread);
         let (mut sessions, mut failed) = (self.peers.as_ref().map(|_, _| None), None);
         for (party, outcome) in self.outcome().into_values() {
             match outcome {
-                Ok(reached) => sessions[party] = Some(reached.session),
+                Ok(reached) => sessions[party] = Some((reached.session, reached.secret)),
                 Err(error) => {
                     failed = Some(match failed {
                         None => error,
@@ -535,7 +548,8 @@ impl Meeting<'_> {
                 None => unreachable!("a party that is not there has failed"),
             }));
         };
-        let mut there: Vec<Session> = sessions.into_values().filter_map(|(_, session)| session).collect();
+        let there = sessions.into_values().filter_map(|(_, found)| found);
+        let mut there: Vec<Session> = there.map(|(session, _)| session).collect();
         // If one cannot be told, it is gone as well.
         there.retain_mut(|session| spread || session.write(&report(setup, &error)).is_ok());
         tcp::close(&mut there, LINGER);

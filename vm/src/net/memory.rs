@@ -211,6 +211,7 @@ impl<T: Transport> Tapped<T> {
             | Frame::Hello { .. }
             | Frame::Witness { .. }
             | Frame::Taken
+            | Frame::Received { .. }
             | Frame::Met { .. } => 0,
         };
         if rest.len() < length {
@@ -233,6 +234,7 @@ impl<T: Transport> Tapped<T> {
             | Frame::Hello { .. }
             | Frame::Witness { .. }
             | Frame::Taken
+            | Frame::Received { .. }
             | Frame::Met { .. } => {
                 self.inner.write(peer, &bytes)?;
             }

@@ -7,6 +7,7 @@
 //! | `inquest` | whom to blame for silence |
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
 //! | [`transport`](Transport) | a byte stream per party: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
+//! | `link`, `kept`, `again`, `proof` | what becomes of a link when its connection breaks: it goes on over another one |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
 //! | [`connect`](fn@connect), [`ping`] | finding each other: `meet`, with an end that dials (`dial`), one that is dialed (`endpoint`, `listen`), and what both say first (`line`, `greeting`) |
 //! | [`Door`], [`dial`](fn@dial) | both ends of a connection with somebody who runs none of the servers |
@@ -16,6 +17,7 @@
 //! A party meets the others with [`connect()`], compares with [`Links::swap`] what all have to agree on, gets keys from [`keys::agree`], runs its rounds, and
 //! ends with [`Links::finish`], or with [`Links::abort`] if something fails.
 
+mod again;
 mod clients;
 mod connect;
 mod dial;
@@ -28,8 +30,10 @@ mod hosts;
 mod identity;
 mod incoming;
 mod inquest;
+mod kept;
 pub mod keys;
 mod line;
+mod link;
 mod links;
 mod listen;
 mod live;
@@ -38,6 +42,7 @@ pub mod memory;
 mod model;
 mod outgoing;
 mod party;
+mod proof;
 mod rounds;
 mod session;
 mod shape;

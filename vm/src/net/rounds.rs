@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use tern_bytecode::model::MAX_PARTIES;
 
 use super::error::{Direction, NetError, Who};
-use super::frame::{self, Frame, HEADER};
+use super::frame::{self, Frame, FrameError, HEADER};
 use super::incoming::{Fault, Incoming, Phase};
 use super::live::Live;
 use super::outgoing::Outgoing;
@@ -44,6 +44,15 @@ use super::transport::{Read, Transport};
 const QUEUE: usize = 256 << 10;
 /// How long a closing party waits for what the others still say.
 const LINGER: Duration = Duration::from_secs(1);
+/// Behind so many bytes a party says that it has them, with what it sends anyway.
+const SOON: u64 = 256 << 10;
+/// Behind so many it says so when it has read all that was there, and behind the most in between.
+const AT_ONCE: u64 = 1 << 20;
+const AT_MOST: u64 = 4 << 20;
+/// Whoever hears nothing for longer than this, or a quarter of the time-out, hears a heartbeat.
+const BEAT: Duration = Duration::from_millis(2500);
+/// How long a party that knows that all have finished waits for whoever may not know that it does.
+const LAST: Duration = Duration::from_secs(10);
 /// How long a wait goes on before it is looked whether to give up.
 const GLANCE: Duration = Duration::from_millis(300);
 
@@ -306,6 +315,7 @@ impl Rounds {
         self.check_over()?;
         self.announce_end(Frame::Finished, Phase::Finished)?;
         self.announce_end(Frame::Goodbye, Phase::Left)?;
+        self.see_off();
         self.over = true;
         self.transport.close(LINGER);
         Ok(())
@@ -389,6 +399,29 @@ impl Rounds {
         }
     }
 
+    /// Everybody has said goodbye. Says that this was heard, and waits until the others say the same: a connection may have broken in the middle of
+    /// the word. Nothing that happens here matters to this party any more.
+    fn see_off(&mut self) {
+        let places = self.who.as_ref().map(|peer, _| self.transport.place(peer));
+        let deadline = Instant::now() + self.stall.min(LAST);
+        for peer in self.peers() {
+            self.acknowledge(peer);
+        }
+        while Instant::now() < deadline {
+            let mut gone = self.who.as_ref().map(|peer, _| self.transport.has_arrived(peer, places[peer]));
+            for peer in self.peers() {
+                let flushed = self.transport.flush(peer);
+                let drained = self.drain(peer, &mut &mut [][..]);
+                gone[peer] |= flushed.is_err() || drained.is_err();
+                gone[peer] |= self.incoming[peer].phase() == Phase::Ended;
+                gone[peer] |= self.transport.has_arrived(peer, places[peer]);
+            }
+            if gone.iter().all(|(_, gone)| *gone) || self.wait(GLANCE).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Fails unless everything that was announced for the round in progress has moved.
     fn check_over(&self) -> Result<(), NetError> {
         for peer in self.peers() {
@@ -415,6 +448,9 @@ impl Rounds {
         let mut rest = bytes;
         while !rest.is_empty() {
             self.make_room(peer, sinks)?;
+            if self.transport.owed(peer) >= SOON {
+                self.acknowledge(peer);
+            }
             let Some(chunk) = self.outgoing[peer].gather(&mut rest) else { continue };
             let payload = chunk.payload() as u64;
             let mut written = self.transport.write(peer, chunk.head);
@@ -452,20 +488,27 @@ impl Rounds {
         self.written(peer, written)
     }
 
+    /// Says how many bytes of a party have come, so that it need not keep them. It leaves with what is flushed next.
+    fn acknowledge(&mut self, peer: Party) {
+        let bytes = self.transport.receipt(peer);
+        // What is wrong with the link shows when it is used for more.
+        let _ = self.transport.write(peer, &Frame::Received { bytes }.encode());
+    }
+
     fn written(&mut self, peer: Party, written: io::Result<()>) -> Result<(), NetError> {
         self.outgoing[peer].wrote = true;
         let flushed = written.and_then(|()| self.transport.flush(peer));
         flushed.map_err(|error| self.lost(peer, error))
     }
 
-    /// A heartbeat to each party that has heard nothing from here for a quarter of the time-out.
+    /// A heartbeat to each party that has heard nothing from here for a while.
     fn beat(&mut self, now: Instant) -> Result<(), NetError> {
         for peer in self.peers() {
             let outgoing = &mut self.outgoing[peer];
             if std::mem::take(&mut outgoing.wrote) {
                 outgoing.last = now;
             }
-            let due = now.duration_since(outgoing.last) >= self.stall / 4;
+            let due = now.duration_since(outgoing.last) >= (self.stall / 4).min(BEAT);
             if due && self.incoming[peer].phase() != Phase::Ended && self.transport.backlog(peer) == 0 {
                 self.tell(peer, Frame::Heartbeat)?;
             }
@@ -506,6 +549,9 @@ impl Rounds {
     /// Moves what can move without waiting, in both directions.
     fn pump(&mut self, sinks: &mut Sinks) -> Result<(), NetError> {
         for peer in self.peers() {
+            if self.transport.owed(peer) >= AT_ONCE {
+                self.acknowledge(peer);
+            }
             self.transport.flush(peer).map_err(|error| self.lost(peer, error))?;
             self.drain(peer, &mut sinks[peer])?;
         }
@@ -524,15 +570,26 @@ impl Rounds {
                     if self.counted {
                         self.traffic.received[peer] += payload as u64;
                     }
+                    if let Some(bytes) = self.incoming[peer].acknowledged()
+                        && !self.transport.acknowledged(peer, bytes)
+                    {
+                        return Err(self.fault(peer, Fault::Malformed(FrameError::Field)));
+                    }
+                    if self.transport.owed(peer) >= AT_MOST {
+                        self.acknowledge(peer);
+                    }
                 }
                 Ok(Read::Later) => return Ok(()),
                 Ok(Read::End) if self.incoming[peer].end() => break,
-                Ok(Read::End) => return Err(self.gone(peer, "it closed the connection without a word")),
+                Ok(Read::End) => {
+                    let silent = "it closed the connection without a word";
+                    return Err(self.gone(peer, &io::Error::new(io::ErrorKind::UnexpectedEof, silent)));
+                }
                 // What the encryption rejects is neither silence nor an end.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return Err(self.died(peer, &error.to_string()));
                 }
-                Err(error) => return Err(self.gone(peer, &error.to_string())),
+                Err(error) => return Err(self.gone(peer, &error)),
             }
         }
         if self.incoming[peer].phase() != Phase::Running && !sink.is_empty() {
@@ -554,6 +611,9 @@ impl Rounds {
         for peer in self.peers() {
             if std::mem::take(&mut self.heard[peer]) {
                 patience[peer] = None;
+            }
+            if self.transport.is_interrupted(peer) {
+                patience[peer] = None; // that has a limit of its own
             }
             if on[peer] {
                 let waited = now.duration_since(*patience[peer].get_or_insert(now));
@@ -588,9 +648,15 @@ impl Rounds {
     }
 
     /// The connection has ended before the run.
-    fn gone(&mut self, peer: Party, cause: &str) -> NetError {
-        let died = self.died(peer, cause);
-        self.inquire(peer, died)
+    fn gone(&mut self, peer: Party, error: &io::Error) -> NetError {
+        let found = match error.kind() {
+            io::ErrorKind::TimedOut => {
+                let (who, waited) = (self.who[peer].clone(), self.last_heard[peer].elapsed());
+                NetError::Stalled { who, waited, witness: None }
+            }
+            _ => self.died(peer, &error.to_string()),
+        };
+        self.inquire(peer, found)
     }
 
     /// Writing to a party has failed. If it had time to say why it went, that is the error.
@@ -601,7 +667,7 @@ impl Rounds {
                 NetError::Left { who: self.who[peer].clone() }
             }
             Err(last) => last,
-            Ok(()) => self.gone(peer, &error.to_string()),
+            Ok(()) => self.gone(peer, &error),
         }
     }
 

@@ -6,8 +6,8 @@
 //! in the same run.) So tokio drives the handshake, and the engine's
 //! thread then reads and writes the bare socket.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{self, Read as _};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -18,6 +18,7 @@ use rustls::{ClientConfig, Error, ServerConfig};
 use zeroize::Zeroize;
 
 use super::identity::Fingerprint;
+use super::kept::Kept;
 use super::transport::Read;
 
 /// The most that is read from a socket at once.
@@ -32,14 +33,18 @@ const OVERHEAD: usize = 64;
 const SLACK: usize = 1 << 10;
 /// The most that is decrypted before anybody asks for it.
 const AHEAD: usize = 64 << 10;
+/// The most that is taken from a socket that has broken; the rest is sent again.
+const SALVAGE: u64 = 8 << 20;
 
 /// Encryption and decryption between buffers, without a socket.
 pub(super) struct Codec {
     end: End,
     /// Read from the socket and not decrypted.
     pub(super) incoming: Buffer,
-    /// Encrypted and not written to the socket.
-    pub(super) outgoing: Buffer,
+    /// Bytes that were read from the socket since the beginning.
+    pub(super) received: u64,
+    /// Encrypted, and not known to be at the other end.
+    pub(super) outgoing: Kept,
     /// Decrypted and not taken.
     plain: Buffer,
     /// Whether the other end has closed the session.
@@ -65,8 +70,9 @@ impl Codec {
     }
 
     fn new(end: End) -> Self {
-        let [incoming, outgoing, plain] = [Buffer::default(), Buffer::default(), Buffer::default()];
-        Self { end, incoming, outgoing, plain, closed: false, failed: false }
+        let [incoming, plain] = [Buffer::default(), Buffer::default()];
+        let outgoing = Kept::default();
+        Self { end, incoming, received: 0, outgoing, plain, closed: false, failed: false }
     }
 
     /// The certificate at the other end, once the handshake is over.
@@ -76,6 +82,20 @@ impl Codec {
             End::Listening(end) => end.peer_certificates(),
         };
         certificates?.first().map(Fingerprint::of)
+    }
+
+    /// What both ends have agreed to speak, once the handshake is over.
+    pub(super) fn protocol(&self) -> Option<&[u8]> {
+        match &self.end {
+            End::Dialing(end) => end.alpn_protocol(),
+            End::Listening(end) => end.alpn_protocol(),
+        }
+    }
+
+    /// `count` bytes were read from the socket into the space of `incoming`.
+    pub(super) fn read(&mut self, count: usize) {
+        self.incoming.commit(count);
+        self.received += count as u64;
     }
 
     /// Goes as far with the handshake as what was read allows; whether it is over. If it fails, an alert for the other end
@@ -235,7 +255,7 @@ impl Records for UnbufferedServerConnection {
 fn advance<R: Records>(
     records: &mut R,
     incoming: &mut Buffer,
-    outgoing: &mut Buffer,
+    outgoing: &mut Kept,
     task: Task,
     deliver: &mut dyn FnMut(&[u8]),
 ) -> Result<Step, Error> {
@@ -282,18 +302,20 @@ fn general(error: impl std::error::Error) -> Error {
     Error::General(error.to_string())
 }
 
-/// A session and its socket.
+/// A session and the socket that carries it now.
 pub(super) struct Session {
     pub(super) socket: TcpStream,
     codec: Codec,
     /// Whether the socket may have something to read: not since it last had less than there was room for.
     pub(super) readable: bool,
+    /// Whether the socket is of no use any more.
+    broken: bool,
 }
 
 impl Session {
     /// `socket` does not block, and the handshake on it is over.
     pub(super) fn new(socket: TcpStream, codec: Codec) -> Self {
-        Self { socket, codec, readable: true }
+        Self { socket, codec, readable: true, broken: false }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -301,11 +323,10 @@ impl Session {
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let outgoing = &mut self.codec.outgoing;
-        while !outgoing.filled().is_empty() {
-            match self.socket.write(outgoing.filled()) {
+        while self.codec.outgoing.unsent() > 0 && !self.broken {
+            match self.codec.outgoing.write_to(&mut self.socket) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => outgoing.consume(count),
+                Ok(_) => {}
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => break,
                     io::ErrorKind::Interrupted => {}
@@ -318,9 +339,52 @@ impl Session {
 
     /// Encrypted bytes that the socket has not taken.
     pub(super) fn backlog(&self) -> usize {
-        self.codec.outgoing.filled().len()
+        self.codec.outgoing.unsent()
     }
 
+    /// Encrypted bytes that were not acknowledged.
+    pub(super) fn kept(&self) -> &Kept {
+        &self.codec.outgoing
+    }
+
+    /// The other end says that it has everything before this place of the stream. False if that cannot be.
+    #[must_use]
+    pub(super) fn acknowledge(&mut self, place: u64) -> bool {
+        self.codec.outgoing.acknowledge(place)
+    }
+
+    /// Encrypted bytes that have come since the beginning.
+    pub(super) fn received(&self) -> u64 {
+        self.codec.received
+    }
+
+    /// Whether the socket has been given up.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Gives up the socket, and takes what it still has first, up to a limit. Whether the other end has closed the session in order.
+    pub(super) fn give_up(&mut self) -> bool {
+        let end = self.codec.received + SALVAGE;
+        self.readable = true;
+        while self.codec.received < end && matches!(self.refill(), Ok(Read::Bytes(_))) {}
+        (self.readable, self.broken) = (false, true);
+        // It is of no use any more, whatever this says.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        self.codec.open_ahead().is_ok() && self.codec.closed
+    }
+
+    /// Goes on over another socket, from what each end has received: the other one everything before `place`. False if that cannot be.
+    #[must_use]
+    pub(super) fn go_on(&mut self, socket: TcpStream, place: u64) -> bool {
+        if !self.codec.outgoing.rewind(place) {
+            return false;
+        }
+        (self.socket, self.readable, self.broken) = (socket, true, false);
+        true
+    }
+
+    /// The end of the stream without a word is an error.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<Read> {
         loop {
             match self.codec.open(into).map_err(invalid)? {
@@ -329,7 +393,11 @@ impl Session {
             }
             match self.refill()? {
                 Read::Bytes(_) => {}
-                read @ (Read::Later | Read::End) => return Ok(read),
+                Read::Later => return Ok(Read::Later),
+                Read::End => {
+                    let silent = "it closed the connection without a word";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, silent));
+                }
             }
         }
     }
@@ -371,7 +439,7 @@ impl Session {
         match self.socket.read(space) {
             Ok(0) => Ok(Read::End),
             Ok(count) => {
-                self.codec.incoming.commit(count);
+                self.codec.read(count);
                 self.readable = count == room;
                 Ok(Read::Bytes(count))
             }
@@ -439,17 +507,7 @@ impl Buffer {
         }
     }
 
-    fn append(
-        &mut self,
-        most: usize,
-        fill: impl FnOnce(&mut [u8]) -> Result<usize, Error>,
-    ) -> Result<(), Error> {
-        let count = fill(self.space(most))?;
-        self.commit(count);
-        Ok(())
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
             self.commit(bytes.len());
@@ -491,7 +549,8 @@ mod tests {
     fn ends(provider: &Arc<CryptoProvider>) -> [Codec; 2] {
         let (one, other) = (identity(), identity());
         let dialing = tls::dialing(provider.clone(), &one, other.fingerprint(), b"test").unwrap();
-        let listening = tls::listening(provider.clone(), &other, vec![one.fingerprint()], b"test").unwrap();
+        let listening =
+            tls::listening(provider.clone(), &other, vec![one.fingerprint()], &[b"test"]).unwrap();
         [Codec::dialing(dialing).unwrap(), Codec::listening(listening).unwrap()]
     }
 
@@ -506,8 +565,10 @@ mod tests {
     }
 
     fn carry(from: &mut Codec, to: &mut Codec, line: &mut impl FnMut(&mut [u8])) -> usize {
-        let mut bytes = from.outgoing.filled().to_vec();
-        from.outgoing.consume(bytes.len());
+        let mut bytes = Vec::new();
+        while from.outgoing.unsent() > 0 {
+            from.outgoing.write_to(&mut bytes).expect("vectors take everything");
+        }
         line(&mut bytes);
         to.incoming.push(&bytes);
         bytes.len()

@@ -10,8 +10,10 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::live::Live;
 use super::model::NetworkModel;
 use super::party::{Party, Peers};
 use super::transport::{Read, Transport};
@@ -176,6 +178,34 @@ impl<T: Transport> Transport for Shaped<T> {
 
     fn wipe(&mut self) {
         self.inner.wipe();
+    }
+
+    fn owed(&self, peer: Party) -> u64 {
+        self.inner.owed(peer)
+    }
+
+    fn receipt(&mut self, peer: Party) -> u64 {
+        self.inner.receipt(peer)
+    }
+
+    fn acknowledged(&mut self, peer: Party, bytes: u64) -> bool {
+        self.inner.acknowledged(peer, bytes)
+    }
+
+    fn place(&self, peer: Party) -> u64 {
+        self.inner.place(peer)
+    }
+
+    fn has_arrived(&self, peer: Party, place: u64) -> bool {
+        self.inner.has_arrived(peer, place)
+    }
+
+    fn is_interrupted(&self, peer: Party) -> bool {
+        self.inner.is_interrupted(peer)
+    }
+
+    fn show(&mut self, live: Arc<Live>) {
+        self.inner.show(live);
     }
 
     fn close(&mut self, limit: Duration) {

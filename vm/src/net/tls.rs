@@ -53,18 +53,18 @@ pub(super) fn dialing(
     Ok(Arc::new(config))
 }
 
-/// The configuration of the end that listens for parties with one of the fingerprints `accepted`, to speak `protocol`.
+/// The configuration of the end that listens for parties with one of the fingerprints `accepted`, to speak one of `protocols`.
 pub(super) fn listening(
     provider: Arc<CryptoProvider>,
     identity: &Identity,
     accepted: Vec<Fingerprint>,
-    protocol: &[u8],
+    protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, Error> {
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&version::TLS13])?
         .with_client_cert_verifier(Arc::new(Pinned { accepted, provider }))
         .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))

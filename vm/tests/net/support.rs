@@ -84,7 +84,7 @@ impl World {
             fingerprint: identities[party.index()].fingerprint(),
             clients: None,
         });
-        let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT };
+        let timeouts = Timeouts { connect: TIMEOUT, stall: TIMEOUT, link: None };
         let own_hosts = [None, None, None];
         Self {
             hosts: Hosts { parties: parties.into(), timeouts, clients: Default::default() },
@@ -95,7 +95,7 @@ impl World {
     }
 
     pub fn with_timeouts(mut self, connect: Duration, stall: Duration) -> Self {
-        self.hosts.timeouts = Timeouts { connect, stall };
+        self.hosts.timeouts = Timeouts { connect, stall, link: None };
         self
     }
 

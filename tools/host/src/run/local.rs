@@ -467,7 +467,7 @@ impl Circle {
                 clients: None,
             });
         }
-        let timeouts = Timeouts { connect: self.timeout, stall: self.timeout };
+        let timeouts = Timeouts { connect: self.timeout, stall: self.timeout, link: None };
         Ok(Hosts { parties, timeouts, clients: BTreeMap::new() })
     }
 }

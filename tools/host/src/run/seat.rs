@@ -32,7 +32,7 @@ impl Seat {
         let file = hosts;
         let mut hosts = Hosts::load(file)?;
         if let Some(limit) = timeout {
-            hosts.timeouts = Timeouts { connect: limit, stall: limit };
+            hosts.timeouts = Timeouts { connect: limit, stall: limit, link: None };
         }
         let there = Party::all(hosts.count()).find(|other| other.index() == party);
         let Some(me) = there else {

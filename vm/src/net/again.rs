@@ -1,0 +1,281 @@
+//! Connecting again, beside the run: a thread that listens and dials when a connection that carried a link has broken.
+//!
+//! It knows who may go on with which link ([`proof`](super::proof)) and nothing of what a link carries. Whoever has the links tells it whom to
+//! dial, and gets from it sockets on which the other end has proved to be the other end, and word of processes that are none of this run.
+//!
+//! Of two parties the one that dialed at the start dials again. The port at which the other one was dialed stays open during the run, for this alone:
+//! strangers get no further than the handshake, have little time for it, and push each other out when they are many ([`listen`](super::listen)).
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustls::{ClientConfig, ServerConfig};
+use tern_bytecode::model::MAX_PARTIES;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::connect::Setup;
+use super::dial;
+use super::endpoint::Endpoint;
+use super::error::NetError;
+use super::hosts::Hosts;
+use super::line::{Failure, Line};
+use super::listen::Guests;
+use super::meet::{PATIENCE, TICK, speaks};
+use super::party::{Party, Peers};
+use super::proof::{self, ANSWER, Answer, CLAIM, Claim, RANDOM, Secret};
+use super::session::Codec;
+use super::tls;
+
+/// How long an attempt to connect again may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Between the first attempts; twice as long each time, up to the most.
+const FIRST: Duration = Duration::from_millis(50);
+const MOST: Duration = Duration::from_secs(1);
+/// How long a process that begins a run is kept until it may try again.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// What has come.
+pub(super) enum Arrival {
+    /// A party that was dialed goes on with its link over this socket, and has received so many bytes.
+    Back { party: Party, socket: TcpStream, received: u64 },
+    /// A party has given up the connection that carried its link, and waits at this one for an answer.
+    Claimed { party: Party, guest: Guest },
+    /// A party's certificate, at a process that is not the one of this run.
+    Another { party: Party, dialed: bool },
+}
+
+/// The other end of a link, at a connection that may carry it.
+pub(super) struct Guest {
+    pub(super) socket: TcpStream,
+    pub(super) claim: Claim,
+    codec: Codec,
+}
+
+impl Guest {
+    /// Answers that its claim is accepted, and that so many bytes of its stream were received.
+    pub(super) fn accept(mut self, secret: &Secret, received: u64) -> io::Result<TcpStream> {
+        let answer = secret.accept(&self.claim, received);
+        self.codec.seal(&answer).map_err(io::Error::other)?;
+        // A new socket has room for so little.
+        while self.codec.outgoing.unsent() > 0 {
+            self.codec.outgoing.write_to(&mut self.socket)?;
+        }
+        Ok(self.socket)
+    }
+}
+
+/// The thread, for whoever has the links.
+pub(super) struct Again {
+    orders: Option<UnboundedSender<Order>>,
+    arrivals: Receiver<Arrival>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// To dial a party, from which so many bytes were received.
+struct Order {
+    party: Party,
+    received: u64,
+}
+
+impl Again {
+    /// Listens at the ports at which this party was met, if it was dialed, and dials on demand.
+    pub(super) fn start(
+        setup: Setup<'_>,
+        endpoint: Option<Endpoint>,
+        secrets: Peers<Secret>,
+    ) -> Result<Self, NetError> {
+        let ways = Arc::new(Ways::new(setup, secrets).map_err(NetError::Unusable)?);
+        let (sender, arrivals) = channel();
+        let (orders, taken) = unbounded_channel();
+        let system = |what| move |cause| NetError::System { what, cause };
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(system("no event loop for connecting again"))?;
+        let thread = thread::Builder::new().name("links".to_owned()).spawn(move || {
+            runtime.block_on(ways.serve(endpoint, taken, sender));
+            // A look-up of a name may still be under way; nobody waits for it.
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(system("no thread for connecting again"))?;
+        Ok(Self { orders: Some(orders), arrivals, thread: Some(thread) })
+    }
+
+    /// From now on a party is dialed until it is there.
+    pub(super) fn dial(&self, party: Party, received: u64) {
+        if let Some(orders) = &self.orders {
+            // The thread ends after this.
+            let _ = orders.send(Order { party, received });
+        }
+    }
+
+    /// Ends it. The ports are free afterwards.
+    pub(super) fn stop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say that the run does not say.
+            let _ = thread.join();
+        }
+    }
+
+    /// What has come, if anything has.
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        self.arrivals.try_recv().ok()
+    }
+}
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Who may come, and how the others are reached.
+struct Ways {
+    me: Party,
+    hosts: Hosts,
+    secrets: Peers<Secret>,
+    dialing: Peers<Arc<ClientConfig>>,
+    listening: Arc<ServerConfig>,
+}
+
+impl Ways {
+    fn new(setup: Setup<'_>, secrets: Peers<Secret>) -> Result<Self, rustls::Error> {
+        let mut dialing = Vec::new();
+        for (party, _) in secrets.iter() {
+            let fingerprint = setup.host(party).fingerprint;
+            dialing.push(tls::dialing(tls::provider(), setup.identity, fingerprint, proof::NAME)?);
+        }
+        let mut configs = dialing.into_iter();
+        let dialing = secrets.as_ref().map(|_, _| configs.next().expect("one for each"));
+        let accepted = setup.others().map(|party| setup.host(party).fingerprint).collect();
+        // A process that begins a run is let in so far that it can be told from strangers.
+        let run = speaks("run", setup.network);
+        let names = [proof::NAME, run.as_bytes()];
+        let listening = tls::listening(tls::provider(), setup.identity, accepted, &names)?;
+        Ok(Self { me: setup.me, hosts: setup.hosts.clone(), secrets, dialing, listening })
+    }
+
+    /// Until nobody gives orders any more.
+    async fn serve(
+        self: Arc<Self>,
+        endpoint: Option<Endpoint>,
+        mut orders: UnboundedReceiver<Order>,
+        arrivals: Sender<Arrival>,
+    ) {
+        for listener in endpoint.into_iter().flat_map(|Endpoint(listeners)| listeners) {
+            let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            // Without it the link waits in vain, and says so.
+            let Ok(listener) = listener else { continue };
+            tokio::spawn(self.clone().listen(listener, arrivals.clone()));
+        }
+        let mut dials: [(u64, Option<AbortHandle>); MAX_PARTIES] = Default::default();
+        while let Some(Order { party, received }) = orders.recv().await {
+            let (attempts, last) = &mut dials[party.index()];
+            last.take().into_iter().for_each(|last| last.abort());
+            // More than one order can take: attempts are numbered across orders.
+            *attempts += 1 << 32;
+            let dialing = self.clone().dial(party, received, *attempts, arrivals.clone());
+            *last = Some(tokio::spawn(dialing).abort_handle());
+        }
+    }
+
+    /// Dials a party until it is there.
+    async fn dial(self: Arc<Self>, party: Party, received: u64, mut number: u64, arrivals: Sender<Arrival>) {
+        let mut pause = FIRST;
+        loop {
+            number += 1;
+            let arrival = match timeout(ATTEMPT, self.attempt(party, number, received)).await {
+                Ok(Ok((socket, Answer::Go(received)))) => Some(Arrival::Back { party, socket, received }),
+                Ok(Ok((_, Answer::Another))) => Some(Arrival::Another { party, dialed: true }),
+                Ok(Ok((_, Answer::Wrong)) | Err(_)) | Err(_) => None,
+            };
+            let back = matches!(arrival, Some(Arrival::Back { .. }));
+            // The other end of the channel is gone when nobody wants to know any more.
+            let gone = arrival.is_some_and(|arrival| arrivals.send(arrival).is_err());
+            if back || gone {
+                return;
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(MOST);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        party: Party,
+        number: u64,
+        received: u64,
+    ) -> Result<(TcpStream, Answer), Failure> {
+        let stream = dial::open(&self.hosts.host(party).address).await?;
+        let mut line = Line::new(stream, Codec::dialing(self.dialing[party].clone())?)?;
+        line.handshake().await?;
+        let mut challenge = [0; RANDOM];
+        line.hear(&mut challenge).await?;
+        let (claim, bytes) = self.secrets[party].claim(challenge, random()?, number, received);
+        line.send(&bytes).await?;
+        let mut answer = [0; ANSWER];
+        // What follows is of another session.
+        line.hear_alone(&mut answer).await?;
+        let answer = self.secrets[party].judge(&claim, &answer);
+        Ok((line.into_parts()?.0, answer))
+    }
+
+    async fn listen(self: Arc<Self>, listener: TcpListener, arrivals: Sender<Arrival>) {
+        let mut guests = Guests::default();
+        loop {
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    let (ways, arrivals) = (self.clone(), arrivals.clone());
+                    guests.admit(from.ip(), async move {
+                        // A stranger, or somebody who tries again.
+                        let _ = timeout(PATIENCE, ways.receive(stream, arrivals)).await;
+                    });
+                }
+                Err(_) => {
+                    guests.leave_half();
+                    sleep(TICK).await;
+                }
+            }
+        }
+    }
+
+    /// Finds out who has come, and passes on the other end of a link.
+    async fn receive(&self, stream: tokio::net::TcpStream, arrivals: Sender<Arrival>) -> Result<(), Failure> {
+        let mut line = Line::new(stream, Codec::listening(self.listening.clone())?)?;
+        line.handshake().await?;
+        let party = line.codec.peer().and_then(|peer| self.hosts.find(peer)).ok_or(Failure::Closed)?;
+        // The other end of the channel is gone when nobody wants to know any more.
+        if line.codec.protocol() != Some(proof::NAME) {
+            let _ = arrivals.send(Arrival::Another { party, dialed: false });
+            sleep(HOLD).await;
+            return Ok(());
+        }
+        let challenge = random()?;
+        line.send(&challenge).await?;
+        let mut claim = [0; CLAIM];
+        line.hear(&mut claim).await?;
+        let secret = self.secrets.get(party).filter(|_| party < self.me);
+        let Some(claim) = secret.and_then(|secret| secret.check(challenge, &claim)) else {
+            line.send(&proof::another()).await?;
+            line.leave().await;
+            return Ok(());
+        };
+        let (socket, codec) = line.into_parts()?;
+        let _ = arrivals.send(Arrival::Claimed { party, guest: Guest { socket, claim, codec } });
+        Ok(())
+    }
+}
+
+/// Random bytes for a challenge or in answer to one.
+pub(super) fn random() -> io::Result<[u8; RANDOM]> {
+    let mut bytes = [0; RANDOM];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
