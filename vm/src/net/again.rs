@@ -47,7 +47,7 @@ pub(super) enum Arrival {
     /// A party that was dialed goes on with its link over this socket, and has received so many bytes.
     Back { party: Party, socket: TcpStream, received: u64 },
     /// A party has given up the connection that carried its link, and waits at this one for an answer.
-    Claimed { party: Party, guest: Guest },
+    Claimed { party: Party, guest: Box<Guest> },
     /// A party's certificate, at a process that is not the one of this run.
     Another { party: Party, dialed: bool },
 }
@@ -268,7 +268,8 @@ impl Ways {
             return Ok(());
         };
         let (socket, codec) = line.into_parts()?;
-        let _ = arrivals.send(Arrival::Claimed { party, guest: Guest { socket, claim, codec } });
+        let guest = Box::new(Guest { socket, claim, codec });
+        let _ = arrivals.send(Arrival::Claimed { party, guest });
         Ok(())
     }
 }

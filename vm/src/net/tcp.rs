@@ -49,7 +49,7 @@ impl Tcp {
         while let Some(arrival) = self.again.arrival() {
             match arrival {
                 Arrival::Back { party, socket, received } => self.links[party].back(socket, received, live),
-                Arrival::Claimed { party, guest } => self.links[party].admit(guest, live),
+                Arrival::Claimed { party, guest } => self.links[party].admit(*guest, live),
                 Arrival::Another { party, dialed } => self.links[party].another(dialed),
             }
         }
