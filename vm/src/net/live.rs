@@ -22,9 +22,12 @@ pub struct Live {
     teller: Teller,
 }
 
+/// Says a line.
+type Tell = dyn Fn(&str) + Send + Sync;
+
 /// Who is told what happens to links.
 #[derive(Default)]
-struct Teller(OnceLock<Box<dyn Fn(&str) + Send + Sync>>);
+struct Teller(OnceLock<Box<Tell>>);
 
 impl fmt::Debug for Teller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

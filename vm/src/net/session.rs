@@ -44,7 +44,7 @@ pub(super) struct Codec {
     /// Bytes that were read from the socket since the beginning.
     pub(super) received: u64,
     /// Encrypted, and not known to be at the other end.
-    pub(super) outgoing: Kept,
+    pub(super) outgoing: Box<Kept>,
     /// Decrypted and not taken.
     plain: Buffer,
     /// Whether the other end has closed the session.
@@ -71,7 +71,7 @@ impl Codec {
 
     fn new(end: End) -> Self {
         let [incoming, plain] = [Buffer::default(), Buffer::default()];
-        let outgoing = Kept::default();
+        let outgoing = Box::default();
         Self { end, incoming, received: 0, outgoing, plain, closed: false, failed: false }
     }
 
