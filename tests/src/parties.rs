@@ -1,6 +1,7 @@
 //! A program on shares, by the parties in threads, and in the emulator: what is put out, bit for bit, and what the links count.
 
 use std::collections::HashMap;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
@@ -84,13 +85,45 @@ pub struct Interruptions<'a> {
     pub directory: &'a Path,
     /// How often.
     pub every: Every,
+    /// Chooses what a crash leaves of the last point, if it is not whole everywhere.
+    pub crashes: Option<u64>,
 }
 
 impl Interruptions<'_> {
+    fn checkpoints(&self, me: usize) -> Checkpoints {
+        Checkpoints::new(self.directory.join(me.to_string()), self.every, false)
+    }
+
     fn options(&self, me: usize, seed: u64) -> Options {
-        let directory = self.directory.join(me.to_string());
-        let checkpoints = Some(Checkpoints::new(directory, self.every, false));
-        Options { seed: Some(seed), checkpoints, ..Options::default() }
+        Options { seed: Some(seed), checkpoints: Some(self.checkpoints(me)), ..Options::default() }
+    }
+
+    /// Undoes what a party does last where it keeps a point, at some of the parties: as if all had been killed in between.
+    fn crash(&self, parties: usize, attempt: usize) {
+        let Some(seed) = self.crashes.map(|seed| (seed as usize).wrapping_mul(31) + attempt) else { return };
+        let (kind, whom) = (seed % 4, |party: usize| (seed / 4) >> party & 1 == 1);
+        // The last one, if it is settled: at a party that was ended while it settled one, it may be pending.
+        let last = |party: usize| {
+            let files = fs::read_dir(self.directory.join(party.to_string())).into_iter().flatten().flatten();
+            let last = files.map(|file| file.path()).max()?;
+            last.extension().is_some_and(|suffix| suffix == "checkpoint").then_some(last)
+        };
+        let files: Vec<_> = (0..parties).filter_map(last).collect();
+        let number = |file: &Path| file.file_name().map(|name| name.to_string_lossy()[8..].to_string());
+        if kind == 0 || files.len() < parties || files.iter().any(|file| number(file) != number(&files[0])) {
+            return;
+        }
+        for (party, file) in files.iter().enumerate() {
+            let pending = file.with_extension("pending");
+            match (kind, whom(party)) {
+                // not all have come to know that all have it
+                (1, true) => fs::rename(file, pending).expect("a point"),
+                (1, false) => {}
+                // not all have written it, so nobody has heard that all have
+                (_, true) => fs::remove_file(file).expect("a point"),
+                (_, false) => fs::rename(file, pending).expect("a point"),
+            }
+        }
     }
 }
 
@@ -113,7 +146,9 @@ pub fn emulated_again(
         resumed += usize::from(host.resumed);
         match run {
             Ok(_) => return (host.seen, resumed),
-            Err(error) => assert!(matches!(error.fault, Fault::Cancelled), "{error}\n{name}"),
+            Err(error) => {
+                assert!(matches!(error.fault, Fault::Cancelled | Fault::Finish(_)), "{error}\n{name}");
+            }
         }
     }
     unreachable!("the last attempt comes to its end")
@@ -141,7 +176,7 @@ pub fn shared_again(
     how: &Interruptions<'_>,
 ) -> (Seen, usize) {
     let mut resumed = 0;
-    for end in how.ends.iter().map(Some).chain([None]) {
+    for (attempt, end) in how.ends.iter().map(Some).chain([None]).enumerate() {
         let links = memory::mesh(program.header.protocol.model().parties, STALL);
         let runs: Vec<_> = thread::scope(|scope| {
             let party = |mut links: Links| {
@@ -159,16 +194,20 @@ pub fn shared_again(
         });
         resumed += usize::from(runs[0].1.resumed);
         if runs.iter().any(|(.., run)| run.is_err()) {
-            let of_own = |error: &RunError| matches!(error.fault, Fault::Cancelled | Fault::Protocol(_));
+            let of_own = |error: &RunError| {
+                matches!(error.fault, Fault::Cancelled | Fault::Finish(_) | Fault::Protocol(_))
+            };
             let all = runs.iter().all(|(.., run)| run.as_ref().is_err_and(of_own));
             let told: Vec<_> =
                 runs.iter().map(|(.., run)| run.as_ref().err().map(ToString::to_string)).collect();
             assert!(all && end.is_some(), "{told:?}\n{name}");
+            how.crash(runs.len(), attempt);
             continue;
         }
         let mut seen = Seen::default();
         for (links, host, run) in runs {
             check_traffic(program, &links, &run.expect("none has failed"), name);
+            how.checkpoints(links.me().index()).forget(links.me());
             seen.outputs.extend(host.seen.outputs);
             seen.metrics = host.seen.metrics;
         }
@@ -223,6 +262,10 @@ impl Host for Tensors<'_> {
 
     fn save(&mut self) -> Vec<u8> {
         postcard::to_stdvec(&(&self.seen.outputs, &self.seen.metrics)).expect("numbers and names")
+    }
+
+    fn finish(&mut self) -> Result<(), HostError> {
+        if self.end == Some(self.begun + 1) { Err("it was ended at its end".into()) } else { Ok(()) }
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {

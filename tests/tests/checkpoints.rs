@@ -1,5 +1,5 @@
 //! Runs that are interrupted at random and go on: with nearest rounding and one seed they give the very results of undisturbed ones, and count
-//! what was announced, in the emulator and among parties in threads.
+//! what was announced, in the emulator and among parties in threads. Of the last point, directories are put into every state that a crash may leave.
 
 use std::fs;
 use std::path::Path;
@@ -42,11 +42,17 @@ fn go_on(protocol: Protocol) {
         let directory = tempfile::tempdir().expect("a directory");
         // numbers that the seed gives, whatever runs beside
         let iterations = iterations(&code, &inputs, seed);
-        let at = |i: u64| 1 + (seed * 7 + i * 5) % iterations;
+        // one more is the end, where results are written
+        let at = |i: u64| 1 + (seed * 7 + i * 5) % (iterations + 1);
         let who = |i: u64| (seed + i) as usize % protocol.model().parties;
         let ends = [(who(0), at(0)), (who(1), at(1)), (who(2), at(2))];
         let every = Every::Iterations(1 + seed % 2);
-        let how = Interruptions { ends: &ends, directory: &directory.path().join("parties"), every };
+        let how = Interruptions {
+            ends: &ends,
+            directory: &directory.path().join("parties"),
+            every,
+            crashes: Some(seed),
+        };
         let (found, went_on) = shared_again(&code, &inputs, (seed, &name), &how);
         assert_eq!(found, expected, "{name}");
         let alone = Interruptions { directory: &directory.path().join("emulator"), ..how };
@@ -200,11 +206,8 @@ fn a_full_disk_is_told_and_the_run_goes_on() {
         }
         /// What stands in the way of the third point.
         fn tick(&mut self, loops: &[Trip]) -> std::ops::ControlFlow<()> {
-            let file = Path::new(DIRECTORY).join(format!(
-                ".emulator.{:012}.checkpoint.{}.part",
-                3,
-                std::process::id()
-            ));
+            let file =
+                Path::new(DIRECTORY).join(format!(".emulator.{:012}.pending.{}.part", 3, std::process::id()));
             if loops[0].now == 2 {
                 fs::create_dir_all(file.join("x")).expect("a directory");
             }
@@ -228,6 +231,6 @@ fn by_the_clock_all_parties_keep_the_same_points() {
     let expected = emulated(&program, &inputs, 3).expect("it keeps its ranges");
     let directory = tempfile::tempdir().expect("a directory");
     let every = Every::Time(Duration::from_millis(1));
-    let how = Interruptions { ends: &[(1, 8), (0, 4)], directory: directory.path(), every };
+    let how = Interruptions { ends: &[(1, 8), (0, 4)], directory: directory.path(), every, crashes: None };
     assert_eq!(shared_again(&program, &inputs, (3, "by the clock"), &how).0, expected);
 }

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use tern_bytecode::report::{group, report};
 use tern_host::Files;
 use tern_host::clients::{self, Client, Said, Secret, Store};
 use tern_host::guard::guard_memory;
-use tern_host::results::Directory;
+use tern_host::results::{self, Directory};
 use tern_host::sharing::Owned;
 use tern_tools::say;
 use tern_vm::machine::checkpoint::duration;
@@ -187,9 +187,19 @@ pub(crate) fn receive(args: &ReceiveArgs) -> anyhow::Result<ExitCode> {
     directory.warning().into_iter().for_each(|warning| say::errln(format_args!("warning: {warning}")));
     let said = |text: String| say::errln(text);
     for name in &names {
-        let tensors = clients::receive(&client, name, &said)?;
-        let path = outputs.write(name, &tensors)?;
-        say::outln(format_args!("{name}: {}", path.display()));
+        let mut last = None;
+        clients::receive(&client, name, &said, &mut |called, tensors| {
+            let path = outputs.write(called, tensors)?;
+            say::outln(format_args!("{called}: {}", path.display()));
+            last = (called != name).then_some(path);
+            Ok(())
+        })?;
+        // Of those of a loop, the last one is there under the plain name too.
+        if let Some(file) = last {
+            let extension = file.extension().unwrap_or_default().to_os_string();
+            let plain = file.with_file_name(name).with_added_extension(extension);
+            results::link(&file, &plain).with_context(|| format!("cannot write {}", plain.display()))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

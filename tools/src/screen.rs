@@ -10,7 +10,9 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tern_bytecode::Program;
-use tern_host::events::number_of;
+use tern_bytecode::report::group;
+use tern_host::events::{Aborted, number_of};
+use tern_host::run::Forecast;
 use tern_host::{Event, Events, Sink};
 use tern_tools::say;
 
@@ -48,6 +50,8 @@ struct Shown {
     bar: ProgressBar,
     last: BTreeMap<String, f64>,
     since: Option<Instant>,
+    /// Of the loops in progress: when the first of these iterations was seen, its number, and how many there are.
+    pace: Option<(Instant, u64, u64)>,
     /// Why standard output takes nothing any more.
     mute: Option<String>,
 }
@@ -56,9 +60,18 @@ impl Screen {
     pub(crate) fn new(audience: Audience) -> Screen {
         let visible = audience == Audience::Person && std::io::stderr().is_terminal();
         let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed_precise} {msg}");
+        let style = ProgressStyle::with_template(
+            "{bar:30} iteration {pos} of {len}, {elapsed_precise} since the start, {prefix} left of this loop  {msg}",
+        );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Screen(Rc::new(RefCell::new(Shown { audience, bar, last: BTreeMap::new(), since: None, mute: None })))
+        Screen(Rc::new(RefCell::new(Shown {
+            audience,
+            bar,
+            last: BTreeMap::new(),
+            since: None,
+            pace: None,
+            mute: None,
+        })))
     }
 
     /// Emits an event; `text` is what a person sees. A reader that follows the run gets it at once; if it has gone, the run goes on.
@@ -165,10 +178,7 @@ impl Shown {
         }
         match event {
             Event::Metric { name, value, iteration } => self.metric(event, (name, value), iteration),
-            Event::Progress { done, of } => {
-                self.bar.set_length(*of);
-                self.bar.set_position(*done);
-            }
+            Event::Progress { done, of } => self.progress(event, *done, *of),
             Event::Warning { message } | Event::Loss { message } => self.warn(message),
             Event::Note { message } => self.bar.suspend(|| say::errln(format_args!("{message}"))),
             Event::Output { name, file } => self.emit(&event.to_json(), Some(&format!("{name}: {file}"))),
@@ -180,13 +190,37 @@ impl Shown {
             }
             Event::Checkpoint { .. } => self.emit(&event.to_json(), None),
             Event::Resumed { metrics } => self.resumed(event, metrics),
+            Event::Forecast { forecast } => self.emit(&event.to_json(), Some(&forecast_text(forecast))),
+            Event::Aborted { aborted } => self.aborted(event, aborted),
             Event::Waiting { .. } => self.waiting(event),
             Event::Met {} => {
                 self.since = None;
                 self.bar.set_message("");
             }
-            Event::Begun {} | Event::Ready { .. } | Event::Share { .. } | Event::Failed { .. } => {}
+            Event::Begun {}
+            | Event::Ready { .. }
+            | Event::Share { .. }
+            | Event::Over {}
+            | Event::Failed { .. } => {}
         }
+    }
+
+    /// How far the loops in progress are, and how long the rest of them takes if it goes on like this.
+    fn progress(&mut self, event: &Event, done: u64, of: u64) {
+        if self.audience == Audience::Machine {
+            return self.emit(&event.to_json(), None);
+        }
+        self.bar.set_length(of);
+        self.bar.set_position(done);
+        let (began, first) = match self.pace {
+            Some((began, first, all)) if all == of && first <= done => (began, first),
+            _ => (Instant::now(), done),
+        };
+        self.pace = Some((began, first, of));
+        let left = (done > first)
+            .then(|| began.elapsed().as_secs_f64() / (done - first) as f64 * of.saturating_sub(done) as f64);
+        let left = left.map_or("not known yet".to_string(), |left| format!("about {}", time(left)));
+        self.bar.set_prefix(left);
     }
 
     /// Logs an event; what comes several times a second, now and then.
@@ -206,6 +240,14 @@ impl Shown {
         let counters = |last: Vec<u32>| last.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
         let place = last.map_or(String::new(), |last| format!(", behind [{}]", counters(last)));
         self.emit(&event.to_json(), Some(&format!("going on from a checkpoint{place}")));
+    }
+
+    /// What there is of a run that has failed, and how to go on.
+    fn aborted(&mut self, event: &Event, aborted: &Aborted) {
+        match self.audience {
+            Audience::Machine => self.emit(&event.to_json(), None),
+            _ => self.bar.suspend(|| say::errln(format_args!("{}", aborted_text(aborted)))),
+        }
     }
 
     fn metric(&mut self, event: &Event, (name, value): (&str, &Value), iteration: &[u32]) {
@@ -257,6 +299,82 @@ impl Shown {
             self.since = Some(Instant::now());
         }
         due
+    }
+}
+
+/// What a run needs, and how roughly that is known.
+fn forecast_text(forecast: &Forecast) -> String {
+    let Forecast { memory, rounds, bytes, round, rate, seconds } = *forecast;
+    format!(
+        "needs {} of memory per party besides data; {} rounds of {:.2} ms and {} at {}/s, as measured now: at least {} of communication, and computing on top",
+        sized(memory as f64),
+        group(rounds),
+        1e3 * round,
+        sized(bytes as f64),
+        sized(rate),
+        time(seconds)
+    )
+}
+
+/// Bytes, to two or three digits.
+fn sized(bytes: f64) -> String {
+    match bytes {
+        1e9.. => format!("{:.1} GB", bytes / 1e9),
+        1e6.. => format!("{:.0} MB", bytes / 1e6),
+        _ => format!("{:.0} kB", bytes / 1e3),
+    }
+}
+
+/// Seconds, in the unit that people take.
+fn time(seconds: f64) -> String {
+    match seconds {
+        7200.0.. => format!("{:.1} h", seconds / 3600.0),
+        120.0.. => format!("{:.0} min", seconds / 60.0),
+        10.0.. => format!("{seconds:.0} s"),
+        _ => format!("{seconds:.1} s"),
+    }
+}
+
+/// A summary of what there is of a run.
+fn aborted_text(aborted: &Aborted) -> String {
+    let Aborted { loops, place, outputs, metrics, checkpoint } = aborted;
+    let mut text = "the run was aborted".to_string();
+    if !loops.is_empty() {
+        let of: Vec<String> = loops.iter().map(|[now, trips]| format!("{} of {trips}", now + 1)).collect();
+        text.push_str(&format!(" in iteration {}", of.join(", in it ")));
+    }
+    text.push_str(&place.as_ref().map_or(String::new(), |place| format!(", at {place}")));
+    if let Some((file, count)) = metrics {
+        text.push_str(&format!("\n  metrics: {count} in {file}"));
+    }
+    match outputs.as_slice() {
+        [] => text.push_str("\n  results: none"),
+        [.., last] => {
+            let others =
+                if outputs.len() > 1 { format!(" and {} more", outputs.len() - 1) } else { String::new() };
+            text.push_str(&format!("\n  results: {last}{others}, each of them whole"));
+        }
+    }
+    let command: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
+    let command = command.join(" ");
+    text.push_str(&match checkpoint {
+        Some((directory, Some(point))) => {
+            format!("\n  checkpoint: of iteration {point}, in {directory}\n  to go on from it: {command}")
+        }
+        Some((directory, None)) => {
+            format!("\n  checkpoint: none yet in {directory}\n  to begin anew: {command}")
+        }
+        None => format!("\n  checkpoint: none is kept without --checkpoint DIR\n  to begin anew: {command}"),
+    });
+    say::printable(&text)
+}
+
+/// A word of a command line, as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

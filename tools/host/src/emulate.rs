@@ -70,8 +70,8 @@ impl Emulation<'_> {
         events: &mut Events<'_>,
     ) -> anyhow::Result<Emulated> {
         let mut host = FileHost::new(program, None, inputs, self.outputs, events).until(self.stop.clone());
-        if self.keeping.is_some() {
-            host = host.keeping();
+        if let Some(keeping) = self.keeping {
+            host = host.keeping(&keeping.directory);
             self.stop.put_off(true);
         }
         let options = tern_vm::Options {
@@ -89,8 +89,11 @@ impl Emulation<'_> {
             }
             None => emulate(program, &mut host, &options),
         };
-        // It says itself what its cause says.
-        let report = outcome.map_err(Error::msg)?;
+        let report = outcome.map_err(|error| {
+            host.aborted(Some(&error));
+            // It says itself what its cause says.
+            Error::msg(error)
+        })?;
         Ok(Emulated { report, results: host.into_results() })
     }
 }

@@ -17,7 +17,7 @@ use tern_vm::machine::Trip;
 use tern_vm::net::Waiting;
 
 use crate::results::METRICS;
-use crate::run::{Blame, Share};
+use crate::run::{Blame, Forecast, Share};
 
 /// Between two events that say how far a run is.
 const FRAME: Duration = Duration::from_millis(100);
@@ -87,6 +87,11 @@ pub enum Event {
     },
     /// Everybody is there.
     Met {},
+    /// What the run needs, as far as can be said before it begins.
+    Forecast {
+        /// Memory, and time of communication.
+        forecast: Forecast,
+    },
     /// The run begins, perhaps once more.
     Begun {},
     /// The run has been kept on disk, by all parties.
@@ -103,6 +108,11 @@ pub enum Event {
         /// What was reported before it: events of metrics.
         metrics: Vec<Event>,
     },
+    /// The run was aborted after it had begun.
+    Aborted {
+        /// Where, and what there is of it.
+        aborted: Aborted,
+    },
     /// Of a party of a local run: how it can be met.
     Ready {
         /// Where.
@@ -115,6 +125,8 @@ pub enum Event {
         /// What it has measured.
         share: Share,
     },
+    /// Of a party of a local run: the run had come to its end before.
+    Over {},
     /// Of a party of a local run: it has failed.
     Failed {
         /// Whose fault it is.
@@ -122,6 +134,21 @@ pub enum Event {
         /// Why.
         message: String,
     },
+}
+
+/// What there is of a run that was aborted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aborted {
+    /// Counters of the loops in progress and how often each runs, outermost first.
+    pub loops: Vec<[u32; 2]>,
+    /// The source line, as `FILE:LINE`, if it is known.
+    pub place: Option<String>,
+    /// Files of results, which are whole.
+    pub outputs: Vec<String>,
+    /// The file of metrics, and how many are in it.
+    pub metrics: Option<(String, u64)>,
+    /// The directory of checkpoints, and the iteration of the last one, if there is one.
+    pub checkpoint: Option<(String, Option<u64>)>,
 }
 
 impl Event {
@@ -177,7 +204,8 @@ pub struct Events<'a> {
     moved: Option<Instant>,
     /// What could not be written where it should be, and why: one line each.
     losses: Vec<String>,
-    /// Metrics that are not in the log.
+    /// Metrics that are in the log, and that are not.
+    logged: u64,
     unlogged: u64,
 }
 
@@ -186,7 +214,7 @@ impl<'a> Events<'a> {
     pub fn new(sink: impl Sink + 'a, log: Option<&Path>) -> Events<'a> {
         let path = log.map(|directory| directory.join(METRICS));
         let (last, losses) = (BTreeMap::new(), Vec::new());
-        Events { sink: Box::new(sink), path, log: None, last, moved: None, losses, unlogged: 0 }
+        Events { sink: Box::new(sink), path, log: None, last, moved: None, losses, logged: 0, unlogged: 0 }
     }
 
     /// Nobody follows, and nothing is kept.
@@ -200,6 +228,7 @@ impl<'a> Events<'a> {
     /// If there can be no log.
     pub fn begin(&mut self) -> anyhow::Result<()> {
         self.last.clear();
+        self.logged = 0;
         if let Some(path) = &self.path {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             self.log = Some(file);
@@ -265,9 +294,10 @@ impl<'a> Events<'a> {
             self.last.insert(name.to_string(), one);
         }
         let Some(log) = &mut self.log else { return };
-        // A full disk must not end a long run.
-        let written = writeln!(log, "{}", event.to_json());
+        // A line at a time: whoever is killed leaves whole ones. A full disk must not end a long run.
+        let written = log.write_all(format!("{}\n", event.to_json()).as_bytes());
         self.unlogged += u64::from(written.is_err());
+        self.logged += u64::from(written.is_ok());
         if let (Err(error), 1) = (written, self.unlogged) {
             self.warn(format!("metrics cannot be written to {METRICS}: {error}"));
         }
@@ -295,6 +325,12 @@ impl<'a> Events<'a> {
     /// Everybody is there.
     pub fn met(&mut self) {
         self.emit(Event::Met {});
+    }
+
+    /// The log of metrics of the run that has begun, and how many are in it.
+    pub(crate) fn logged(&self) -> Option<(String, u64)> {
+        let path = self.log.as_ref().and(self.path.as_ref())?;
+        Some((path.display().to_string(), self.logged))
     }
 
     /// The last value of each metric.

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tern_bytecode::program::{Output, Place};
+use tern_bytecode::validate::Nesting;
 use tern_bytecode::{Instr, Program};
 use tern_vm::data::shares::ShareFile;
 use tern_vm::data::{Array, Encoded};
-use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Point, RunId, Trip};
+use tern_vm::machine::{Elements, ElementsMut, Host, HostError, Point, RunError, RunId, Trip};
 use tern_vm::net::Party;
 use tern_vm::ring::{Ring, Z64, Z128, Z192, Z256};
 
-use crate::events::{Event, Events, metric_event};
+use crate::events::{Aborted, Event, Events, metric_event};
 use crate::inputs::{Inputs, Provided};
 use crate::outputs::{Format, Outputs};
 use crate::results;
@@ -49,7 +50,7 @@ struct Reported {
 }
 
 /// The outputs of a program that are within loops.
-fn in_loops(program: &Program) -> BTreeSet<usize> {
+pub(crate) fn in_loops(program: &Program) -> BTreeSet<usize> {
     let (mut depth, mut open, mut found) = (0usize, Vec::new(), BTreeSet::new());
     for instr in &program.code {
         match *instr {
@@ -91,8 +92,13 @@ pub struct FileHost<'a, 'e> {
     many: Vec<(String, Kept)>,
     /// What goes into checkpoints, if any are kept.
     kept: Option<Saved>,
-    /// The last point that is on disk.
+    /// The last point that is on disk, and where points are.
     points: u64,
+    directory: Option<PathBuf>,
+    /// The loops in progress, as far as is known.
+    loops: Vec<Trip>,
+    /// Files of results that this run has written.
+    written: BTreeSet<String>,
     /// Where they go.
     to: Option<&'a Outputs>,
     stop: Stop,
@@ -123,6 +129,9 @@ impl<'a, 'e> FileHost<'a, 'e> {
             many,
             kept,
             points,
+            directory: None,
+            loops: Vec::new(),
+            written: BTreeSet::new(),
             is_over: false,
             to,
             stop,
@@ -130,10 +139,37 @@ impl<'a, 'e> FileHost<'a, 'e> {
         }
     }
 
-    /// Remembers what checkpoints need.
-    pub fn keeping(mut self) -> FileHost<'a, 'e> {
+    /// Remembers what checkpoints need, which are in this directory.
+    pub fn keeping(mut self, directory: &Path) -> FileHost<'a, 'e> {
         self.kept = Some(Saved::default());
+        self.directory = Some(directory.to_path_buf());
         self
+    }
+
+    /// The run has failed: says where, and what there is of it, unless it had not begun.
+    pub fn aborted(&mut self, error: Option<&RunError>) {
+        if self.run.is_none() {
+            return;
+        }
+        let at = error.and_then(|error| error.at);
+        let nesting = Nesting::of(self.program).ok();
+        let is_within = |trip: &&Trip| {
+            let end = nesting.as_ref().and_then(|nesting| nesting.close.get(&trip.at));
+            at.zip(end).is_none_or(|(at, end)| (trip.at..=*end).contains(&at))
+        };
+        let place = error.and_then(|error| error.place.as_ref()).map(|(file, line)| format!("{file}:{line}"));
+        let checkpoint = self
+            .directory
+            .as_ref()
+            .map(|directory| (directory.display().to_string(), Some(self.points).filter(|point| *point > 0)));
+        let aborted = Aborted {
+            loops: self.loops.iter().filter(is_within).map(|trip| [trip.now, trip.trips]).collect(),
+            place,
+            outputs: self.written.iter().cloned().collect(),
+            metrics: self.events.logged(),
+            checkpoint,
+        };
+        self.events.emit(Event::Aborted { aborted });
     }
 
     /// The last point of the run that is on disk, 0 if none is.
@@ -197,6 +233,39 @@ impl<'a, 'e> FileHost<'a, 'e> {
         paths.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
     }
 
+    /// Results of iterations that this run has not come to, which an earlier one has.
+    fn left_over(&self) -> Vec<String> {
+        let Some(to) = self.to else { return Vec::new() };
+        let mut found = Vec::new();
+        let names: BTreeSet<&str> =
+            self.in_loops.iter().map(|i| self.program.outputs[*i].name.as_str()).collect();
+        for name in names {
+            let count = self.counts.get(name).copied().unwrap_or_default();
+            let shared = self.me.is_some()
+                && self.program.outputs.iter().any(|output| output.name == *name && output.to.is_shared());
+            // They are numbered without gaps, unless somebody has taken some away.
+            let path = |number| {
+                let file = self.file(&numbered(name, number), shared, &to.format);
+                self.directory(to, name).join(file)
+            };
+            let there = (count..).map(path).take_while(|path| path.exists());
+            found.extend(there.map(|path| path.display().to_string()));
+        }
+        found.retain(|path| !self.written.contains(path));
+        found
+    }
+
+    /// Says which files are of an earlier run.
+    fn tell_left_over(&mut self) {
+        let found = self.left_over();
+        let more = found.len().saturating_sub(1);
+        let Some(first) = found.first() else { return };
+        self.events.warn(match more {
+            0 => format!("{first} is of an earlier run, not of this one"),
+            _ => format!("{first} and {more} more behind it are of an earlier run, not of this one"),
+        });
+    }
+
     /// The name of an output's file.
     fn file(&self, name: &str, is_shares: bool, format: &Format) -> String {
         match self.me {
@@ -212,6 +281,20 @@ impl<'a, 'e> FileHost<'a, 'e> {
         match (&to.store, client) {
             (Some(store), Some(client)) => store.results(client),
             _ => to.out.clone(),
+        }
+    }
+
+    /// The run goes on: results of iterations before are there.
+    fn recall_written(&mut self) {
+        let Some(to) = self.to else { return };
+        for (name, count) in self.counts.clone() {
+            let is_shared = |output: &&Output| output.name == name && output.to.is_shared();
+            let shared = self.me.is_some() && self.program.outputs.iter().any(|output| is_shared(&output));
+            for number in 0..count {
+                let file = self.file(&numbered(&name, number), shared, &to.format);
+                let path = self.directory(to, &name).join(file);
+                self.written.insert(path.display().to_string());
+            }
         }
     }
 
@@ -251,7 +334,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
         let count = self.counts.entry(name.to_string()).or_default();
         let number = *count;
         *count += 1;
-        let numbered = format!("{name}.{number:04}");
+        let numbered = numbered(name, number);
         let Some(to) = self.to else {
             self.many.push((numbered, kept));
             return Ok(());
@@ -280,6 +363,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
             Kept::Clear(arrays) => format.write(file, arrays),
         })?;
         let path = written.path.display();
+        self.written.insert(path.to_string());
         self.events.emit(Event::Output { name: name.into(), file: path.to_string() });
         if let Some(cause) = written.instead {
             let place = out.join(&file);
@@ -297,6 +381,10 @@ impl Drop for FileHost<'_, '_> {
             for file in self.stale() {
                 self.events.warn(format!("{file} is of an earlier run, not of this one"));
             }
+            // One that is kept may have come further before.
+            if self.kept.is_none() {
+                self.tell_left_over();
+            }
         }
     }
 }
@@ -305,7 +393,10 @@ impl Host for FileHost<'_, '_> {
     fn input(&mut self, input: usize, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
         let encoded = match self.inputs.get(input).and_then(Option::as_ref) {
             Some(Provided::Clear(encoded)) => encoded,
-            Some(Provided::Shares { words, .. }) => return copy(words, start, elements),
+            Some(Provided::Shares { file, tensor, .. }) => {
+                let start = usize::try_from(start).unwrap_or(usize::MAX).saturating_mul(elements.limbs);
+                return Ok(file.read(*tensor, start, elements.words)?);
+            }
             None => return Err(HostError::from(format!("input {input} has no data"))),
         };
         match elements.limbs {
@@ -355,10 +446,19 @@ impl Host for FileHost<'_, '_> {
             self.put_out(*output, Elements { limbs, words })?;
         }
         self.counts.clone_from(&saved.counts);
+        self.recall_written();
         let metrics = saved.metrics.iter().map(|m| metric_event(&m.name, &m.values, m.iteration.clone()));
         self.events.emit(Event::Resumed { metrics: metrics.collect() });
         self.kept = Some(saved);
         Ok(())
+    }
+
+    fn goes_on(&mut self, point: u64, lost: Option<u64>) {
+        self.points = point;
+        let Some(later) = lost else { return };
+        self.events.warn(format!(
+            "all parties have had the checkpoint of iteration {later}, which one of them has lost: the run goes on from iteration {point}, and what came behind is done again"
+        ));
     }
 
     fn point(&mut self, point: &Point) {
@@ -387,6 +487,8 @@ impl Host for FileHost<'_, '_> {
     }
 
     fn tick(&mut self, loops: &[Trip]) -> ControlFlow<()> {
+        self.loops.clear();
+        self.loops.extend_from_slice(loops);
         self.events.tick(loops);
         ControlFlow::Continue(())
     }
@@ -394,9 +496,12 @@ impl Host for FileHost<'_, '_> {
     fn begin(&mut self, run: RunId) -> Result<(), HostError> {
         self.run = Some(run);
         // It may have begun before.
+        self.is_over = false;
         self.outputs.clear();
         self.counts.clear();
         self.many.clear();
+        self.loops.clear();
+        self.written.clear();
         self.kept = self.kept.take().map(|_| Saved::default());
         Ok(self.events.begin()?)
     }
@@ -408,6 +513,7 @@ impl Host for FileHost<'_, '_> {
         for name in self.left_out() {
             self.events.warn(format!("there is no {name}: the program did not come to its output"));
         }
+        self.tell_left_over();
         let Some(to) = self.to else { return Ok(()) };
         let mut failed = Vec::new();
         for (name, kept) in std::mem::take(&mut self.outputs) {
@@ -427,15 +533,9 @@ impl Host for FileHost<'_, '_> {
     }
 }
 
-/// Copies words of shares, from an element on.
-fn copy(words: &[u64], start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
-    let start = usize::try_from(start).unwrap_or(usize::MAX).saturating_mul(elements.limbs);
-    let end = start.saturating_add(elements.words.len());
-    let Some(from) = words.get(start..end) else {
-        return Err(HostError::from(format!("{end} words are asked for, there are {}", words.len())));
-    };
-    elements.words.copy_from_slice(from);
-    Ok(())
+/// What the result of one iteration is called.
+pub(crate) fn numbered(name: &str, number: u64) -> String {
+    format!("{name}.{number:04}")
 }
 
 fn fill<R: Ring>(encoded: &Encoded, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tern_bytecode::Program;
 use tern_bytecode::program::{Element, Input, Place};
+use tern_vm::data::shares::Stored;
 use tern_vm::data::{self, Array, Encoded, InputSpec, Message, Mismatch, Ratio, Source};
 use tern_vm::net::Party;
 
@@ -27,8 +29,10 @@ pub enum Provided {
     Shares {
         /// The set that the file belongs to.
         set: String,
-        /// The words of this party's two summands.
-        words: Vec<u64>,
+        /// The file, whose words are read when they are needed.
+        file: Arc<Stored>,
+        /// Which of its tensors it is.
+        tensor: usize,
     },
 }
 
@@ -311,8 +315,10 @@ impl<'a> Wanted<'a> {
             )
         };
         let inputs: Vec<&Input> = self.inputs().collect();
-        let (set, words) = shares::read(self.program, &inputs, me, &path)?;
-        Ok(words.into_iter().map(|words| Provided::Shares { set: set.clone(), words }).collect())
+        let (file, tensors) = shares::read(self.program, &inputs, me, &path)?;
+        let set = || file.head.set.clone();
+        let provided = |tensor| Provided::Shares { set: set(), file: file.clone(), tensor };
+        Ok(tensors.into_iter().map(provided).collect())
     }
 
     fn inputs(&self) -> impl Iterator<Item = &Input> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tern_vm::machine::{Checkpoints, Every};
-use tern_vm::net::NetError;
+use tern_vm::net::{NetError, Party};
 
 use crate::run::net_error;
 
@@ -28,6 +28,11 @@ impl Keeping {
     /// As the machine takes it.
     pub(crate) fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(self.directory.clone(), self.every, self.resume)
+    }
+
+    /// Forgets a run that is over, of which all has been said: the next one begins.
+    pub fn forget(&self, me: Party) {
+        self.checkpoints().forget(me);
     }
 }
 

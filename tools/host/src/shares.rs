@@ -2,14 +2,15 @@
 //! docs/shares.md describes the format. The files of two parties together tell the value; one alone is random.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use tern_bytecode::Program;
 use tern_bytecode::model::MAX_PARTIES;
 use tern_bytecode::program::{Element, Input, Output};
 use tern_bytecode::validate::names::is_word;
 use tern_vm::data::Array;
-use tern_vm::data::shares::{self, Head, OpenError, ShareError, ShareFile, Tensor};
+use tern_vm::data::shares::{self, Head, OpenError, ShareError, ShareFile, Stored, Tensor};
 use tern_vm::machine::{Elements, RunId};
 use tern_vm::net::Party;
 
@@ -46,7 +47,7 @@ pub fn add(file: &mut ShareFile, declared: &Output, elements: Elements<'_>) {
     file.words.push(elements.words.to_vec());
 }
 
-/// Reads what a party has of an input, whose fields have the indices given: its set, and the words of each field.
+/// Opens what a party has of an input, whose fields have the indices given: the file, and which tensor of it each field is.
 ///
 /// # Errors
 /// A file that cannot be read, or is another party's, of another precision or of other tensors: all that differs is named.
@@ -55,7 +56,7 @@ pub fn read(
     inputs: &[&Input],
     me: Party,
     path: &Path,
-) -> anyhow::Result<(String, Vec<Vec<u64>>)> {
+) -> anyhow::Result<(Arc<Stored>, Vec<usize>)> {
     let name = inputs.first().map_or("", |input| &input.name);
     let wanted = expected(program, inputs, me);
     let check = |head: &Head| {
@@ -65,12 +66,12 @@ pub fn read(
         }
         Ok(())
     };
-    let file = ShareFile::read(path, check).map_err(|error| anyhow!("{} {error}", path.display()))?;
+    let file = Stored::open(path, check).map_err(|error| anyhow!("{} {error}", path.display()))?;
     let found = adapted(&file.head, &wanted);
     let at = |name: &str| found.tensors.iter().position(|tensor| tensor.name == name);
-    let mut all: Vec<Option<Vec<u64>>> = file.words.into_iter().map(Some).collect();
-    let words = wanted.tensors.iter().map(|t| at(&t.name).and_then(|i| all[i].take()).unwrap_or_default());
-    Ok((found.set, words.collect()))
+    let tensors = wanted.tensors.iter().map(|t| at(&t.name).context("it was found before"));
+    let tensors = tensors.collect::<anyhow::Result<_>>()?;
+    Ok((Arc::new(file), tensors))
 }
 
 /// What a party's file of an input has to be, its set aside.

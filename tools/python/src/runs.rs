@@ -19,7 +19,7 @@ use tern_host::results::{self, Directory};
 use tern_host::run::{Job, Measured, Part, Seat, check_parties, listen};
 use tern_host::shares::open_files;
 use tern_host::sharing::Owned;
-use tern_host::{Events, Files, Loaded, Outputs, Sink, Stop, memory};
+use tern_host::{Events, Files, Loaded, Outputs, Results, Sink, Stop, memory};
 use tern_vm::data::{write_npy, write_npz};
 use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
@@ -172,7 +172,7 @@ pub(crate) fn party<'py>(
             }
         };
         let (share, results) = part.play(inputs, &mut events)?;
-        let measured = Measured::new(vec![share], events.metrics(), seed, None);
+        let measured = Measured::new(share.into_iter().collect(), events.metrics(), seed, None);
         let report = report(&loaded, &measured);
         events.close()?;
         Ok((results, report))
@@ -254,7 +254,7 @@ pub(crate) fn send(
     attend(py, &stop, listener, work)
 }
 
-/// Receives a result from the servers as a client: its tensors by name.
+/// Receives a result from the servers as a client: its tensors by name; of one in a loop all, by `NAME.0000`, ….
 #[pyfunction]
 pub(crate) fn receive<'py>(
     py: Python<'py>,
@@ -266,13 +266,20 @@ pub(crate) fn receive<'py>(
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (loaded, stop) = (program.0.clone(), Stop::default());
-    let (asked, result) = (stop.clone(), name.clone());
+    let (asked, result) = (stop.clone(), name);
     let work = move |_| {
         let client = taken(&loaded, &hosts, &client, key.as_deref(), &wait, asked)?;
-        clients::receive(&client, &result, &|_| ())
+        let mut results = Results::new();
+        clients::receive(&client, &result, &|_| (), &mut |called, tensors| {
+            // Of those of a loop, the last one is there under the plain name too.
+            results.insert(result.clone(), tensors.to_vec());
+            results.insert(called.to_string(), tensors.to_vec());
+            Ok(())
+        })?;
+        Ok(results)
     };
-    let tensors = attend(py, &stop, None, work)?;
-    outputs(py, &program.0, [(name, tensors)].into())
+    let results = attend(py, &stop, None, work)?;
+    outputs(py, &program.0, results)
 }
 
 fn taken<'a>(

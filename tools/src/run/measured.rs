@@ -1,10 +1,22 @@
 //! What a run has cost, as text and as the last event.
 
+use std::path::Path;
+
+use serde_json::json;
 use tern_bytecode::report::group;
 use tern_host::Loaded;
 use tern_host::run::{LineShare, Measured};
 
 use crate::screen::Screen;
+
+/// The run had come to its end when this process was killed: it is not begun again.
+pub(super) fn over(screen: &Screen, out: &Path) {
+    let text = format!(
+        "The run had come to its end before, and all parties have their results: see {}.\nNothing was begun; the same command begins anew now.",
+        out.display()
+    );
+    screen.emit(&json!({"event": "over", "out": out.display().to_string()}), Some(&text));
+}
 
 /// Emits the last event of a run.
 pub(super) fn tell(measured: &Measured, screen: &Screen, loaded: &Loaded) {

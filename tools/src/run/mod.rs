@@ -205,10 +205,15 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     screen.finish();
     let outcome = outcome?;
     clients.take(&loaded.program, &outputs, &mut events)?;
-    let measured = Measured::new(outcome, events.metrics(), args.seed, args.network);
-    measured::tell(&measured, &screen, loaded);
-    screen.close(&mut events)?;
-    Ok(ExitCode::SUCCESS)
+    if outcome.is_empty() {
+        measured::over(&screen, &outputs.out);
+    } else {
+        let measured = Measured::new(outcome, events.metrics(), args.seed, args.network);
+        measured::tell(&measured, &screen, loaded);
+    }
+    let closed = screen.close(&mut events);
+    keeping.iter().for_each(|keeping| Party::all(parties).for_each(|party| keeping.forget(party)));
+    closed.map(|()| ExitCode::SUCCESS)
 }
 
 /// One of the real parties.
@@ -267,10 +272,16 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
             return Ok(ExitCode::FAILURE);
         }
     };
-    let measured = Measured::new(vec![share], events.metrics(), args.seed, args.network);
-    measured::tell(&measured, &screen, loaded);
-    screen.close(&mut events)?;
-    Ok(ExitCode::SUCCESS)
+    match share {
+        Some(share) => {
+            let measured = Measured::new(vec![share], events.metrics(), args.seed, args.network);
+            measured::tell(&measured, &screen, loaded);
+        }
+        None => measured::over(&screen, &outputs.out),
+    }
+    let closed = screen.close(&mut events);
+    keeping.iter().for_each(|keeping| keeping.forget(seat.me));
+    closed.map(|()| ExitCode::SUCCESS)
 }
 
 impl PartyArgs {

@@ -4,6 +4,8 @@
 use clap::ValueEnum;
 use serde_json::Value;
 use tern_host::Event;
+use tern_host::events::Aborted;
+use tern_host::run::Forecast;
 use tern_tools::say;
 use tracing::{error, info, warn};
 
@@ -43,10 +45,15 @@ pub(crate) fn event(event: &Event) {
             info!(missing = missing.join(", "), seconds, why = why.join("; "), refused, "waiting");
         }
         Event::Met {} => info!("met"),
+        Event::Forecast { forecast } => {
+            let Forecast { memory, rounds, bytes, round, rate, seconds } = *forecast;
+            info!(memory, rounds, bytes, round, rate, seconds, "forecast");
+        }
         Event::Begun {} => info!("begun"),
         Event::Checkpoint { number, bytes, seconds } => info!(number, bytes, seconds, "checkpoint"),
         Event::Resumed { metrics } => info!(metrics = metrics.len(), "resumed"),
-        Event::Ready { .. } | Event::Share { .. } | Event::Failed { .. } => {}
+        Event::Aborted { aborted } => info!(fields = %aborted_fields(aborted), "aborted"),
+        Event::Ready { .. } | Event::Share { .. } | Event::Over {} | Event::Failed { .. } => {}
     }
 }
 
@@ -64,6 +71,11 @@ pub(crate) fn object(object: &Value) {
         fields.remove("by_line"); // a table, for people
     }
     info!(fields = %fields, "{name}");
+}
+
+/// What there is of a run that was aborted.
+fn aborted_fields(aborted: &Aborted) -> Value {
+    serde_json::to_value(aborted).expect("texts and numbers")
 }
 
 /// Something is not as it should be.

@@ -193,6 +193,7 @@ fn impostor(world: &World, length: usize) {
     let setup = Setup { hosts: &hosts, me: Party::P0, identity: &identity, network: None };
     let program = tern_bytecode::decode(&fs::read(&world.programs[0]).unwrap()).unwrap();
     let mut links: Links = net::connect(setup, &mut |_| {}).unwrap();
+    tern_host::run::Pace::measure(&mut links).unwrap();
     links.swap(&Terms::of(&program, &Options::default()).to_bytes(), 1 << 20).unwrap();
     let groups = tern_vm::protocol::groups(program.header.protocol);
     net::keys::agree(&mut links, &groups).unwrap();

@@ -30,12 +30,12 @@ const X: &str = "0.5,1\n1.5,2\n-2.5,3\n3.5,-4\n";
 const Y: &str = "0.5,-0.75\n0.5,0.25\n0.75,0.25\n-0.5,0.125\n";
 
 /// A program that all have, its data, and what comes of it.
-struct Case {
-    world: World,
+pub(crate) struct Case {
+    pub(crate) world: World,
 }
 
 impl Case {
-    fn new() -> Case {
+    pub(crate) fn new() -> Case {
         let world = World::new(&[]);
         for party in 0..3 {
             compile(&world, party, PROGRAM);
@@ -74,7 +74,7 @@ impl Case {
     }
 
     /// One of the real parties.
-    fn party(&self, party: usize) -> Command {
+    pub(crate) fn party(&self, party: usize) -> Command {
         let mut command = self.world.patient_command(party, 20);
         command.args(["--seed", "5", "--insecure", "--wait", "60s", "--every", "50", "--checkpoint"]);
         command.arg(self.world.path(party, "points"));
@@ -88,7 +88,7 @@ impl Case {
         assert!(found == expected, "{file} of party {party} is another");
     }
 
-    fn assert_results(&self, of: [usize; 3]) {
+    pub(crate) fn assert_results(&self, of: [usize; 3]) {
         for party in of {
             self.assert_same(party, "metrics.jsonl");
         }
@@ -99,16 +99,30 @@ impl Case {
         self.assert_same(of[1], "part_of_it.npz");
     }
 
+    /// Points that all parties have.
     fn points(&self, party: usize) -> Vec<PathBuf> {
+        let mut files = self.all_files(party);
+        files.retain(|file| file.extension().is_some_and(|suffix| suffix == "checkpoint"));
+        files
+    }
+
+    /// Points of which a party may not know yet whether all have them, too.
+    pub(crate) fn files(&self, party: usize) -> Vec<PathBuf> {
+        let mut files = self.all_files(party);
+        let suffixes = ["checkpoint", "pending"];
+        files.retain(|file| file.extension().is_some_and(|suffix| suffixes.iter().any(|s| suffix == *s)));
+        files
+    }
+
+    pub(crate) fn all_files(&self, party: usize) -> Vec<PathBuf> {
         let files = fs::read_dir(self.world.path(party, "points")).into_iter().flatten().flatten();
         let mut files: Vec<_> = files.map(|file| file.path()).collect();
-        files.retain(|file| file.extension().is_some_and(|suffix| suffix == "checkpoint"));
         files.sort();
         files
     }
 
     /// Waits for a point that is not there now, nor the first: when the second is written, all parties have that one.
-    fn wait_for_another(&self, party: usize) {
+    pub(crate) fn wait_for_another(&self, party: usize) {
         let (before, begun) = (self.points(party), Instant::now());
         let first =
             |file: &PathBuf| ["0050.", "0100."].iter().any(|end| file.to_string_lossy().contains(end));
@@ -141,7 +155,7 @@ fn children(of: u32) -> Vec<u32> {
     found
 }
 
-fn kill(process: u32) {
+pub(crate) fn kill(process: u32) {
     let status = Command::new("kill").args(["-KILL", &process.to_string()]).status().expect("kill");
     assert!(status.success());
     // whoever starts it again does so when it has ended, which its parent may not have heard

@@ -153,6 +153,64 @@ fn what_is_sent_is_computed_with_and_received() {
     }
 }
 
+/// What is put out in a loop, as often as it is: 2, 4, 8, … times the first number, which is 1.
+fn looped(stop: &str) -> String {
+    format!(
+        "
+input x: fix[4, 2] from client hospital
+input n: int[2] from client clinic
+fn main() {{
+    var y = x
+    for i in 0..5 {{
+        y = y * 2
+        output w = y to client analyst
+        {stop}
+    }}
+    output m = n to client analyst
+}}
+"
+    )
+}
+
+#[test]
+fn all_results_of_a_loop_are_received() {
+    for (stop, count) in [("", 5), ("if reveal(y[0, 0]) > 7.0 { break }", 3)] {
+        let world = World::new("rep3", &looped(stop));
+        let _servers = world.serve_all();
+        world.send_both();
+        world.run(&[]).into_iter().for_each(|run| drop(run.expect_success()));
+        let ended = world.client("analyst", "receive", &["--out", "got"]).expect_success();
+        for i in 0..count {
+            let file = world.path("analyst", &format!("got/w.{i:04}.npz"));
+            assert_eq!(values(file, "w")[0], f64::from(2 << i), "{ended:#?}");
+        }
+        assert!(!world.path("analyst", &format!("got/w.{count:04}.npz")).exists(), "{ended:#?}");
+        assert_eq!(values(world.path("analyst", "got/w.npz"), "w")[0], f64::from(1 << count));
+        assert_eq!(values(world.path("analyst", "got/m.npz"), "m"), [7.0, -9.0]);
+    }
+}
+
+/// They are fetched as they come, and results of two runs are not taken for one.
+#[test]
+fn results_of_a_loop_are_of_one_run() {
+    let world = World::new("rep3", &looped(""));
+    let _servers = world.serve_all();
+    world.send_both();
+    world.run(&[]).into_iter().for_each(|run| drop(run.expect_success()));
+    let old = fs::read(world.stored(0, "analyst/results/w.0003.shares-0.tern")).unwrap();
+    world.run(&[]).into_iter().for_each(|run| drop(run.expect_success()));
+    let new = world.stored(0, "analyst/results/w.0003.shares-0.tern");
+    let kept = fs::read(&new).unwrap();
+    fs::remove_file(&new).unwrap();
+    fs::write(&new, old).unwrap();
+    let ended = world.client("analyst", "receive", &["--out", "got", "--wait", "1s"]);
+    ended.expect_failure(&["has of w.0003 is of another run than those before it"]);
+    assert!(world.path("analyst", "got/w.0002.npz").exists());
+    fs::write(&new, kept).unwrap();
+    world.client("analyst", "receive", &["--out", "got"]).expect_success();
+    assert_eq!(values(world.path("analyst", "got/w.npz"), "w")[0], 32.0);
+}
+
 /// On one machine whoever gives the command plays the clients too.
 #[test]
 fn a_local_run_plays_its_clients() {

@@ -91,6 +91,7 @@ fn cheat(world: &World) {
     let setup = Setup { hosts: &hosts, me: Party::P0, identity: &identity, network: None };
     let program = tern_bytecode::decode(&fs::read(world.path(0, "prog.tbc")).unwrap()).unwrap();
     let mut links: Links = net::connect(setup, &mut |_| {}).unwrap();
+    tern_host::run::Pace::measure(&mut links).unwrap();
     links.swap(&Terms::of(&program, &Options::default()).to_bytes(), 1 << 20).unwrap();
     net::keys::agree(&mut links, &tern_vm::protocol::groups(program.header.protocol)).unwrap();
     for (number, moved) in rounds(&program).into_iter().enumerate().take(2) {

@@ -1,5 +1,6 @@
 //! Real processes, one for each party: what a run gives, and what becomes of it when something is wrong at one party.
 
+mod aborted;
 mod bad;
 mod cancel;
 mod checkpoints;
@@ -22,3 +23,4 @@ mod support;
 mod watch;
 #[path = "../../../vm/tests/net/weather.rs"]
 mod weather;
+mod windows;

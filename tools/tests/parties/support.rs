@@ -198,6 +198,12 @@ impl Process {
         assert!(status.success());
     }
 
+    /// Whether it is over; it is not waited for.
+    pub fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+    }
+
     /// Waits for its end.
     pub fn end(mut self) -> Ended {
         let begun = Instant::now();

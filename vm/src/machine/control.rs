@@ -122,15 +122,18 @@ impl<B: Backend> Machine<'_, B> {
             self.host.begin(run).map_err(Fault::Begin)?;
             return Ok(0);
         };
-        let run = checkpoints.start.as_ref().map_or(run, |start| start.run);
         let me = self.backend.engine().map(|engine| engine.links().me());
         let terms = Terms::of(self.program, options);
         let keeper = self.keeper.insert(Keeper::new(self.program, checkpoints, terms, me, run)?);
+        let run = keeper.run();
         let restored = match &checkpoints.start {
             Some(start) => Some(restore(&start.file, keeper, &mut self.memory, self.backend)?),
             None => None,
         };
         self.host.begin(run).map_err(Fault::Begin)?;
+        if let Some(start) = &checkpoints.start {
+            self.host.goes_on(start.point, start.lost);
+        }
         restored.map_or(Ok(0), |restored| self.go_on(&restored))
     }
 

@@ -80,6 +80,12 @@ pub trait Host {
         Ok(())
     }
 
+    /// Hears, behind [`begin`](Self::begin), that the run goes on from a checkpoint, perhaps although all parties have had a later one, which
+    /// somebody has lost.
+    fn goes_on(&mut self, point: u64, lost: Option<u64>) {
+        let _ = (point, lost);
+    }
+
     /// Hears what became of a checkpoint.
     fn point(&mut self, point: &Point) {
         let _ = point;

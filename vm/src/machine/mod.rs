@@ -22,7 +22,7 @@ mod range;
 mod report;
 mod seed;
 
-pub use checkpoint::{Checkpoints, Every, Point, Registers};
+pub use checkpoint::{Checkpoints, Ending, Every, Point, Registers};
 pub use context::{Address, Context};
 pub use control::{Options, run};
 pub use error::{Fault, HostError, RunError, place};

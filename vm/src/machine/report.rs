@@ -30,6 +30,9 @@ pub struct Report {
     pub ranges: Option<RangeReport>,
     /// What was counted at the links, if there were any.
     pub measured: Option<Measured>,
+    /// Whether all parties know that the run came to its end. Of a run that keeps points, one may have been killed before it knew; with the others
+    /// that are there it goes on once more.
+    pub known: bool,
 }
 
 /// What a party measured: in total, and by instruction. In an order of its own, every instruction's figures can be added up by source line.
@@ -115,6 +118,17 @@ impl Tally {
         }
         let elapsed = self.before + self.started.elapsed();
         let (executions, times) = (self.executions, self.times);
-        Report { rounds, links, dealt, executions, times, memory, elapsed, ranges, measured: None }
+        Report {
+            rounds,
+            links,
+            dealt,
+            executions,
+            times,
+            memory,
+            elapsed,
+            ranges,
+            measured: None,
+            known: true,
+        }
     }
 }

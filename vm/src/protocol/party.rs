@@ -10,7 +10,7 @@ use tern_bytecode::{Program, model};
 use super::dealer::ahead::{Dealt, DealtError};
 use super::terms::{self, Terms};
 use super::{common, dealer, rep3, rep4};
-use crate::machine::checkpoint::{self, agree, clear};
+use crate::machine::checkpoint::{self, agree};
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
 use crate::net::{Links, NetError, Party, Who, keys};
 use crate::ring::{Ring, Z64, Z128, Z192, Z256};
@@ -248,11 +248,7 @@ fn prepared(
         dealt.mark().map_err(PartyError::Dealt)?;
     }
     let setting = Setting { keys: &keys, groups: &groups, options, dealt };
-    let report = run_shares(program, links, host, setting)?;
-    if let Some(checkpoints) = &options.checkpoints {
-        clear(checkpoints, Some(links.me()));
-    }
-    Ok(report)
+    run_shares(program, links, host, setting)
 }
 
 /// Runs a valid program on shares, with the keys of its protocol.

@@ -43,6 +43,12 @@ impl Terms {
         Terms { terms: terms.into_iter().map(|(name, value)| [name.to_string(), value]).collect() }
     }
 
+    /// Terms of a test.
+    #[cfg(test)]
+    pub(crate) fn made(list: &[(&str, &str)]) -> Terms {
+        Terms { terms: list.iter().map(|(name, value)| [name.to_string(), value.to_string()]).collect() }
+    }
+
     /// Adds the set of an input's shares, once, if there is one.
     pub(super) fn add_set(&mut self, input: &str, value: Option<String>) {
         self.add(format!("{SET}{input}"), value);
@@ -115,7 +121,7 @@ mod tests {
     use super::*;
 
     fn terms(list: &[(&str, &str)]) -> Terms {
-        Terms { terms: list.iter().map(|(name, value)| [name.to_string(), value.to_string()]).collect() }
+        Terms::made(list)
     }
 
     #[test]

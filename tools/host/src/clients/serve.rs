@@ -20,6 +20,7 @@ use super::part::{Lost, Part, head_of};
 use super::store::Store;
 use super::wire::{Answer, CHUNK, Request, hear, say};
 use super::{identity, is_of, why};
+use crate::file_host::numbered;
 use crate::run::Seat;
 use crate::shares;
 use crate::stop::Stop;
@@ -190,8 +191,11 @@ impl Serving<'_> {
                     Err(reason) => reason,
                 }
             }
-            Request::Take { program, name } => match self.is_theirs(client, &program, &name) {
-                Ok(()) => return self.give(client, &name, stream),
+            Request::Take { program, name, number } => match self.is_theirs(client, &program, &name) {
+                Ok(()) => {
+                    let name = number.map_or(name.clone(), |number| numbered(&name, number));
+                    return self.give(client, &name, stream);
+                }
                 Err(reason) => reason,
             },
         };

@@ -23,9 +23,14 @@ impl Talk {
 
     /// Says what is wanted, and hears the answer.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
-        say(&mut self.stream, request).map_err(|error| self.broken(&error))?;
-        let answer = hear(&mut self.stream).map_err(|error| self.broken(&error))?;
+        let answer = self.put(request)?;
         self.granted(answer)
+    }
+
+    /// The same, whatever the answer is.
+    pub(super) fn put(&mut self, request: &Request) -> Result<Answer, Failure> {
+        say(&mut self.stream, request).map_err(|error| self.broken(&error))?;
+        hear(&mut self.stream).map_err(|error| self.broken(&error))
     }
 
     /// An answer, unless it is that the server will not, or not now.

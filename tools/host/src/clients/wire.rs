@@ -31,6 +31,9 @@ pub(super) enum Request {
         program: String,
         /// The result.
         name: String,
+        /// Of which execution, if it is put out in a loop.
+        #[serde(default)]
+        number: Option<u64>,
     },
 }
 

@@ -20,7 +20,7 @@ use tern_vm::net::{Endpoint, Host, Hosts, Identity, NetworkModel, Party, Setup, 
 
 use super::measured::Share;
 use super::party::{Blame, Part, blame, describe};
-use crate::events::{Event, Events, JsonLines};
+use crate::events::{Aborted, Event, Events, JsonLines};
 use crate::files::Files;
 use crate::guard::guard_memory;
 use crate::inputs::read_inputs;
@@ -95,7 +95,7 @@ impl Job<'_> {
         if self.dealt.is_some() { model.owners } else { model.parties }
     }
 
-    /// Runs the parties: what they have measured. `party` makes the command of a process that calls [`take_part`] with its standard input
+    /// Runs the parties: what they have measured, which is nothing if the run had come to its end before, when its processes were killed. `party` makes the command of a process that calls [`take_part`] with its standard input
     /// and output.
     ///
     /// # Errors
@@ -108,6 +108,8 @@ impl Job<'_> {
             let outcome = leader.introduce(self.timeout).and_then(|()| leader.follow(events));
             let Err(error) = outcome else { return outcome };
             if !leader.lost || !attempts.another(leader.points > 0) {
+                let aborted = leader.aborted.take().or_else(|| leader.begun.then(Aborted::default));
+                aborted.into_iter().for_each(|aborted| events.emit(Event::Aborted { aborted }));
                 return Err(error);
             }
             // Those that are left end with their leader: keys and addresses of the next are new.
@@ -142,6 +144,8 @@ struct Leader {
     points: u64,
     /// Asks the run to end.
     stop: Stop,
+    /// What the parties say of a run that was aborted.
+    aborted: Option<Aborted>,
 }
 
 /// A party's process. It does not outlive this value.
@@ -149,6 +153,8 @@ struct LocalParty {
     process: Child,
     input: ChildStdin,
     share: Option<Share>,
+    /// Whether the run had come to its end before.
+    over: bool,
     ended: bool,
 }
 
@@ -159,7 +165,9 @@ impl Leader {
         let (sender, news) = channel();
         let (parties, failures) = (Vec::new(), Vec::new());
         let stop = job.stop.clone();
-        let mut leader = Leader { parties, news, failures, begun: false, lost: false, points: 0, stop };
+        let aborted = None;
+        let mut leader =
+            Leader { parties, news, failures, begun: false, lost: false, points: 0, stop, aborted };
         for party in Party::all(job.parties()) {
             let assignment = Assignment {
                 party,
@@ -252,6 +260,8 @@ impl Leader {
                 events.begin()?;
             }
             Event::Share { share } => self.parties[party].share = Some(share),
+            Event::Over {} => self.parties[party].over = true,
+            Event::Aborted { aborted } => self.add_aborted(party, aborted),
             Event::Failed { blame, message } => {
                 // The first that it says.
                 if !self.has_reported(party) {
@@ -260,7 +270,7 @@ impl Leader {
             }
             // What is published is the same at all parties; what goes to one of them is not.
             Event::Metric { .. } | Event::Progress { .. } | Event::Resumed { .. } if party != 0 => {}
-            Event::Checkpoint { .. } if party != 0 => {}
+            Event::Checkpoint { .. } | Event::Forecast { .. } if party != 0 => {}
             Event::Checkpoint { .. } => {
                 self.points += 1;
                 events.emit(event);
@@ -272,6 +282,7 @@ impl Leader {
             Event::Metric { .. }
             | Event::Progress { .. }
             | Event::Resumed { .. }
+            | Event::Forecast { .. }
             | Event::Note { .. }
             | Event::Output { .. }
             | Event::Debug { .. } => events.emit(event),
@@ -279,9 +290,19 @@ impl Leader {
         Ok(())
     }
 
+    /// All parties were in the same place; each has results of its own.
+    fn add_aborted(&mut self, party: usize, theirs: Aborted) {
+        let aborted = self.aborted.get_or_insert_with(|| Aborted { outputs: Vec::new(), ..theirs.clone() });
+        aborted.outputs.extend(theirs.outputs);
+        if party == 0 {
+            (aborted.loops, aborted.place) = (theirs.loops, theirs.place);
+        }
+    }
+
     fn note_end(&mut self, party: usize) {
         let how = self.parties[party].how_it_ended();
-        if self.parties[party].share.is_none() && !self.has_reported(party) {
+        let ended = &self.parties[party];
+        if ended.share.is_none() && !ended.over && !self.has_reported(party) {
             self.failures.push((Blame::Own, party, how));
             self.lost = true;
         }
@@ -295,8 +316,11 @@ impl Leader {
     fn verdict(&mut self) -> anyhow::Result<Vec<Share>> {
         let shares: Vec<Share> = self.parties.iter().filter_map(|party| party.share.clone()).collect();
         let Some(least) = self.failures.iter().map(|(blame, ..)| *blame).min() else {
+            let over = |party: &LocalParty| party.over || party.share.is_some();
             return if shares.len() == self.parties.len() {
                 Ok(shares)
+            } else if self.parties.iter().all(over) {
+                Ok(Vec::new())
             } else {
                 Err(anyhow!("the local parties are gone"))
             };
@@ -334,7 +358,7 @@ impl LocalParty {
             // Nobody listens when the run is over.
             let _ = news.send((party.index(), News::End));
         });
-        Ok(LocalParty { process, input, share: None, ended: false })
+        Ok(LocalParty { process, input, share: None, over: false, ended: false })
     }
 
     /// A line of JSON, then bytes.
@@ -381,7 +405,8 @@ pub fn take_part(
     });
     let success = outcome.is_ok();
     events.emit(match outcome {
-        Ok(share) => Event::Share { share },
+        Ok(Some(share)) => Event::Share { share },
+        Ok(None) => Event::Over {},
         Err(error) => Event::Failed { blame: blame(&error), message: describe(&error) },
     });
     success
@@ -412,7 +437,7 @@ fn prepare(input: &mut impl BufRead, events: &mut Events<'_>) -> anyhow::Result<
 }
 
 impl Prepared {
-    fn play(self, events: &mut Events<'_>) -> anyhow::Result<Share> {
+    fn play(self, events: &mut Events<'_>) -> anyhow::Result<Option<Share>> {
         let Assignment { party: me, files, outputs, seed, threads, network, dealt, keeping, .. } =
             self.assignment;
         // Its leader starts it again.

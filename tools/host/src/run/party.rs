@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tern_bytecode::Program;
-use tern_vm::machine::place;
-use tern_vm::net::{Endpoint, Hosts, Live, NetError, Party, Setup, Traffic, connect_at};
+use tern_vm::machine::{Ending, place};
+use tern_vm::net::{Endpoint, Hosts, Links, Live, NetError, Party, Setup, Traffic, connect_at};
 use tern_vm::{Dealt, DealtError, Fault, Options, PartyError, Report, RunError, run_dealt};
 
 use super::measured::{LineShare, Share};
-use crate::events::{Events, peak_memory};
+use super::pace::{Forecast, Pace};
+use crate::events::{Event, Events, peak_memory};
 use crate::file_host::{FileHost, Results};
 use crate::inputs::{InputError, Inputs};
 use crate::keeping::{Attempts, Keeping, is_passing};
@@ -70,11 +71,17 @@ pub fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
 
 impl Part<'_> {
     /// Meets the others and runs the program on this party's own data; returns when everybody's outputs are where they belong: what
-    /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for.
+    /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for. A run that had come
+    /// to its end before, when this party was killed, is not begun again, and nothing was measured. When all has been said of the run, it
+    /// is to be [forgotten](Keeping::forget).
     ///
     /// # Errors
     /// Whatever keeps the parties apart or ends the run; [`describe`] says it in one line, [`blame`] whose fault it is.
-    pub fn play(mut self, inputs: Inputs, events: &mut Events<'_>) -> anyhow::Result<(Share, Results)> {
+    pub fn play(
+        mut self,
+        inputs: Inputs,
+        events: &mut Events<'_>,
+    ) -> anyhow::Result<(Option<Share>, Results)> {
         let mut dealt = match self.dealt() {
             Ok(dealt) => dealt,
             Err(error) => {
@@ -86,18 +93,42 @@ impl Part<'_> {
         };
         let mut host = FileHost::new(self.program, Some(self.setup.me), inputs, self.outputs, events)
             .until(self.stop.clone());
-        if self.keeping.is_some() {
-            host = host.keeping();
+        if let Some(keeping) = self.keeping {
+            host = host.keeping(&keeping.directory);
         }
         let mut attempts = Attempts::new(self.keeping);
+        // What was measured, if the run came to its end and not all may know that.
+        let mut ended = match self.ending() {
+            Some(Ending::Over) => return Ok((None, host.into_results())),
+            Some(Ending::Ended) => Some(None),
+            None => None,
+        };
+        let mut told = false;
         loop {
             let before = host.points();
-            let error = match self.attempt(&mut host, dealt.take()) {
-                Ok(share) => return Ok((share, host.into_results())),
+            let links = match (self.meet(&mut host), &mut ended) {
+                // Nobody came to whom it would be news.
+                (Err(_), Some(share)) => return Ok((share.take(), host.into_results())),
+                (links, _) => links,
+            };
+            let error = match links
+                .and_then(|links| self.attempt(&mut host, links, dealt.take(), (&mut ended, &mut told)))
+            {
+                Ok((share, true)) => return Ok((Some(share), host.into_results())),
+                Ok((share, false)) => {
+                    ended = Some(Some(share));
+                    let wait = self.keeping.map_or(0.0, |keeping| keeping.wait.as_secs_f64());
+                    host.events().warn(format!(
+                        "the run has come to its end, and all have their results; a party is gone that may not know it, and is waited for {wait} s"
+                    ));
+                    std::thread::sleep(BREATH);
+                    continue;
+                }
                 Err(error) => error,
             };
             let keeping = self.keeping.filter(|_| is_passing(&error) && !self.stop.is_asked());
             let Some(keeping) = keeping.filter(|_| attempts.another(host.points() > before)) else {
+                host.aborted(error.downcast_ref());
                 return Err(error);
             };
             let wait = keeping.wait.as_secs_f64();
@@ -109,8 +140,17 @@ impl Part<'_> {
         }
     }
 
-    /// Meets the others and runs the program once.
-    fn attempt(&mut self, host: &mut FileHost<'_, '_>, dealt: Option<Dealt>) -> anyhow::Result<Share> {
+    fn options(&self) -> Options {
+        let checkpoints = self.keeping.map(Keeping::checkpoints);
+        Options { seed: self.seed, threads: self.threads, checkpoints, ..Options::default() }
+    }
+
+    /// How far the end of an earlier process's run has come.
+    fn ending(&self) -> Option<Ending> {
+        self.keeping?.checkpoints().ending(self.program, &self.options(), self.setup.me)
+    }
+
+    fn meet(&mut self, host: &mut FileHost<'_, '_>) -> anyhow::Result<Links> {
         let endpoint = match self.endpoint.take() {
             Some(endpoint) => Some(endpoint),
             None => listen(self.setup.hosts, self.setup.me)?,
@@ -120,17 +160,33 @@ impl Part<'_> {
             hosts.timeouts.connect = hosts.timeouts.connect.max(keeping.wait);
         }
         let setup = Setup { hosts: &hosts, ..self.setup };
-        let mut links = connect_at(setup, endpoint, &mut |waiting| host.events().waiting(waiting))?;
+        let links = connect_at(setup, endpoint, &mut |waiting| host.events().waiting(waiting))?;
         host.events().met();
+        Ok(links)
+    }
+
+    /// Runs the program once: what was measured, and whether all know of the end.
+    fn attempt(
+        &self,
+        host: &mut FileHost<'_, '_>,
+        mut links: Links,
+        dealt: Option<Dealt>,
+        (ended, told): (&mut Option<Option<Share>>, &mut bool),
+    ) -> anyhow::Result<(Share, bool)> {
+        // With the others it goes on once more.
+        *ended = None;
         links.until(self.stop.at_once());
         links.show(self.live.clone());
-        let checkpoints = self.keeping.map(Keeping::checkpoints);
-        let options = Options { seed: self.seed, threads: self.threads, checkpoints, ..Options::default() };
+        let pace = Pace::measure(&mut links)?;
+        if !*told {
+            *told = true;
+            host.events().emit(Event::Forecast { forecast: Forecast::of(self.program, pace) });
+        }
         self.stop.put_off(self.keeping.is_some());
-        let outcome = run_dealt(self.program, &mut links, host, &options, dealt);
+        let outcome = run_dealt(self.program, &mut links, host, &self.options(), dealt);
         self.stop.put_off(false);
         let report = outcome?;
-        Ok(share(setup.me, self.program, &report, links.traffic()))
+        Ok((share(self.setup.me, self.program, &report, links.traffic()), report.known))
     }
 
     fn dealt(&self) -> Result<Option<Dealt>, DealtError> {

@@ -10,6 +10,7 @@
 
 mod open;
 mod sharing;
+mod stored;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -22,6 +23,7 @@ use tern_bytecode::model::Model;
 
 pub use open::{OpenError, Opened, open};
 pub use sharing::Sharing;
+pub use stored::Stored;
 
 use crate::prg::{Key, Stream};
 use crate::scarce;

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 8 | `TERNCP01` |
+//! | 8 | `TERNCP02` |
 //! | 8 + n | length and bytes of what it is of: [`Head`] |
 //! | 8 + n | length and bytes of all but registers: [`State`] |
 //! | | the live registers: the machine's, then the back-end's; the program says how many bytes |
@@ -25,7 +25,7 @@ use crate::machine::memory::Memory;
 use crate::protocol::Terms;
 use crate::ring::Ring;
 
-const MAGIC: &[u8; 8] = b"TERNCP01";
+const MAGIC: &[u8; 8] = b"TERNCP02";
 const SUM: usize = 32;
 /// Bytes that head or state have at most.
 const LIMIT: u64 = 1 << 32;
@@ -43,8 +43,8 @@ pub(super) struct Head {
     pub(super) run: [u8; 16],
     /// The point.
     pub(super) point: u64,
-    /// Earlier points that all parties have.
-    pub(super) common: Vec<u64>,
+    /// What the parties of this attempt have in common: the run, if it is the first, else what stands for their new keys.
+    pub(super) attempt: [u8; 16],
 }
 
 /// All of a machine's state but the registers.
@@ -114,10 +114,13 @@ pub(super) fn write<R: Ring>(
         Ok::<(), io::Error>(())
     })?;
     // the new name lasts when its directory does
-    if let Some(directory) = path.parent() {
-        File::open(directory).and_then(|directory| directory.sync_all())?;
-    }
+    path.parent().map_or(Ok(()), sync)?;
     Ok(bytes)
+}
+
+/// What has been done to the names of a directory lasts.
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn encode(part: &impl Serialize) -> io::Result<Vec<u8>> {

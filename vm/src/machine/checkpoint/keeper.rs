@@ -5,13 +5,14 @@
 //! pass in all (the iterations until then at most double).
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use tern_bytecode::{Program, live};
 
-use super::choice::{file_of, remove_but, whose};
+use super::choice::{Stage, file_of, remove_but, whose};
 use super::file::{self, All, Head, State};
-use super::{Checkpoints, Every, Point, Registers};
+use super::{Checkpoints, Every, Point, Registers, ending};
 use crate::machine::error::Fault;
 use crate::machine::host::RunId;
 use crate::machine::memory::Memory;
@@ -44,21 +45,21 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// For a valid program.
+    /// For a valid program; `attempt` is what its parties have in common now, which is the run unless that goes on.
     pub(crate) fn new(
         program: &Program,
         checkpoints: &Checkpoints,
         terms: Terms,
         me: Option<Party>,
-        run: RunId,
+        attempt: RunId,
     ) -> Result<Keeper, Fault> {
         let heads = live::at_heads(program)?;
         let live =
             heads.into_iter().map(|(at, buffers)| (at, buffers.into_iter().map(|i| i as usize).collect()));
-        let now = checkpoints.start.as_ref().map_or(0, |start| start.point);
+        let (run, now) = checkpoints.start.as_ref().map_or((attempt, 0), |start| (start.run, start.point));
         let keeper = Keeper {
             checkpoints: checkpoints.clone(),
-            head: Head { terms, whose: whose(me), run: run.0, point: now, common: Vec::new() },
+            head: Head { terms, whose: whose(me), run: run.0, point: now, attempt: attempt.0 },
             me,
             live: live.collect(),
             now,
@@ -68,11 +69,19 @@ impl Keeper {
             common: checkpoints.start.iter().map(|start| start.point).collect(),
         };
         // Whatever else is there is later, and all go back; or they begin.
-        let removed = remove_but(&checkpoints.directory, me, &keeper.common);
+        let directory = &checkpoints.directory;
+        let removed = remove_but(directory, me, &keeper.common)
+            .and_then(|()| ending::remove(directory, me))
+            .and_then(|()| file::sync(directory));
         removed.map_err(|cause| {
-            Fault::from(super::Refusal::Directory { directory: checkpoints.directory.clone(), cause })
+            Fault::from(super::Refusal::Directory { directory: directory.clone(), cause })
         })?;
         Ok(keeper)
+    }
+
+    /// The run, which may have begun before this attempt.
+    pub(crate) fn run(&self) -> RunId {
+        RunId(self.head.run)
     }
 
     /// The buffers that are live where iterations of a loop begin.
@@ -111,15 +120,15 @@ impl Keeper {
         backend: Option<&dyn Registers>,
     ) -> Point {
         let started = Instant::now();
-        (self.head.point, self.head.common) = (self.now, self.common.clone());
+        self.head.point = self.now;
         let at = state.trips.last().map_or(0, |trip| trip.at);
         let registers = All { memory, backend, live: self.live(at) };
-        let path = file_of(&self.checkpoints.directory, self.me, self.now);
+        let path = file_of(&self.checkpoints.directory, self.me, self.now, Stage::Pending);
         let outcome = file::write(&path, &self.head, state, registers).map_err(|error| error.to_string());
         Point { number: self.now, outcome, time: started.elapsed() }
     }
 
-    /// Tells the others what became of a point, and hears what did there: it counts if all have it.
+    /// Tells the others what became of a point, and hears what did there: it counts if all have it, and is settled then.
     pub(crate) fn settle(&mut self, point: &mut Point, links: Option<&mut Links>) -> Result<(), PartyError> {
         let started = Instant::now();
         if let Some(links) = links {
@@ -134,6 +143,9 @@ impl Keeper {
             }
         }
         if point.outcome.is_ok() {
+            let path = |stage| file_of(&self.checkpoints.directory, self.me, point.number, stage);
+            // If it cannot be renamed, or is not when the system fails, it serves under the name that it has.
+            let _ = fs::rename(path(Stage::Pending), path(Stage::Settled));
             self.common.push(point.number);
             let old = self.common.len().saturating_sub(KEPT);
             self.common.drain(..old);

@@ -9,12 +9,14 @@
 //! | `file` | the format: what a file says of itself, its state, its checksum |
 //! | `keeper` | when a point is due, and writing it |
 //! | `choice` | which point to go on from, as all parties agree |
+//! | `ending` | how all come to know of the end, whoever is killed meanwhile |
 //!
 //! **What a file gives away.** It has what the party's memory has: its own shares, and what everybody knows. It is readable by its owner alone. Keys
 //! are not in it: a run that goes on agrees on new ones, so what is computed again is masked anew, and a party that goes back never masks two values
 //! alike. Randomness is addressed by the loops' counters; so under a fixed seed and with nearest rounding the results are those of an undisturbed run.
 
 mod choice;
+mod ending;
 mod file;
 mod keeper;
 
@@ -27,6 +29,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use choice::{agree, choose_alone, clear};
+pub(crate) use ending::conclude;
 pub use file::Refusal;
 pub(crate) use file::{Restored, State};
 pub(crate) use keeper::Keeper;
@@ -59,6 +62,17 @@ pub(crate) struct Start {
     pub(crate) run: RunId,
     pub(crate) point: u64,
     pub(crate) file: PathBuf,
+    /// A later point that all parties have had, and somebody has lost.
+    pub(crate) lost: Option<u64>,
+}
+
+/// How far the end of a run has come, as a party has marked it beside its points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All parties have their results on disk; not all may know that yet.
+    Ended,
+    /// All parties have marked that.
+    Over,
 }
 
 /// How often a point is kept.

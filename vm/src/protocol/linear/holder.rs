@@ -9,10 +9,12 @@ use tern_bytecode::instr::Route;
 use tern_bytecode::{Kind, Program, Reg};
 
 use super::{Entry, Held, Sharing, Words};
+use crate::machine::checkpoint::conclude;
 use crate::machine::memory::row_major;
 use crate::machine::{Context, Fault, Memory, Registers, Report, RunError, run as run_machine};
 use crate::net::Party;
 use crate::par::Threads;
+use crate::protocol::Terms;
 use crate::protocol::party::{Host, PartyError, Setting};
 use crate::protocol::registers::{give, pieces, slot, take, whole};
 use crate::protocol::store::{self, Component, Slot};
@@ -35,7 +37,17 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
     let public = &setting.keys.public;
     let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
     let (meter, links) = party.engine.into_parts();
-    links.finish().map_err(PartyError::Net)?;
+    match &setting.options.checkpoints {
+        None => links.finish().map_err(PartyError::Net)?,
+        Some(checkpoints) => {
+            let terms = Terms::of(program, setting.options);
+            report.known = conclude(checkpoints, &terms, public, links)?;
+            // All know it by then: a goodbye that does not arrive changes nothing.
+            if report.known {
+                let _ = links.finish();
+            }
+        }
+    }
     report.measured = Some(meter.measured(&report, links.traffic()));
     Ok(report)
 }
