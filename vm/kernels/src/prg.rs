@@ -129,9 +129,7 @@ impl<'k> Stream<'k> {
         }
         let (blocks, tail) = rest.as_chunks_mut::<BLOCK>();
         for blocks in blocks.chunks_mut(CHUNK / BLOCK) {
-            for (i, block) in blocks.iter_mut().enumerate() {
-                *block = (self.start + u128::from(number) + i as u128).to_be_bytes();
-            }
+            number_blocks(blocks, self.start + u128::from(number));
             number += blocks.len() as u64;
             self.key.0.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
         }
@@ -162,6 +160,24 @@ impl<'k> Stream<'k> {
         self.key.0.encrypt_block(&mut block);
         block.into()
     }
+}
+
+/// Consecutive numbers from `first` on. Those that differ in their lower half alone are made in vector lanes.
+fn number_blocks(blocks: &mut [[u8; BLOCK]], first: u128) {
+    let (high, low) = (((first >> 64) as u64).to_be(), first as u64);
+    if low.checked_add(blocks.len() as u64).is_none() {
+        let numbers = (0..).map(|i: u128| first.wrapping_add(i).to_be_bytes());
+        return blocks.iter_mut().zip(numbers).for_each(|(block, number)| *block = number);
+    }
+    Target::best().run(
+        #[inline(always)]
+        || {
+            for (i, block) in (0..).zip(blocks) {
+                let halves = [high, (low + i).to_be()];
+                *block = bytemuck::cast(halves);
+            }
+        },
+    );
 }
 
 /// Numbers of so many bits, from a stream ([`Stream::values`]) or from a message ([`Values::packed`]).
@@ -204,22 +220,23 @@ impl<'k> Values<'k> {
         });
     }
 
-    /// `n` numbers of `bits` bits, packed: the lowest of f(\[number i of masks\[0\], ...\], \[src\[0\]\[i\], ...\]), in one pass.
+    /// `n` numbers of `bits` bits, packed into `out`: the lowest of f(\[number i of masks\[0\], ...\], \[src\[0\]\[i\], ...\]), in one pass.
     ///
     /// # Panics
-    /// As [`combine`](Self::combine).
+    /// As [`combine`](Self::combine), and if `out` has not the size of `n` such numbers.
     pub fn combine_packed<R: Ring, const S: usize, const T: usize>(
         threads: &Threads,
+        out: &mut [u8],
         (n, bits): (usize, u32),
         masks: [Self; S],
         src: [&[R]; T],
         f: impl Fn([R; S], [R; T]) -> R + Sync,
-    ) -> Vec<u8> {
+    ) {
+        assert_eq!(out.len(), packed(n, bits), "room for the numbers");
         assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
         // pieces and chunks begin with a byte
         let (length, size) = (CHUNK / R::BYTES / 8 * 8, bits as usize);
-        let mut out = vec![0; packed(n, bits)];
-        threads.for_pieces(&mut out, size, |at, piece| {
+        threads.for_pieces(out, size, |at, piece| {
             let mut room = Room::new();
             let mut made = Zeroizing::new([0u64; CHUNK / 8]);
             for (i, out) in piece.chunks_mut(length / 8 * size).enumerate() {
@@ -230,7 +247,14 @@ impl<'k> Values<'k> {
                 pack_into(made, bits, out);
             }
         });
-        out
+    }
+
+    /// All numbers, where they are elements in memory and need no copying.
+    fn elements<R: Ring>(&self) -> Option<&'k [R]> {
+        match self.source {
+            Source::Packed(bytes) if self.bits == R::BITS => bytemuck::try_cast_slice(bytes).ok(),
+            Source::Packed(_) | Source::Stream(_) => None,
+        }
     }
 
     /// Numbers `first` and following, of at most [`CHUNK`] bytes in the stream; `drawn` is room for these.
@@ -272,11 +296,15 @@ impl<const S: usize> Room<S> {
         f: &impl Fn(R, [R; S], [R; T]) -> R,
     ) {
         let words = dst.len() * R::LIMBS;
-        for (values, numbers) in masks.iter().zip(self.numbers.iter_mut()) {
-            let numbers = bytemuck::cast_slice_mut::<u64, R>(&mut numbers[..words]);
-            values.chunk(first as u64, numbers, &mut self.narrow);
+        let mut numbers = [&[][..]; S];
+        for (i, room) in self.numbers.iter_mut().enumerate() {
+            let there = masks[i].elements().and_then(|elements| elements.get(first..first + dst.len()));
+            numbers[i] = there.unwrap_or_else(|| {
+                let room = bytemuck::cast_slice_mut::<u64, R>(&mut room[..words]);
+                masks[i].chunk(first as u64, room, &mut self.narrow);
+                room
+            });
         }
-        let numbers = self.numbers.each_ref().map(|numbers| bytemuck::cast_slice(&numbers[..words]));
         slices::apply_both_on(Target::best(), dst, numbers, src.map(|src| &src[first..]), f);
     }
 }

@@ -21,8 +21,9 @@ use std::time::Instant;
 use tern_bytecode::Program;
 
 use super::meter::Meter;
-use super::pack::{pack_into, packed};
+use super::pack::{pack_into, pack_planes, packed, unpack_planes};
 use super::plan::Plan;
+use crate::bits::words;
 use crate::machine::{Address, Fault};
 use crate::net::{Counted, Links, NetError, Party, Peers};
 use crate::par::Threads;
@@ -93,6 +94,8 @@ pub(crate) enum Message<R> {
     Bytes(Vec<u8>),
     /// So many bytes, packed in the room of elements, which is used again.
     Packed(Vec<R>, usize),
+    /// Planes of bits that fill whole words, which travel as they are.
+    Words(Vec<u64>),
 }
 
 impl<R: Ring> Message<R> {
@@ -101,12 +104,37 @@ impl<R: Ring> Message<R> {
         Self::Bytes(vec![0; n])
     }
 
+    /// Planes of `n` bits, each in whole words.
+    pub(crate) fn planes(planes: Vec<u64>, n: usize) -> Self {
+        match n.is_multiple_of(64) {
+            true => Self::Words(planes),
+            false => Self::Bytes(pack_planes(&planes, n)),
+        }
+    }
+
+    /// Room for `count` of these.
+    pub(crate) fn room_for_planes(count: usize, n: usize) -> Self {
+        match n.is_multiple_of(64) {
+            true => Self::Words(vec![0; count * words(n)]),
+            false => Self::bytes(count * n.div_ceil(8)),
+        }
+    }
+
+    /// The planes of a message that was made or awaited as `count` of these.
+    pub(crate) fn into_planes(self, count: usize, n: usize) -> Vec<u64> {
+        match self {
+            Message::Words(planes) => planes,
+            other => unpack_planes(&other.into_bytes(), n, count),
+        }
+    }
+
     /// As they travel.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Elements(elements) => bytemuck::cast_slice(elements),
             Message::Bytes(bytes) => bytes,
             Message::Packed(room, len) => &bytemuck::cast_slice(room)[..*len],
+            Message::Words(words) => bytemuck::cast_slice(words),
         }
     }
 
@@ -115,6 +143,7 @@ impl<R: Ring> Message<R> {
             Message::Elements(elements) => bytemuck::cast_slice_mut(elements),
             Message::Bytes(bytes) => bytes,
             Message::Packed(room, len) => &mut bytemuck::cast_slice_mut(room)[..*len],
+            Message::Words(words) => bytemuck::cast_slice_mut(words),
         }
     }
 
@@ -122,7 +151,9 @@ impl<R: Ring> Message<R> {
     pub(crate) fn into_elements(self) -> Vec<R> {
         match self {
             Message::Elements(elements) => elements,
-            Message::Bytes(_) | Message::Packed(..) => unreachable!("a message is what it was awaited as"),
+            Message::Bytes(_) | Message::Packed(..) | Message::Words(_) => {
+                unreachable!("a message is what it was awaited as")
+            }
         }
     }
 
@@ -130,7 +161,9 @@ impl<R: Ring> Message<R> {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         match self {
             Message::Bytes(bytes) => bytes,
-            Message::Elements(_) | Message::Packed(..) => unreachable!("a message is what it was awaited as"),
+            Message::Elements(_) | Message::Packed(..) | Message::Words(_) => {
+                unreachable!("a message is what it was awaited as")
+            }
         }
     }
 }
@@ -152,7 +185,9 @@ impl<R: Ring> World<R> {
 
     /// A vector of `n` elements, which may be anything.
     pub(crate) fn room(&self, n: usize) -> Vec<R> {
-        let mut room = self.pool.borrow_mut().take(n).unwrap_or_default();
+        let pooled = self.pool.borrow_mut().take(n);
+        // new memory of the system is zero already, and is not written here
+        let Some(mut room) = pooled else { return vec![R::ZERO; n] };
         room.resize(n, R::ZERO);
         room
     }
@@ -266,7 +301,7 @@ impl<'w, R: Ring> Op<'w, R> {
         made
     }
 
-    /// The lowest `bits` bits of the same, packed.
+    /// The lowest `bits` bits of the same as a message.
     pub(crate) fn make_packed<const S: usize, const T: usize>(
         self,
         n: usize,
@@ -274,8 +309,10 @@ impl<'w, R: Ring> Op<'w, R> {
         masks: [Values<'_>; S],
         src: [&[R]; T],
         f: impl Fn([R; S], [R; T]) -> R + Sync,
-    ) -> Vec<u8> {
-        Values::combine_packed(&self.world.threads, (n, bits), masks, src, f)
+    ) -> Message<R> {
+        let mut message = self.packed(packed(n, bits));
+        Values::combine_packed(&self.world.threads, message.as_bytes_mut(), (n, bits), masks, src, f);
+        message
     }
 
     /// dst\[i\] = f(dst\[i\], \[masks\[0\]\[i\], …\], \[src\[0\]\[i\], …\]).

@@ -175,7 +175,8 @@ proptest! {
         let message = pack(&sent, other);
         let values = [stream(1).values(bits), Values::packed(&message, other)];
         let f = |[r, s]: [Z192; 2], [x]: [Z192; 1]| x * s - r;
-        let found = Values::combine_packed(&threads, (n, bits), values, [&x[..]], f);
+        let mut found = vec![0xff; packed(n, bits)];
+        Values::combine_packed(&threads, &mut found, (n, bits), values, [&x[..]], f);
         let expected: Vec<_> = (0..n).map(|i| f([mask[i], sent[i]], [x[i]])).collect();
         prop_assert_eq!(found, pack(&expected, bits));
     }

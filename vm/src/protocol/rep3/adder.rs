@@ -27,7 +27,6 @@ use crate::bits::{self, words};
 use crate::protocol::linear::network::{Network, Place, Prefixes, coefficients};
 use crate::ring::{Ring, Target};
 use crate::rounds::engine::Message;
-use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
 pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
@@ -102,17 +101,17 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
                 let at_a = parts(op.side(Role::A));
                 let mut at_b = self.monomials(&self.own);
                 bits::apply(&op.world.threads, &mut at_b, [&at_a], |x, [mask]| x ^ mask);
-                op.tell([(op.side(Role::B), Message::Bytes(pack_planes(&at_b, self.n)))]).await;
-                shares(op, at_a, at_b, Vec::new())
+                let [sent] = op.tell([(op.side(Role::B), Message::planes(at_b, self.n))]).await;
+                shares(op, at_a, sent.into_planes(planes, self.n), Vec::new())
             }
             Role::A => {
                 op.idle().await;
                 shares(op, parts(op.side(Role::Corner)), Vec::new(), Vec::new())
             }
             Role::B => {
-                let room = Message::bytes(planes * self.n.div_ceil(8));
-                let [bytes] = op.hear([(op.side(Role::Corner), room)]).await;
-                shares(op, Vec::new(), unpack_planes(&bytes.into_bytes(), self.n, planes), Vec::new())
+                let room = Message::room_for_planes(planes, self.n);
+                let [message] = op.hear([(op.side(Role::Corner), room)]).await;
+                shares(op, Vec::new(), message.into_planes(planes, self.n), Vec::new())
             }
         }
     }
@@ -142,8 +141,9 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
         let mask = masks(corner);
         let mut parts = mask.clone();
         self.evaluate(&monomials[corner], &mut parts);
-        let theirs = op.pass_bytes(other, pack_planes(&parts, self.n), other).await;
-        let theirs = unpack_planes(&theirs, self.n, planes);
+        let room = Message::room_for_planes(planes, self.n);
+        let ([parts], [theirs]) = op.round([(other, Message::planes(parts, self.n))], [(other, room)]).await;
+        let [mut parts, theirs] = [parts, theirs].map(|message| message.into_planes(planes, self.n));
         bits::apply(&op.world.threads, &mut parts, [&theirs], |x, [y]| x ^ y);
         self.add_constants(&mut parts);
         match op.role() {

@@ -14,7 +14,6 @@ use super::ring::{Pair, Side};
 use crate::bits;
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
-use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// A replicated value: `[side]` is the summand that this party has in common with that neighbour.
 pub(super) type Shares<T> = Pair<Vec<T>>;
@@ -42,8 +41,9 @@ pub(super) async fn reshare_planes<R: Ring>(
     let masks = [to, from].map(|side| op.words(side, draw, z.len()));
     bits::apply(&op.world.threads, &mut z, masks.each_ref().map(|m| &m[..]), |z, [a, b]| z ^ a ^ b);
     let planes = z.len().checked_div(bits::words(n)).unwrap_or(0);
-    let theirs = op.pass_bytes(to, pack_planes(&z, n), from).await;
-    let theirs = unpack_planes(&theirs, n, planes);
+    let room = Message::room_for_planes(planes, n);
+    let ([z], [theirs]) = op.round([(to, Message::planes(z, n))], [(from, room)]).await;
+    let [z, theirs] = [z, theirs].map(|message| message.into_planes(planes, n));
     match to {
         Side::Next => Pair::new(z, theirs),
         Side::Prev => Pair::new(theirs, z),

@@ -18,7 +18,6 @@ use super::op::{Joint, Op, Shares, share, total};
 use super::{adder, word};
 use crate::bits::{self, planes, words};
 use crate::ring::Ring;
-use crate::rounds::pack::unpack_planes;
 
 /// The number of which each of `places` is a bit, lowest first; fewer of them than the ring has bits.
 pub(super) async fn compose<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {
@@ -70,7 +69,7 @@ async fn open_and_share<R: Ring>(
     let mut halves = word::halves(op, carry, n, R::BITS - count as u32, Draw::Convert);
     let mut messages: Vec<_> = halves.iter_mut().map(Joint::given).collect();
     for way in Cast::OPEN_TO_H {
-        messages.push(op.planes(way, &summand(way.to), count, n));
+        messages.push(op.planes(way, summand(way.to), count, n));
     }
     let mut messages = op.exchange(messages).await;
     let opened = messages.split_off(halves.len());
@@ -80,7 +79,7 @@ async fn open_and_share<R: Ring>(
         true => {
             let mine = Cast::OPEN_TO_H.into_iter().zip(opened).find(|(way, _)| way.to == op.role);
             let (_, message) = mine.unwrap_or_else(|| unreachable!("one of the two is this party's"));
-            unpack_planes(&message.into_bytes(), n, count)
+            message.into_planes(count, n)
         }
         false => vec![0; count * words(n)],
     };

@@ -21,7 +21,7 @@ use crate::net::Party;
 use crate::prg::{Stream, Values};
 use crate::ring::Ring;
 use crate::rounds::engine::{self, Message};
-use crate::rounds::pack::{pack_planes, packed, unpack_planes};
+use crate::rounds::pack::packed;
 
 /// A value's summands by the role that lacks each; that of the party itself is empty.
 pub(super) type Shares<T> = [Vec<T>; 4];
@@ -139,7 +139,7 @@ impl<'w, R: Ring> Op<'w, R> {
     ) -> Message<R> {
         match bits == R::BITS {
             true => Message::Elements(self.make(n, masks, src, f)),
-            false => Message::Bytes(self.make_packed(n, bits, masks, src, f)),
+            false => self.make_packed(n, bits, masks, src, f),
         }
     }
 
@@ -185,10 +185,10 @@ impl<'w, R: Ring> Op<'w, R> {
     }
 
     /// A message of `count` planes of `n` bits; `made` are those at its sender and its checker.
-    pub(super) fn planes(self, way: Way, made: &[u64], count: usize, n: usize) -> (Way, Message<R>) {
+    pub(super) fn planes(self, way: Way, made: Vec<u64>, count: usize, n: usize) -> (Way, Message<R>) {
         let message = match self.role {
-            role if role == way.from || role == way.checker => Message::Bytes(pack_planes(made, n)),
-            role if role == way.to => Message::bytes(count * n.div_ceil(8)),
+            role if role == way.from || role == way.checker => Message::planes(made, n),
+            role if role == way.to => Message::room_for_planes(count, n),
             _ => Message::bytes(0),
         };
         (way, message)
@@ -210,7 +210,6 @@ impl<'w, R: Ring> Op<'w, R> {
             false => bits::apply(&self.world.threads, to, [&more], |x, [y]| x ^ y),
         };
         let mut messages = Vec::with_capacity(N);
-        let mut rests = Vec::with_capacity(N);
         for (i, way) in ways.into_iter().enumerate() {
             let mut rest = Vec::new();
             if self.role != way.to {
@@ -221,16 +220,12 @@ impl<'w, R: Ring> Op<'w, R> {
                 }
                 add(&mut shares[way.to], mask);
             }
-            messages.push(self.planes(way, &rest, count, n));
-            rests.push(rest);
+            messages.push(self.planes(way, rest, count, n));
         }
         let messages = self.exchange(messages).await;
-        for ((way, message), mut rest) in ways.into_iter().zip(messages).zip(rests) {
-            if self.role == way.to {
-                rest = unpack_planes(&message.into_bytes(), n, count);
-            }
+        for (way, message) in ways.into_iter().zip(messages) {
             if self.role != way.bystander() {
-                add(&mut shares[way.bystander()], rest);
+                add(&mut shares[way.bystander()], message.into_planes(count, n));
             }
         }
         for role in self.others() {
@@ -260,7 +255,7 @@ impl<R: Ring> Joint<R> {
         let rest = match op.role {
             role if role == way.from || role == way.checker => masked(op.narrow(way.to, draw, bits)),
             role if role == way.to && bits == R::BITS => Message::Elements(op.room(n)),
-            role if role == way.to => Message::bytes(packed(n, bits)),
+            role if role == way.to => op.packed(packed(n, bits)),
             _ => Message::bytes(0),
         };
         Self { way, draw, bits, rest }
@@ -302,8 +297,20 @@ impl<R: Ring> Joint<R> {
 
     /// Gives its vector back.
     pub(super) fn done(&mut self, op: Op<'_, R>) {
-        if let (_, Message::Elements(rest)) = self.given() {
-            op.recycle(rest);
+        match self.given() {
+            (_, Message::Elements(rest)) => op.recycle(rest),
+            (_, packed) => op.unpacked(packed),
+        }
+    }
+
+    /// The summand that `role` lacks, if this is all that there is of it in memory of its own; the value has it no longer.
+    fn summand(&mut self, role: usize) -> Option<Vec<R>> {
+        match std::mem::replace(&mut self.rest, Message::bytes(0)) {
+            Message::Elements(rest) if self.way.bystander() == role => Some(rest),
+            other => {
+                self.rest = other;
+                None
+            }
         }
     }
 }
@@ -320,8 +327,14 @@ pub(super) fn total<R: Ring>(
             return Vec::new();
         }
         let plus = if role == 0 { plus } else { R::ZERO };
-        let words = joints.iter().filter_map(|(joint, up)| Some((joint.word(op, role)?, *up)));
-        let share = sum(op, n, &words.collect::<Vec<_>>(), plus);
+        // the first summand is taken as it is, and the others are added to it
+        let whole = |(at, (joint, up)): (usize, &mut (Joint<R>, u32))| {
+            (*up == 0).then(|| joint.summand(role)).flatten().map(|begun| (at, begun))
+        };
+        let (taken, begun) = joints.iter_mut().enumerate().find_map(whole).unzip();
+        let others = joints.iter().enumerate().filter(|(at, _)| Some(*at) != taken);
+        let words = others.filter_map(|(_, (joint, up))| Some((joint.word(op, role)?, *up)));
+        let share = sum(op, n, begun, &words.collect::<Vec<_>>(), plus);
         // what only this share is made of is memory for the next
         let over = joints.iter_mut().filter(|(joint, _)| joint.way.bystander() == role);
         over.for_each(|(joint, _)| joint.done(op));
@@ -329,34 +342,59 @@ pub(super) fn total<R: Ring>(
     })
 }
 
-/// Σ 2^up x + `plus`, three summands at a time.
-fn sum<R: Ring>(op: Op<'_, R>, n: usize, words: &[(Values<'_>, u32)], plus: R) -> Vec<R> {
-    let mut sum = op.room(n);
-    let mut first = true;
-    for words in words.chunks(3) {
-        match *words {
-            [(x, i), (y, j), (z, k)] => {
-                let more = move |[x, y, z]: [R; 3]| x.shl(i) + y.shl(j) + z.shl(k);
-                match first {
-                    true => op.each(&mut sum, [x, y, z], [], move |_, words, []| plus + more(words)),
-                    false => op.each(&mut sum, [x, y, z], [], move |sum, words, []| sum + more(words)),
-                }
-            }
-            _ => {
-                if first {
-                    sum.fill(plus);
-                }
-                for &(x, i) in words {
-                    op.each(&mut sum, [x], [], move |sum, [x], []| sum + x.shl(i));
-                }
-            }
+/// What has `begun`, Σ 2^up x and `plus`, in as few passes as may be.
+fn sum<R: Ring>(
+    op: Op<'_, R>,
+    n: usize,
+    begun: Option<Vec<R>>,
+    words: &[(Values<'_>, u32)],
+    plus: R,
+) -> Vec<R> {
+    let mut to = Sum { op, old: begun.is_some(), plus, sum: begun.unwrap_or_else(|| op.room(n)) };
+    let mut words = words;
+    loop {
+        words = match *words {
+            [x, y, z, w, ref rest @ ..] => to.add([x, y, z, w], rest),
+            [x, y, z] => to.add([x, y, z], &[]),
+            [x, y] => to.add([x, y], &[]),
+            [x] => to.add([x], &[]),
+            [] if !to.old || to.plus != R::ZERO => to.add([], &[]),
+            [] => return to.sum,
         }
-        first = false;
     }
-    if first {
-        sum.fill(plus);
+}
+
+/// A sum on its way.
+struct Sum<'w, R> {
+    op: Op<'w, R>,
+    sum: Vec<R>,
+    /// Whether what stands there counts.
+    old: bool,
+    /// What is still to be added everywhere.
+    plus: R,
+}
+
+impl<R: Ring> Sum<'_, R> {
+    /// Adds N summands in one pass; gives `rest`.
+    fn add<'a, 'v, const N: usize>(
+        &mut self,
+        words: [(Values<'v>, u32); N],
+        rest: &'a [(Values<'v>, u32)],
+    ) -> &'a [(Values<'v>, u32)] {
+        let (values, plus) = (words.map(|(values, _)| values), std::mem::replace(&mut self.plus, R::ZERO));
+        let more = move |x: [R; N]| {
+            let mut sum = plus;
+            for i in 0..N {
+                sum += x[i].shl(words[i].1);
+            }
+            sum
+        };
+        match std::mem::replace(&mut self.old, true) {
+            false => self.op.each(&mut self.sum, values, [], move |_, x, []| more(x)),
+            true => self.op.each(&mut self.sum, values, [], move |sum, x, []| sum + more(x)),
+        }
+        rest
     }
-    sum
 }
 
 /// One round: every value becomes shares.

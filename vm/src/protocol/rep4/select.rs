@@ -9,7 +9,7 @@
 //! selections by the same bit.
 
 use bytemuck::cast_slice;
-use tern_bytecode::model::rep4::Cast;
+use tern_bytecode::model::rep4::{Cast, Way};
 
 use super::draw::Draw;
 use super::op::{Joint, Op, ROLES, Shares, factors, known, partner, share, total};
@@ -18,27 +18,29 @@ use super::word::half;
 use crate::prg::Values;
 use crate::protocol::linear::Halves;
 use crate::ring::Ring;
+use crate::rounds::engine::Message;
 
 /// `x` where `bit` is set, else 0: shares, or terms by partner if `additive`; and the halves' shares if they are to be kept.
 pub(super) async fn select<R: Ring>(
     op: Op<'_, R>,
     bit: Shares<u64>,
-    x: Shares<R>,
+    mut x: Shares<R>,
     n: usize,
     halves: Halves<R, 4>,
     additive: bool,
 ) -> (Shares<R>, Shares<R>) {
-    let own = half::<R>(op, &bit, n);
-    let [one, other] = missing(op).map(|role| &x[role][..]);
+    let mut own = half::<R>(op, &bit, n);
+    let [one, other] = missing(op);
     let whole = (n, R::BITS);
     // d is 0 or 1: a product takes the same steps for both
-    let chosen = |[d, x, y]: [R; 3]| d * (x + y);
+    let chosen = |d: R, [x, y]: [R; 2]| d * (x + y);
     let ways = [Cast::OF_A, Cast::OF_B].into_iter().enumerate();
     let mut joints: Vec<_> = ways
         .clone()
         .map(|(i, ways)| {
             Joint::new(op, (ways[1], Draw::Chosen(i)), whole, |mask| {
-                op.message(whole, [mask], [&own, one, other], |[r], src| chosen(src) - r)
+                let src = [&own[..], &x[one], &x[other]];
+                op.message(whole, [mask], src, |[r], [d, x, y]| chosen(d, [x, y]) - r)
             })
         })
         .collect();
@@ -50,34 +52,33 @@ pub(super) async fn select<R: Ring>(
         }));
     }
     let mut joints = share(op, joints).await;
-    let shared = joints.split_off(2);
-    let factors_of = |way| {
-        let [i, j] = factors(way);
-        let [pa, qb] = known(op, [&joints[0], &joints[1]], way);
-        let [p, q] = match &halves {
-            Halves::Kept(kept) => [&kept[i], &kept[j]].map(|half| Values::packed(cast_slice(half), R::BITS)),
-            Halves::New | Halves::Keep => known(op, [&shared[0], &shared[1]], way),
-        };
-        ([p, q, pa, qb], [&x[i][..], &x[j]])
-    };
+    let mut shared = joints.split_off(2);
+    // The terms take the place of what only they are made of, so that no more than that is there at any time.
     let result = if additive {
+        op.each(&mut own, [], [&x[one], &x[other]], |d, [], src| chosen(d, src));
         let mut z: Shares<R> = Default::default();
         for way in Cast::BILINEAR.into_iter().filter(|way| [way.from, way.checker].contains(&op.role)) {
-            let (words, src) = factors_of(way);
-            z[partner(way, op.role)] = op.make(n, words, src, product);
+            let words = factors_of(op, way, &joints, &shared, &halves);
+            z[partner(way, op.role)] = in_place(op, way, &mut x, words, product);
         }
-        z[mate(op.role)] = op.make(n, [], [&own, one, other], |[], src| chosen(src));
+        z[mate(op.role)] = own;
         joints.into_iter().for_each(|mut joint| joint.done(op));
         z
     } else {
-        let joint = |(i, way)| {
+        op.recycle(own);
+        let masked = |(i, way)| {
             Joint::new(op, (way, Draw::Select(i)), whole, |mask| {
-                let ([p, q, pa, qb], src) = factors_of(way);
+                let [p, q, pa, qb] = factors_of(op, way, &joints, &shared, &halves);
                 let less = |[r, p, q, pa, qb]: [R; 5], src| product([p, q, pa, qb], src) - r;
-                op.message(whole, [mask, p, q, pa, qb], src, less)
+                Message::Elements(in_place(op, way, &mut x, [mask, p, q, pa, qb], less))
             })
         };
-        let terms = share(op, Cast::BILINEAR.into_iter().enumerate().map(joint).collect()).await;
+        let terms: Vec<_> = Cast::BILINEAR.into_iter().enumerate().map(masked).collect();
+        if matches!(halves, Halves::New) {
+            shared.drain(..).for_each(|mut joint| joint.done(op));
+        }
+        x.iter_mut().for_each(|summand| op.recycle(std::mem::take(summand)));
+        let terms = share(op, terms).await;
         total(op, n, joints.into_iter().chain(terms).map(|joint| (joint, 0)).collect(), R::ZERO)
     };
     let kept = match halves {
@@ -89,8 +90,43 @@ pub(super) async fn select<R: Ring>(
         }
     };
     shared.into_iter().for_each(|mut joint| joint.done(op));
-    x.into_iter().chain([own]).for_each(|summand| op.recycle(summand));
+    x.into_iter().for_each(|summand| op.recycle(summand));
     (result, kept)
+}
+
+/// Of a message: the summands of p, q, p·a and q·b that its sender and its checker know.
+fn factors_of<'a, R: Ring>(
+    op: Op<'a, R>,
+    way: Way,
+    chosen: &'a [Joint<R>],
+    shared: &'a [Joint<R>],
+    halves: &'a Halves<R, 4>,
+) -> [Values<'a>; 4] {
+    let [i, j] = factors(way);
+    let [pa, qb] = known(op, [&chosen[0], &chosen[1]], way);
+    let [p, q] = match halves {
+        Halves::Kept(kept) => [&kept[i], &kept[j]].map(|half| Values::packed(cast_slice(half), R::BITS)),
+        Halves::New | Halves::Keep => known(op, [&shared[0], &shared[1]], way),
+    };
+    [p, q, pa, qb]
+}
+
+/// What `f` makes of some words and of a message's two summands of x, in the place of the one that no other message of this party has.
+fn in_place<R: Ring, const N: usize>(
+    op: Op<'_, R>,
+    way: Way,
+    x: &mut Shares<R>,
+    words: [Values<'_>; N],
+    f: impl Fn([R; N], [R; 2]) -> R + Sync,
+) -> Vec<R> {
+    let [i, j] = factors(way);
+    let in_a = missing(op).contains(&i);
+    let mut term = std::mem::take(&mut x[if in_a { i } else { j }]);
+    match in_a {
+        true => op.each(&mut term, words, [&x[j]], |x, words, [y]| f(words, [x, y])),
+        false => op.each(&mut term, words, [&x[i]], |y, words, [x]| f(words, [x, y])),
+    }
+    term
 }
 
 /// The shares of two values of which H shared one and L the other: of the first what one of L lacks, of the second what one of H lacks.
