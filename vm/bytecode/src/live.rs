@@ -1,4 +1,5 @@
-//! Which buffers hold something that is still needed where an iteration begins: what a checkpoint has to keep.
+//! Which buffers hold something that is still needed: where an iteration begins, what a checkpoint has to keep; behind an instruction, what
+//! it may take.
 //!
 //! An element is live where it may be read before it has been written. Views share buffers, so this is followed by ranges of elements. An
 //! operation in flight writes its result later than it is issued, but within the block, and nobody touches the
@@ -19,15 +20,43 @@ type Live = BTreeMap<u32, Vec<Range<u64>>>;
 /// # Errors
 /// Blocks that do not match; a valid program has none.
 pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, BTreeSet<u32>>, Fault> {
+    let heads = found(program)?.heads;
+    Ok(heads.into_iter().map(|(at, live)| (at, live.into_keys().collect())).collect())
+}
+
+/// A buffer that an instruction is the last to need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// The buffer, of which the instruction reads something and writes nothing.
+    pub buffer: u32,
+    /// Whether it reads it through one register only.
+    pub once: bool,
+}
+
+/// For every instruction, the buffers of which nothing is read behind it before it has been written again.
+///
+/// # Errors
+/// As [`at_heads`].
+pub fn last_uses(program: &Program) -> Result<Vec<Vec<LastUse>>, Fault> {
+    Ok(found(program)?.last)
+}
+
+/// What is known at the end.
+struct Found {
+    heads: BTreeMap<u32, Live>,
+    last: Vec<Vec<LastUse>>,
+}
+
+fn found(program: &Program) -> Result<Found, Fault> {
     let nesting = Nesting::of(program)?;
     let flow = Flow { program, nesting: &nesting };
-    let mut heads = BTreeMap::new();
-    // What is live at a head depends on what is live where the iteration ends, which is that head again.
+    let mut found = Found { heads: BTreeMap::new(), last: vec![Vec::new(); program.code.len()] };
+    // What is live at a head depends on what is live where the iteration ends, which is that head again. What the last walk says is right.
     loop {
-        let before = heads.clone();
-        flow.block(0..program.code.len() as u32, Live::new(), &mut heads);
-        if heads == before {
-            return Ok(heads.into_iter().map(|(at, live)| (at, live.into_keys().collect())).collect());
+        let before = found.heads.clone();
+        flow.block(0..program.code.len() as u32, Live::new(), &mut found);
+        if found.heads == before {
+            return Ok(found);
         }
     }
 }
@@ -39,7 +68,7 @@ struct Flow<'a> {
 
 impl Flow<'_> {
     /// What is live before some instructions that form whole blocks, of what is live behind them.
-    fn block(&self, range: Range<u32>, mut live: Live, heads: &mut BTreeMap<u32, Live>) -> Live {
+    fn block(&self, range: Range<u32>, mut live: Live, found: &mut Found) -> Live {
         // Blocks are found from their beginnings, so these are listed first.
         let mut steps = Vec::new();
         let mut at = range.start;
@@ -48,7 +77,7 @@ impl Flow<'_> {
             at = self.behind(at);
         }
         for at in steps.into_iter().rev() {
-            live = self.step(at, live, heads);
+            live = self.step(at, live, found);
         }
         live
     }
@@ -62,16 +91,16 @@ impl Flow<'_> {
         end + 1
     }
 
-    fn step(&self, at: u32, mut live: Live, heads: &mut BTreeMap<u32, Live>) -> Live {
+    fn step(&self, at: u32, mut live: Live, found: &mut Found) -> Live {
         let instr = &self.program.code[at as usize];
         match *instr {
             Instr::Loop { counter, .. } => {
                 let end = self.nesting.close[&at];
                 let mut exits = live.clone();
-                join(&mut exits, heads.get(&at).unwrap_or(&Live::new()));
+                join(&mut exits, found.heads.get(&at).unwrap_or(&Live::new()));
                 // a loop with `break` ends there too, which `exits` has
-                let mut head = self.block(at + 1..end, exits, heads);
-                join(heads.entry(at).or_default(), &head);
+                let mut head = self.block(at + 1..end, exits, found);
+                join(found.heads.entry(at).or_default(), &head);
                 self.written(counter, &mut head);
                 // the loop may be jumped over
                 join(&mut head, &live);
@@ -80,22 +109,42 @@ impl Flow<'_> {
             Instr::If { cond } => {
                 let close = self.nesting.close[&at];
                 let other = match self.program.code[close as usize] {
-                    Instr::Else {} => self.block(close + 1..self.nesting.close[&close], live.clone(), heads),
+                    Instr::Else {} => self.block(close + 1..self.nesting.close[&close], live.clone(), found),
                     _ => live.clone(),
                 };
-                let mut before = self.block(at + 1..close, live, heads);
+                let mut before = self.block(at + 1..close, live, found);
                 join(&mut before, &other);
                 self.read(cond, &mut before);
                 before
             }
             _ => {
                 let all = instr.registers().collect::<Vec<_>>();
+                found.last[at as usize] = self.last(&all, &live);
                 let with = |wanted: Role| all.iter().filter(move |(_, role)| *role == wanted);
                 with(Role::Write).for_each(|(reg, _)| self.written(*reg, &mut live));
                 with(Role::Read).for_each(|(reg, _)| self.read(*reg, &mut live));
                 live
             }
         }
+    }
+
+    /// Which of these registers' buffers have nothing that is live behind the instruction, and get nothing new.
+    fn last(&self, registers: &[(Reg, Role)], behind: &Live) -> Vec<LastUse> {
+        let buffer = |reg: Reg| self.program.views[reg.0 as usize].buffer;
+        let mut last: Vec<LastUse> = Vec::new();
+        for &(reg, role) in registers {
+            let buffer_of = buffer(reg);
+            let written =
+                || registers.iter().any(|(other, role)| *role != Role::Read && buffer(*other) == buffer_of);
+            if role != Role::Read || behind.contains_key(&buffer_of) || written() {
+                continue;
+            }
+            match last.iter_mut().find(|use_of| use_of.buffer == buffer_of) {
+                Some(known) => known.once = false,
+                None => last.push(LastUse { buffer: buffer_of, once: true }),
+            }
+        }
+        last
     }
 
     /// A register is read: at most all between its first and its last element.

@@ -184,7 +184,10 @@ impl<B: Backend> Machine<'_, B> {
             Instr::Receive {} => self.execute(at, |backend, context| backend.receive(context)),
             _ if self.backend.skips(at) => Ok(at + 1),
             _ if self.public[at as usize] => self.execute(at, |_, context| public::execute(context, instr)),
-            _ => self.execute(at, |backend, context| dispatch(backend, context, instr).map(drop)),
+            _ => self.execute(at, |backend, context| {
+                backend.before(context, instr);
+                dispatch(backend, context, instr).map(drop)
+            }),
         }
     }
 

@@ -65,6 +65,11 @@ macro_rules! backend {
                 false
             }
 
+            /// Called before one of its instructions: registers that are written have to be there.
+            fn before(&mut self, context: &Context<'_, Self::Element>, instr: &Instr) {
+                let _ = (context, instr);
+            }
+
             /// What a checkpoint has of this back-end besides the machine's memory: its own registers.
             fn registers(&self) -> Option<&dyn Registers> {
                 None

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tern_bytecode::circuit::Adder;
-use tern_bytecode::instr::{Axes, MaybeReg};
+use tern_bytecode::instr::{Axes, Instr, MaybeReg};
 use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Reg, Route};
 
@@ -66,6 +66,10 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
 
     fn engine(&mut self) -> Option<&mut dyn Running> {
         Some(&mut self.engine)
+    }
+
+    fn before(&mut self, context: &Context<'_, R>, instr: &Instr) {
+        self.fill_in(context, instr);
     }
 
     fn settle(&mut self, address: Address) -> Result {

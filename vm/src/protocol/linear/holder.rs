@@ -5,7 +5,9 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 
-use tern_bytecode::instr::Route;
+use tern_bytecode::cost::traffic;
+use tern_bytecode::instr::{Instr, Role, Route};
+use tern_bytecode::live::{self, LastUse};
 use tern_bytecode::{Kind, Program, Reg};
 
 use super::{Entry, Held, Sharing, Words};
@@ -33,7 +35,9 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
 ) -> Result<Report> {
     let store = store::new(program, N, |kind, i| S::has(world.me, kind, i))?;
     let engine = Engine::new(world, links, program);
-    let mut party = Holder::<R, S, N> { world, engine, store, sharing: PhantomData };
+    let last = last_uses(program)?;
+    let later = program.code.iter().map(|instr| comes_whole(program, instr)).collect();
+    let mut party = Holder::<R, S, N> { world, engine, store, last, later, sharing: PhantomData };
     let public = &setting.keys.public;
     let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
     let (meter, links) = party.engine.into_parts();
@@ -52,12 +56,32 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
     Ok(report)
 }
 
+/// By instruction, the buffers of ring elements that nobody reads behind it before they are written again.
+fn last_uses(program: &Program) -> Result<Vec<Vec<LastUse>>> {
+    let of_elements = |last: &LastUse| {
+        let buffer = &program.buffers[last.buffer as usize];
+        matches!(buffer.kind, Kind::Shared | Kind::Additive | Kind::Half)
+    };
+    let mut last = live::last_uses(program)?;
+    last.iter_mut().for_each(|buffers| buffers.retain(of_elements));
+    Ok(last)
+}
+
+/// Whether what an operation leaves is made when messages have come. An input is put into its register piece by piece.
+fn comes_whole(program: &Program, instr: &Instr) -> bool {
+    !matches!(instr, Instr::Input { .. }) && !traffic(program, instr).is_empty()
+}
+
 /// One party's back-end.
 pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     pub(super) world: &'w S::World,
     pub(super) engine: Engine<'w, R, Result<Vec<Done<R, N>>, Fault>>,
     /// By word.
     pub(super) store: Vec<Component<R>>,
+    /// By instruction, the buffers whose vectors it can take.
+    last: Vec<Vec<LastUse>>,
+    /// By instruction, whether a result that fills its buffer comes as vectors of its own, when messages have.
+    later: Vec<bool>,
     sharing: PhantomData<S>,
 }
 
@@ -112,6 +136,36 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         (0..N).filter(move |i| S::has(me, kind, *i))
     }
 
+    /// Vectors for the buffers of registers that an instruction writes, where an operation took them; a result that [`comes_whole`] and fills its
+    /// buffer brings its own.
+    pub(super) fn fill_in(&mut self, context: &Context<'_, R>, instr: &Instr) {
+        for (reg, _) in instr.registers().filter(|(_, role)| *role != Role::Read) {
+            if !(self.later[context.address.instruction as usize] && whole(context, reg)) {
+                self.fill_in_buffer(context, reg);
+            }
+        }
+    }
+
+    fn fill_in_buffer(&mut self, context: &Context<'_, R>, reg: Reg) {
+        let (at, kind) = (slot(context, reg).buffer, context.kind(reg));
+        if !matches!(kind, Kind::Shared | Kind::Additive | Kind::Half) {
+            return;
+        }
+        let len = context.program.buffers[at].len as usize;
+        for i in self.words(kind) {
+            if self.store[i].ring[at].len() < len {
+                self.store[i].ring[at] = self.world.room(len);
+            }
+        }
+    }
+
+    /// Whether an operand's vectors can be taken: nobody else reads the buffer that it is all of.
+    fn is_taken(&self, context: &Context<'_, R>, reg: Reg) -> bool {
+        let buffer = slot(context, reg).buffer as u32;
+        let last = &self.last[context.address.instruction as usize];
+        last.iter().any(|last| last.buffer == buffer && last.once) && whole(context, reg)
+    }
+
     /// Writes results to their registers.
     pub(super) fn keep(&mut self, context: &mut Context<'_, R>, results: Vec<Done<R, N>>) -> Result {
         let threads = self.threads();
@@ -150,10 +204,12 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
 
     /// Writes a word to its register; a vector that fills the buffer becomes the buffer.
     fn keep_word(&mut self, context: &Context<'_, R>, dst: Reg, i: usize, value: Vec<R>) {
-        let (slot, buffers) = (slot(context, dst), &mut self.store[i].ring);
         if whole(context, dst) {
-            self.world.recycle(std::mem::replace(&mut buffers[slot.buffer], value));
+            let old = std::mem::replace(&mut self.store[i].ring[slot(context, dst).buffer], value);
+            self.world.recycle(old);
         } else {
+            self.fill_in_buffer(context, dst);
+            let (slot, buffers) = (slot(context, dst), &mut self.store[i].ring);
             store::save(&self.world.threads, buffers, slot, &value);
             self.world.recycle(value);
         }
@@ -175,21 +231,25 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         }
     }
 
-    /// Copies of a value's words.
-    pub(super) fn ring(&self, context: &Context<'_, R>, reg: Reg) -> Words<R, N> {
+    /// A value's words: copies, or what the register has if nobody reads it later.
+    pub(super) fn ring(&mut self, context: &Context<'_, R>, reg: Reg) -> Words<R, N> {
         self.copies(context, reg, |_| true)
     }
 
-    /// Copies of the words of this party's addend.
-    pub(super) fn addend(&self, context: &Context<'_, R>, op: S, reg: Reg) -> Words<R, N> {
+    /// The same of the words of this party's addend.
+    pub(super) fn addend(&mut self, context: &Context<'_, R>, op: S, reg: Reg) -> Words<R, N> {
         self.copies(context, reg, |i| op.in_addend(i))
     }
 
-    fn copies(&self, context: &Context<'_, R>, reg: Reg, needed: impl Fn(usize) -> bool) -> Words<R, N> {
+    fn copies(&mut self, context: &Context<'_, R>, reg: Reg, needed: impl Fn(usize) -> bool) -> Words<R, N> {
         let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
+        let taken = self.is_taken(context, reg);
         array::from_fn(|i| {
             if !S::has(self.world.me, kind, i) || !needed(i) {
                 return Vec::new();
+            }
+            if taken {
+                return std::mem::take(&mut self.store[i].ring[buffer]);
             }
             let mut copy = self.world.room(layout.len());
             let dense = row_major(layout);
