@@ -197,7 +197,7 @@ fn main() {{
     for i in 0..{times} {{
         {assignment}
     }}
-    output z = z to party 2
+    output z = z to party 1
 }}
 "
     );

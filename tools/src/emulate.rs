@@ -111,7 +111,7 @@ fn finish(screen: &Screen, events: &Events<'_>, report: &Report, loaded: &Loaded
 }
 
 /// A number of parties in words.
-fn in_words(parties: usize) -> &'static str {
+pub(crate) fn in_words(parties: usize) -> &'static str {
     match parties {
         2 => "two",
         3 => "three",

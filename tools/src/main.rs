@@ -206,7 +206,7 @@ struct SettingArgs {
     /// How truncations round.
     #[arg(long, value_enum)]
     rounding: Option<RoundingArg>,
-    /// Who computes and whom they trust: rep3, three servers that follow the protocol; rep4, four, one of which may do anything.
+    /// Who computes and whom they trust: rep3, three servers that follow the protocol; rep4, four, one of which may do anything; dealer, two, and one that only deals.
     #[arg(long, value_parser = protocol_named)]
     protocol: Option<Protocol>,
 }

@@ -34,7 +34,7 @@ pub(super) fn figure2(args: &ReproduceArgs) -> anyhow::Result<()> {
             let training = Training {
                 name: format!("f={fixed} {}", Rounding::from(rounding).name()),
                 rounding,
-                ..Training::of(network, fixed, args.epochs.unwrap_or(EPOCHS), args.seed)
+                ..Training::of(network, fixed, args.epochs.unwrap_or(EPOCHS), args)
             };
             planned.push(Planned { training, look, network: Some(network) });
         }
@@ -59,7 +59,7 @@ pub(super) fn figure3(args: &ReproduceArgs) -> anyhow::Result<()> {
                 name: format!("{optimizer} {rate}"),
                 optimizer,
                 rate,
-                ..Training::of(network, args.fixed, args.epochs.unwrap_or(EPOCHS), args.seed)
+                ..Training::of(network, args.fixed, args.epochs.unwrap_or(EPOCHS), args)
             };
             let same = optimizer == "sgd" && *rate == "0.01";
             planned.push(Planned {
@@ -79,7 +79,7 @@ pub(super) fn figure4(args: &ReproduceArgs) -> anyhow::Result<()> {
     let plan = |(i, network): (usize, &'static Network)| Planned {
         training: Training {
             name: format!("network {}", network.letter.to_uppercase()),
-            ..Training::of(network, args.fixed, args.epochs.unwrap_or(EPOCHS), args.seed)
+            ..Training::of(network, args.fixed, args.epochs.unwrap_or(EPOCHS), args)
         },
         look: Look::of(i),
         network: Some(network),

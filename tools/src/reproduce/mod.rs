@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `kept` | results of finished work in directories, which are found again |
 //! | `training` | a network trained in the emulator |
-//! | `secure` | a few batches in three processes |
+//! | `secure` | a few batches in a process per party |
 //! | `table1` | single operations: bits, rounds, errors |
 //! | `table2` | networks: time, traffic, accuracy |
 //! | `figures` | curves of training |
@@ -25,8 +25,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use tern_bytecode::Protocol;
 use tern_tools::{mnist, say};
 
+use crate::emulate::in_words;
+use crate::protocol_named;
 use table::Table;
 
 /// What to reproduce, and how much of it.
@@ -37,6 +40,9 @@ pub(crate) struct ReproduceArgs {
     /// Epochs of every training, instead of the paper's. 0 leaves training out.
     #[arg(long)]
     epochs: Option<u32>,
+    /// Who computes and whom they trust; the paper's tables and figures are for rep3, masks are always the dealer's.
+    #[arg(long, value_parser = protocol_named, default_value = "rep3")]
+    protocol: Protocol,
     /// Samples to train with, of 60,000; of table1, elements of each operation.
     #[arg(long)]
     samples: Option<u32>,
@@ -126,6 +132,19 @@ impl ReproduceArgs {
         }
     }
 
+    /// How many parties there are.
+    fn processes(&self) -> &'static str {
+        in_words(self.protocol.model().parties)
+    }
+
+    /// What a title says of the protocol, if it is not the paper's.
+    fn under(&self) -> String {
+        match self.protocol {
+            Protocol::Rep3 => String::new(),
+            other => format!(", --protocol {}", other.name()),
+        }
+    }
+
     /// Writes a table as text and as CSV, and shows it.
     fn publish(&self, name: &str, table: &Table) -> anyhow::Result<()> {
         let text = table.to_text();
@@ -136,6 +155,14 @@ impl ReproduceArgs {
             say::outln(format_args!("{}", self.out.join(format!("{name}.{suffix}")).display()));
         }
         Ok(())
+    }
+}
+
+/// What ends the name of a file or directory that is not for the paper's protocol.
+fn suffix(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Rep3 => String::new(),
+        other => format!("-{}", other.name()),
     }
 }
 

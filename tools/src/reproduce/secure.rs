@@ -1,4 +1,4 @@
-//! A few batches of a network in three local processes over TLS, and what one of them takes.
+//! A few batches of a network in local processes over TLS, and what one of them takes.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) fn per_batch(args: &ReproduceArgs, training: &Training) -> anyhow::Re
         return Ok(None);
     }
     let batches = u64::from(EPOCHS) * u64::from(args.batches);
-    say::outln(format_args!("{}: {batches} batches in three processes", training.name));
+    say::outln(format_args!("{}: {batches} batches in {} processes", training.name, args.processes()));
     let outputs = Outputs::to_directory(kept.path(""));
     let measured = measure(&program, &files, &outputs, batches)?;
     kept.finish(&measured)?;

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
-use tern_bytecode::Protocol;
 use tern_host::{Emulation, Events, inputs_of_arrays};
 use tern_tools::say;
 use tern_vm::data::{Array, Values};
 use tern_vm::machine::Watch;
 
-use super::ReproduceArgs;
 use super::kept::Kept;
 use super::table::{Table, number};
+use super::{ReproduceArgs, suffix};
 use crate::RoundingArg;
 use crate::bench::Measurement;
 use crate::operations::{Check, MATRIX, MODULES, OPERATIONS, Operation, compiled};
@@ -32,9 +31,13 @@ struct Figures {
 }
 
 pub(super) fn table1(args: &ReproduceArgs) -> anyhow::Result<()> {
-    let title = "Operations, per element, modulo 2^(4f), three processes on this machine with a thread each";
+    let title = format!(
+        "Operations, per element, modulo 2^(4f), {} processes on this machine with a thread each{}",
+        args.processes(),
+        args.under()
+    );
     let mut table = Table::new(
-        title,
+        &title,
         &[
             "operation",
             "f",
@@ -64,7 +67,7 @@ pub(super) fn table1(args: &ReproduceArgs) -> anyhow::Result<()> {
     }
     table.note("Bits are those of all parties together. Errors are against double precision, of the emulator with the same arithmetic: absolute, and beyond the rounding of the arguments.");
     table.note("paper: Keller and Sun, Secure Quantized Training for Deep Learning, Table 1 (f = 32); system: theirs, measured in 2026; its inverse square root is off by up to 0.36 %, ours by 0.25 % if coarse.");
-    args.publish("table1", &table)
+    args.publish(&format!("table1{}", suffix(args.protocol)), &table)
 }
 
 /// Measures an operation, unless that has been done before; `None` if it is not to be done.
@@ -75,14 +78,14 @@ fn figures(
     name: &str,
 ) -> anyhow::Result<Option<Figures>> {
     let elements = args.samples.unwrap_or(ELEMENTS).max(1) as usize;
-    let cost = Measurement::new(operation, fixed, elements, Protocol::Rep3)?;
+    let cost = Measurement::new(operation, fixed, elements, args.protocol)?;
     let check = match operation.check {
-        Some(check) => Some((check, program(&check, operation.rounding, fixed, elements)?)),
+        Some(check) => Some((check, program(args, &check, operation.rounding, fixed, elements)?)),
         None => None,
     };
     let programs: Vec<&Program> =
         std::iter::once(&cost.program).chain(check.as_ref().map(|(_, program)| program)).collect();
-    let directory = format!("table1-{}", name.replace(' ', "-"));
+    let directory = format!("table1-{}{}", name.replace(' ', "-"), suffix(args.protocol));
     let kept = Kept::new(&args.out, &directory, &programs, &[], args.seed)?;
     if let Some(known) = kept.result() {
         return Ok(Some(known));
@@ -102,7 +105,13 @@ fn figures(
 }
 
 /// The operation once on each element.
-fn program(check: &Check, rounding: RoundingArg, fixed: u32, elements: usize) -> anyhow::Result<Program> {
+fn program(
+    args: &ReproduceArgs,
+    check: &Check,
+    rounding: RoundingArg,
+    fixed: u32,
+    elements: usize,
+) -> anyhow::Result<Program> {
     let element = if check.whole { "int" } else { "fix" };
     let expression = check.expression;
     let text = format!(
@@ -110,11 +119,11 @@ fn program(check: &Check, rounding: RoundingArg, fixed: u32, elements: usize) ->
 input x: {element}[N] from party 0
 input y: {element}[N] from party 1
 fn main() {{
-    output z = {expression} to party 2
+    output z = {expression} to party 1
 }}
 "
     );
-    compiled("errors.mpc", text, fixed, rounding, Protocol::Rep3)
+    compiled("errors.mpc", text, fixed, rounding, args.protocol)
 }
 
 /// The largest and the mean error in the emulator.

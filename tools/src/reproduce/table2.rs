@@ -3,7 +3,7 @@
 use super::secure::{PerBatch, per_batch};
 use super::table::{Table, number};
 use super::training::Training;
-use super::{BATCH, MILESTONES, MNIST, NETWORKS, Network, ReproduceArgs};
+use super::{BATCH, MILESTONES, MNIST, NETWORKS, Network, ReproduceArgs, suffix};
 
 /// Batches of an epoch; the last one is filled up.
 const BATCHES: f64 = MNIST.div_ceil(BATCH) as f64;
@@ -29,12 +29,13 @@ pub(super) fn table2(args: &ReproduceArgs) -> anyhow::Result<()> {
         "float %",
         "paper %",
     ];
-    let mut table =
-        Table::new("Training on MNIST, batches of 128, SGD with rate 0.01 and momentum 0.9", &head);
+    let title =
+        format!("Training on MNIST, batches of 128, SGD with rate 0.01 and momentum 0.9{}", args.under());
+    let mut table = Table::new(&title, &head);
     for network in &NETWORKS {
         for (column, fixed) in [16, 32].into_iter().enumerate() {
             let epochs = args.epochs.unwrap_or(network.epochs);
-            let training = Training::of(network, fixed, epochs, args.seed);
+            let training = Training::of(network, fixed, epochs, args);
             if !args.wants(&training.name) {
                 continue;
             }
@@ -45,13 +46,14 @@ pub(super) fn table2(args: &ReproduceArgs) -> anyhow::Result<()> {
     }
     if args.batches > 0 {
         table.note(format!(
-            "Seconds, traffic on all links and rounds are measured: three processes on this machine over TLS, {} batches twice; an epoch is {BATCHES} of them.",
+            "Seconds, traffic on all links and rounds are measured: {} processes on this machine over TLS, {} batches twice; an epoch is {BATCHES} of them.",
+            args.processes(),
             args.batches
         ));
     }
-    table.note("Accuracy is that of the emulator, which computes what the three parties compute. float: one run of PyTorch in single precision after as many epochs.");
+    table.note("Accuracy is that of the emulator, which computes what the parties compute. float: one run of PyTorch in single precision after as many epochs.");
     table.note("paper: Keller and Sun, Secure Quantized Training for Deep Learning, Table 2: three machines of 36 cores; its accuracy of C is after 5 epochs, of the others after 15.");
-    args.publish("table2", &table)
+    args.publish(&format!("table2{}", suffix(args.protocol)), &table)
 }
 
 /// What is known of a network; nothing without its program.

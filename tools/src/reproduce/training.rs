@@ -3,8 +3,8 @@
 use anyhow::Context;
 use std::path::PathBuf;
 use std::time::Duration;
-use tern_bytecode::Program;
 use tern_bytecode::program::Rounding;
+use tern_bytecode::{Program, Protocol};
 use tern_host::cores::cores;
 use tern_host::results::Directory;
 use tern_host::{Emulation, Events, Files, Keeping, Outputs, read_inputs};
@@ -13,7 +13,7 @@ use tern_tools::say;
 use tern_vm::machine::{Every, Watch};
 
 use super::kept::Kept;
-use super::{BATCH, MNIST, Network, ReproduceArgs};
+use super::{BATCH, MNIST, Network, ReproduceArgs, suffix};
 use crate::compile::load;
 use crate::plot::metrics::read;
 use crate::screen::{Audience, Screen};
@@ -34,6 +34,8 @@ pub(super) struct Training {
     pub(super) network: String,
     pub(super) fixed: u32,
     pub(super) rounding: RoundingArg,
+    /// For whose parties it is compiled.
+    pub(super) protocol: Protocol,
     pub(super) optimizer: &'static str,
     pub(super) rate: &'static str,
     pub(super) epochs: u32,
@@ -49,16 +51,17 @@ pub(super) struct Report {
 
 impl Training {
     /// As in the paper's tables.
-    pub(super) fn of(network: &Network, fixed: u32, epochs: u32, seed: u64) -> Training {
+    pub(super) fn of(network: &Network, fixed: u32, epochs: u32, args: &ReproduceArgs) -> Training {
         Training {
             name: format!("{} f={fixed}", network.letter.to_uppercase()),
             network: network.letter.into(),
             fixed,
             rounding: RoundingArg::Probabilistic,
+            protocol: args.protocol,
             optimizer: "sgd",
             rate: "0.01",
             epochs,
-            seed,
+            seed: args.seed,
         }
     }
 
@@ -152,6 +155,7 @@ impl Training {
             settings: SettingArgs {
                 fixed: Some(self.fixed.to_string()),
                 rounding: Some(self.rounding),
+                protocol: Some(self.protocol),
                 ..SettingArgs::default()
             },
         }
@@ -161,7 +165,8 @@ impl Training {
     pub(super) fn directory(&self) -> String {
         let Training { network, fixed, optimizer, rate, seed, .. } = self;
         let rounding = Rounding::from(self.rounding).name();
-        format!("mnist_{network}-f{fixed}-{rounding}-{optimizer}-{rate}-seed{seed}")
+        let suffix = suffix(self.protocol);
+        format!("mnist_{network}-f{fixed}-{rounding}-{optimizer}-{rate}-seed{seed}{suffix}")
     }
 }
 

@@ -72,6 +72,37 @@ fn operations_with_their_costs_and_errors() {
 }
 
 #[test]
+fn tables_of_another_protocol() {
+    let mut shell = shell();
+    let mut rows = |what: &str, protocol: &str| {
+        let options = "--batches 1 --epochs 0 --only comparison --only A";
+        let out = shell.succeeds(&reproduce(what, &format!("--protocol {protocol} {options}")));
+        let suffix = if protocol == "rep3" { String::new() } else { format!("-{protocol}") };
+        assert_eq!(out.contains("four processes"), protocol == "rep4", "{out}");
+        assert_eq!(out.contains(", --protocol"), protocol != "rep3", "{out}");
+        csv(&shell, &format!("{what}{suffix}"))
+    };
+    let [three, four, dealer] = ["rep3", "rep4", "dealer"].map(|protocol| rows("table1", protocol));
+    let bits = |rows: &[Vec<String>]| {
+        let column = rows[0].iter().position(|head| head == "bits").unwrap();
+        let comparison = rows.iter().find(|row| row[0] == "comparison" && row[1] == "32").unwrap();
+        comparison[column].parse::<f64>().unwrap()
+    };
+    assert_eq!(bits(&four), 2.0 * bits(&three));
+    assert!(bits(&dealer) < bits(&three));
+    let [three, four] = ["rep3", "rep4"].map(|protocol| rows("table2", protocol));
+    let traffic = |rows: &[Vec<String>], row: usize| {
+        let column = rows[0].iter().position(|head| head == "MB/batch").unwrap();
+        rows[row][column].parse::<f64>().unwrap()
+    };
+    assert_eq!((three.len(), four.len()), (3, 3), "A with both precisions: {four:?}");
+    for row in 1..3 {
+        let times = traffic(&four, row) / traffic(&three, row);
+        assert!((1.99..=2.01).contains(&times), "{times}");
+    }
+}
+
+#[test]
 fn a_figure_with_its_points_and_what_is_kept_of_it() {
     let mut shell = shell();
     let command = reproduce("figure2", "--epochs 2");
