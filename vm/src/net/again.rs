@@ -1,6 +1,6 @@
 //! Connecting again, beside the run: a thread that listens and dials when a connection that carried a link has broken.
 //!
-//! It knows who may go on with which link ([`proof`](super::proof)) and nothing of what a link carries. Whoever has the links tells it whom to
+//! It knows who may go on with which link ([`super::proof`]) and nothing of what a link carries. Whoever has the links tells it whom to
 //! dial, and gets from it sockets on which the other end has proved to be the other end, and word of processes that are none of this run.
 //!
 //! Of two parties the one that dialed at the start dials again. The port at which the other one was dialed stays open during the run, for this alone:

@@ -83,9 +83,12 @@ struct Fetch<'a> {
     said: &'a (dyn Fn(String) + Sync),
 }
 
+/// The set that files belong to, and what they come to: tensors by name.
+type Opened = (String, Vec<(String, Array)>);
+
 impl Fetch<'_> {
     /// From every server: the set, and what it is; none if a server has none that has to be.
-    fn one(&self, asked: &Asked) -> anyhow::Result<Option<(String, Vec<(String, Array)>)>> {
+    fn one(&self, asked: &Asked) -> anyhow::Result<Option<Opened>> {
         let results = self.client.with_each(|party| self.attempt(asked, party), self.said);
         let (mut files, mut failed) = (Vec::new(), Vec::new());
         for (_, result) in results {
