@@ -1,13 +1,26 @@
 //! What the command says when the system refuses it memory in the middle of something. Other parties are told by the virtual machine.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use tern_tools::say;
 use tern_vm::machine::limits::{Limit, available};
 use tern_vm::scarce::{Handler, when_refused};
 
+/// Whether the command has failed and tells the other parties why.
+static EXCUSING: AtomicBool = AtomicBool::new(false);
+
+/// The command has said why it fails, and has only to tell the other parties.
+pub(crate) fn excusing() {
+    EXCUSING.store(true, Ordering::Relaxed);
+}
+
 /// From now on memory that is refused is an error of the command.
 pub(crate) fn say_when_refused() {
-    let say = |bytes| say::errln(format_args!("error: {}", message(bytes)));
+    let say = |bytes| match EXCUSING.load(Ordering::Relaxed) {
+        true => say::errln(format_args!("warning: the other parties could not be told: {}", message(bytes))),
+        false => say::errln(format_args!("error: {}", message(bytes))),
+    };
     when_refused(Handler { say, end: || std::process::exit(1) });
 }
 

@@ -257,6 +257,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
             screen.fail(&format!("{error:#}"));
+            scarce::excusing();
             if let Err(other) = part.excuse(&error, &mut events) {
                 screen.warn(&format!("the other parties could not be told: {other}"));
             }

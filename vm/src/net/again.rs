@@ -95,7 +95,7 @@ impl Again {
         let ways = Arc::new(Ways::new(setup, secrets).map_err(NetError::Unusable)?);
         let (sender, arrivals) = channel();
         let (orders, taken) = unbounded_channel();
-        let system = |what| move |cause| NetError::System { what, cause };
+        let system = |what| move |cause| NetError::of_system(what, cause);
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("no event loop for connecting again"))?;
         let thread = thread::Builder::new().name("links".to_owned()).spawn(move || {

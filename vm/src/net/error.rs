@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::frame::FrameError;
 use super::identity::Fingerprint;
+use super::line::is_exhausted;
 use super::party::Party;
 
 /// A party as a message names it: its index, and its name if it has one.
@@ -163,6 +164,16 @@ pub enum NetError {
     /// The operating system refuses something else.
     #[error("{what}: {cause}")]
     System { what: &'static str, cause: io::Error },
+}
+
+impl NetError {
+    /// What the system refuses to do for links: for want of files if that is why.
+    pub(super) fn of_system(what: &'static str, cause: io::Error) -> Self {
+        match is_exhausted(&cause) {
+            true => Self::Exhausted { cause },
+            false => Self::System { what, cause },
+        }
+    }
 }
 
 /// Which way a message goes.

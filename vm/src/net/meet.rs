@@ -130,9 +130,8 @@ pub(super) fn meet<'a>(
     progress: &mut dyn FnMut(&Waiting),
 ) -> Result<Meeting<'a>, NetError> {
     setup.check_identity()?;
-    let system = |what| move |cause| NetError::System { what, cause };
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(system("no event loop for the set-up"))?;
+    let runtime = runtime.map_err(|cause| NetError::of_system("no event loop for the set-up", cause))?;
     let mut instance = [0; 8];
     getrandom::fill(&mut instance).map_err(|error| NetError::Entropy(error.to_string()))?;
     let mut meeting = Meeting {
