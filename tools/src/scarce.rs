@@ -10,6 +10,14 @@ use tern_vm::scarce::{Handler, when_refused};
 /// Whether the command has failed and tells the other parties why.
 static EXCUSING: AtomicBool = AtomicBool::new(false);
 
+/// Whether the command has said why it fails.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+/// Whether nothing else has been said to be why the command fails: two threads that are refused memory at once have one reason.
+pub(crate) fn is_first() -> bool {
+    !SAID.swap(true, Ordering::Relaxed)
+}
+
 /// The command has said why it fails, and has only to tell the other parties.
 pub(crate) fn excusing() {
     EXCUSING.store(true, Ordering::Relaxed);
@@ -19,7 +27,8 @@ pub(crate) fn excusing() {
 pub(crate) fn say_when_refused() {
     let say = |bytes| match EXCUSING.load(Ordering::Relaxed) {
         true => say::errln(format_args!("warning: the other parties could not be told: {}", message(bytes))),
-        false => say::errln(format_args!("error: {}", message(bytes))),
+        false if is_first() => say::errln(format_args!("error: {}", message(bytes))),
+        false => {}
     };
     when_refused(Handler { say, end: || std::process::exit(1) });
 }

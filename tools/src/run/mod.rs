@@ -269,7 +269,9 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let share = match outcome {
         Ok((share, _)) => share,
         Err(error) => {
-            screen.fail(&describe(&error));
+            if scarce::is_first() {
+                screen.fail(&describe(&error));
+            }
             return Ok(ExitCode::FAILURE);
         }
     };
