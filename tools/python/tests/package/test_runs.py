@@ -57,7 +57,9 @@ def processes(marker):
 def test_ctrl_c_ends_the_parties(tmp_path):
     program = DOUBLE.replace("0..2", "0..1000000")
     marker = f"marker-{os.getpid()}"
-    script = f"import sys, numpy, tern\nsys.path.append({marker!r})\np = tern.compile({program!r})\n" + (
+    # a test may run where interrupts are ignored, and Python keeps that
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = f"{heard}import sys, numpy, tern\nsys.path.append({marker!r})\np = tern.compile({program!r})\n" + (
         "try:\n    p.run({'x': numpy.ones(3)}, progress=lambda e: print(e['event'], flush=True))\nexcept KeyboardInterrupt:\n    print('interrupted', flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
