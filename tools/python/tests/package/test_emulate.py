@@ -171,7 +171,9 @@ def test_others_run_meanwhile():
 
 
 def test_ctrl_c_ends_a_run(tmp_path):
-    script = f"import numpy, tern\np = tern.compile({LONG!r})\nprint('begun', flush=True)\ntry:\n    p.emulate({{'x': numpy.eye(200)}})\n" + (
+    # a test may run where interrupts are ignored, and Python keeps that
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = f"{heard}import numpy, tern\np = tern.compile({LONG!r})\nprint('begun', flush=True)\ntry:\n    p.emulate({{'x': numpy.eye(200)}})\n" + (
         "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
