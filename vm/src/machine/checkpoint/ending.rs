@@ -112,19 +112,24 @@ mod tests {
         Terms::made(&[("program", program)])
     }
 
-    /// Three parties in threads, each with a directory of its own; the links end with them.
-    fn all<T: Send>(folder: &Path, work: impl Fn(&Checkpoints, &mut Links) -> T + Sync) -> Vec<T> {
+    /// Three parties in threads, each with a directory of its own. Whoever is done leaves: at once, or when all are.
+    fn all<T: Send>(
+        folder: &Path,
+        together: bool,
+        work: impl Fn(&Checkpoints, &mut Links) -> T + Sync,
+    ) -> Vec<T> {
         thread::scope(|scope| {
             let work = &work;
             let party = |mut links: Links| {
                 let directory = folder.join(links.me().index().to_string());
                 fs::create_dir_all(&directory).expect("a directory");
                 let checkpoints = Checkpoints::new(directory, Every::Iterations(1), false);
-                scope.spawn(move || work(&checkpoints, &mut links))
+                scope.spawn(move || (work(&checkpoints, &mut links), together.then_some(links)))
             };
             let links = memory::mesh(3, Duration::from_secs(20)).into_iter();
             let parties: Vec<_> = links.map(party).collect();
-            parties.into_iter().map(|party| party.join().expect("a thread")).collect()
+            let done: Vec<_> = parties.into_iter().map(|party| party.join().expect("a thread")).collect();
+            done.into_iter().map(|(value, _)| value).collect()
         })
     }
 
@@ -135,7 +140,7 @@ mod tests {
     #[test]
     fn all_know_the_end_and_their_points_are_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let known = all(folder.path(), |checkpoints, links| {
+        let known = all(folder.path(), true, |checkpoints, links| {
             let point = file_of(&checkpoints.directory, Some(links.me()), 3, Stage::Settled);
             fs::write(&point, "").unwrap();
             (conclude(checkpoints, &terms("a"), &[7; 32], links).unwrap(), point.exists())
@@ -148,19 +153,24 @@ mod tests {
         zero.forget(Party::P0);
         assert_eq!(fs::read_dir(folder.path().join("0")).unwrap().count(), 0);
         // what is left of it at the others does not keep another run from beginning
-        let begun = all(folder.path(), |checkpoints, links| agree(checkpoints, &terms("a"), links).unwrap());
+        let begun =
+            all(folder.path(), true, |checkpoints, links| agree(checkpoints, &terms("a"), links).unwrap());
         assert_eq!(begun, [None, None, None]);
     }
 
     #[test]
     fn who_is_killed_before_it_knows_of_the_end_finds_the_others_and_their_points() {
         let folder = tempfile::tempdir().unwrap();
-        let known = all(folder.path(), |checkpoints, links| {
+        let known = all(folder.path(), false, |checkpoints, links| {
             let point = file_of(&checkpoints.directory, Some(links.me()), 3, Stage::Settled);
             fs::write(&point, "").unwrap();
             match links.me() {
                 // killed when it has said that its results are there
-                Party::P1 => links.swap(&[1], 1).map(|_| (false, point.exists())).unwrap(),
+                Party::P1 => {
+                    links.swap(&[1], 1).unwrap();
+                    thread::sleep(Duration::from_secs(1)); // the others have heard it
+                    (false, point.exists())
+                }
                 _ => (conclude(checkpoints, &terms("a"), &[7; 32], links).unwrap(), point.exists()),
             }
         });
@@ -171,7 +181,7 @@ mod tests {
     #[test]
     fn who_is_killed_before_its_results_are_there_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let known = all(folder.path(), |checkpoints, links| match links.me() {
+        let known = all(folder.path(), false, |checkpoints, links| match links.me() {
             Party::P1 => true,
             _ => conclude(checkpoints, &terms("a"), &[7; 32], links).is_err(),
         });
