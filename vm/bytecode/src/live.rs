@@ -24,27 +24,19 @@ pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, BTreeSet<u32>>, Fault
     Ok(heads.into_iter().map(|(at, live)| (at, live.into_keys().collect())).collect())
 }
 
-/// A buffer that an instruction is the last to need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastUse {
-    /// The buffer, of which the instruction reads something and writes nothing.
-    pub buffer: u32,
-    /// Whether it reads it through one register only.
-    pub once: bool,
-}
-
-/// For every instruction, the buffers of which nothing is read behind it before it has been written again.
+/// For every instruction, the buffers that it can take: it reads them through one register alone and writes nothing of them, and nothing of them
+/// is read behind it before it has been written again.
 ///
 /// # Errors
 /// As [`at_heads`].
-pub fn last_uses(program: &Program) -> Result<Vec<Vec<LastUse>>, Fault> {
+pub fn last_uses(program: &Program) -> Result<Vec<Vec<u32>>, Fault> {
     Ok(found(program)?.last)
 }
 
 /// What is known at the end.
 struct Found {
     heads: BTreeMap<u32, Live>,
-    last: Vec<Vec<LastUse>>,
+    last: Vec<Vec<u32>>,
 }
 
 fn found(program: &Program) -> Result<Found, Fault> {
@@ -128,23 +120,12 @@ impl Flow<'_> {
         }
     }
 
-    /// Which of these registers' buffers have nothing that is live behind the instruction, and get nothing new.
-    fn last(&self, registers: &[(Reg, Role)], behind: &Live) -> Vec<LastUse> {
+    /// Which buffers one of these registers reads and no other one touches, where nothing of them is live behind the instruction.
+    fn last(&self, registers: &[(Reg, Role)], behind: &Live) -> Vec<u32> {
         let buffer = |reg: Reg| self.program.views[reg.0 as usize].buffer;
-        let mut last: Vec<LastUse> = Vec::new();
-        for &(reg, role) in registers {
-            let buffer_of = buffer(reg);
-            let written =
-                || registers.iter().any(|(other, role)| *role != Role::Read && buffer(*other) == buffer_of);
-            if role != Role::Read || behind.contains_key(&buffer_of) || written() {
-                continue;
-            }
-            match last.iter_mut().find(|use_of| use_of.buffer == buffer_of) {
-                Some(known) => known.once = false,
-                None => last.push(LastUse { buffer: buffer_of, once: true }),
-            }
-        }
-        last
+        let read = registers.iter().filter(|(_, role)| *role == Role::Read).map(|(reg, _)| buffer(*reg));
+        let alone = |own: &u32| registers.iter().filter(|(reg, _)| buffer(*reg) == *own).count() == 1;
+        read.filter(|own| !behind.contains_key(own) && alone(own)).collect()
     }
 
     /// A register is read: at most all between its first and its last element.

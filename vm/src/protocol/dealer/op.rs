@@ -10,7 +10,7 @@ use crate::par::Threads;
 use crate::prg::{Key, Stream, Values};
 use crate::ring::Ring;
 use crate::rounds::engine::{self, Message};
-use crate::rounds::pack::{pack_planes, packed, unpack, unpack_planes};
+use crate::rounds::pack::{packed, unpack};
 
 /// What all operations use.
 pub(super) struct World<R> {
@@ -137,13 +137,12 @@ impl<'w, R: Ring> Op<'w, R> {
         (ours, sum)
     }
 
-    /// The same with planes of `n` bits; gives what comes.
-    pub(super) async fn trade_planes(self, ours: &[u64], n: usize) -> Vec<u64> {
+    /// The same with planes of `n` bits; gives what was sent, and what comes.
+    pub(super) async fn trade_planes(self, ours: Vec<u64>, n: usize) -> (Vec<u64>, Vec<u64>) {
         let count = ours.len().checked_div(bits::words(n)).unwrap_or(0);
-        let bytes = pack_planes(ours, n);
-        let room = Message::bytes(bytes.len());
-        let (_, [theirs]) = self.round([(self.other(), Message::Bytes(bytes))], [(self.other(), room)]).await;
-        unpack_planes(&theirs.into_bytes(), n, count)
+        let (send, room) = (Message::planes(ours, n), Message::room_for_planes(count, n));
+        let ([ours], [theirs]) = self.round([(self.other(), send)], [(self.other(), room)]).await;
+        (ours.into_planes(count, n), theirs.into_planes(count, n))
     }
 
     /// A round in which this party only sends.
@@ -165,7 +164,7 @@ impl<'w, R: Ring> Op<'w, R> {
         let part = self.words_of(self.me(), draw, shares.len());
         let mut open = shares;
         bits::apply(&self.world.threads, &mut open, [&part[..]], |x, [mask]| x ^ mask);
-        let theirs = self.trade_planes(&open, n).await;
+        let (mut open, theirs) = self.trade_planes(open, n).await;
         bits::apply(&self.world.threads, &mut open, [&theirs[..]], |x, [y]| x ^ y);
         Planes { open, part }
     }

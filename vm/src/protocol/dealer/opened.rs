@@ -27,7 +27,6 @@ use crate::prg::Values;
 use crate::protocol::registers::contract_axes;
 use crate::ring::contract::{SharesView, Write, contract_mod, contract_shares};
 use crate::ring::{Layout, Ring, View, ViewMut, views};
-use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// An opened value at a party.
 #[derive(Debug, Clone)]
@@ -70,9 +69,8 @@ pub(super) async fn reveal<R: Ring>(op: Op<'_, R>, x: Vec<R>) -> Vec<R> {
 }
 
 /// The same of `n` bits.
-pub(super) async fn reveal_bits<R: Ring>(op: Op<'_, R>, mut x: Vec<u64>, n: usize) -> Vec<u64> {
-    x = unpack_planes(&pack_planes(&x, n), n, 1); // what is behind the last bit stays here
-    let theirs = op.trade_planes(&x, n).await;
+pub(super) async fn reveal_bits<R: Ring>(op: Op<'_, R>, x: Vec<u64>, n: usize) -> Vec<u64> {
+    let (mut x, theirs) = op.trade_planes(x, n).await;
     bits::apply(&op.world.threads, &mut x, [&theirs[..]], |x, [y]| x ^ y);
     x
 }

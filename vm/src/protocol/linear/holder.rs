@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use tern_bytecode::cost::traffic;
 use tern_bytecode::instr::{Instr, Role, Route};
-use tern_bytecode::live::{self, LastUse};
+use tern_bytecode::live;
 use tern_bytecode::{Kind, Program, Reg};
 
 use super::{Entry, Held, Sharing, Words};
@@ -35,7 +35,7 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
 ) -> Result<Report> {
     let store = store::new(program, N, |kind, i| S::has(world.me, kind, i))?;
     let engine = Engine::new(world, links, program);
-    let last = last_uses(program)?;
+    let last = live::last_uses(program)?;
     let later = program.code.iter().map(|instr| comes_whole(program, instr)).collect();
     let mut party = Holder::<R, S, N> { world, engine, store, last, later, sharing: PhantomData };
     let public = &setting.keys.public;
@@ -56,17 +56,6 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
     Ok(report)
 }
 
-/// By instruction, the buffers of ring elements that nobody reads behind it before they are written again.
-fn last_uses(program: &Program) -> Result<Vec<Vec<LastUse>>> {
-    let of_elements = |last: &LastUse| {
-        let buffer = &program.buffers[last.buffer as usize];
-        matches!(buffer.kind, Kind::Shared | Kind::Additive | Kind::Half)
-    };
-    let mut last = live::last_uses(program)?;
-    last.iter_mut().for_each(|buffers| buffers.retain(of_elements));
-    Ok(last)
-}
-
 /// Whether what an operation leaves is made when messages have come. An input is put into its register piece by piece.
 fn comes_whole(program: &Program, instr: &Instr) -> bool {
     !matches!(instr, Instr::Input { .. }) && !traffic(program, instr).is_empty()
@@ -79,7 +68,7 @@ pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     /// By word.
     pub(super) store: Vec<Component<R>>,
     /// By instruction, the buffers whose vectors it can take.
-    last: Vec<Vec<LastUse>>,
+    last: Vec<Vec<u32>>,
     /// By instruction, whether a result that fills its buffer comes as vectors of its own, when messages have.
     later: Vec<bool>,
     sharing: PhantomData<S>,
@@ -159,11 +148,10 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         }
     }
 
-    /// Whether an operand's vectors can be taken: nobody else reads the buffer that it is all of.
+    /// Whether an operand's vectors can be taken: nobody else needs the buffer that it is all of.
     fn is_taken(&self, context: &Context<'_, R>, reg: Reg) -> bool {
         let buffer = slot(context, reg).buffer as u32;
-        let last = &self.last[context.address.instruction as usize];
-        last.iter().any(|last| last.buffer == buffer && last.once) && whole(context, reg)
+        self.last[context.address.instruction as usize].contains(&buffer) && whole(context, reg)
     }
 
     /// Writes results to their registers.

@@ -141,9 +141,7 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
         let mask = masks(corner);
         let mut parts = mask.clone();
         self.evaluate(&monomials[corner], &mut parts);
-        let room = Message::room_for_planes(planes, self.n);
-        let ([parts], [theirs]) = op.round([(other, Message::planes(parts, self.n))], [(other, room)]).await;
-        let [mut parts, theirs] = [parts, theirs].map(|message| message.into_planes(planes, self.n));
+        let (mut parts, theirs) = op.pass_planes(other, parts, other, self.n).await;
         bits::apply(&op.world.threads, &mut parts, [&theirs], |x, [y]| x ^ y);
         self.add_constants(&mut parts);
         match op.role() {

@@ -21,7 +21,7 @@ use super::word::half;
 use crate::bits::{self, planes, words};
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
-use crate::rounds::pack::{pack, pack_planes, packed, unpack, unpack_planes};
+use crate::rounds::pack::{pack, packed, unpack};
 
 /// The number of which each of `places` is a bit, lowest first; fewer of them than the ring has bits.
 pub(super) async fn compose<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n: usize) -> Shares<R> {
@@ -44,7 +44,7 @@ pub(super) async fn compose<R: Ring>(op: Op<'_, R>, places: Vec<Shares<u64>>, n:
         Role::A => {
             let corner = op.side(Role::Corner);
             let missing: Vec<u64> = sums.iter().flat_map(|sum| &sum[op.side(Role::B)]).copied().collect();
-            op.tell([(corner, Message::Bytes(pack_planes(&missing, n)))]).await;
+            op.tell([(corner, Message::planes(missing, n))]).await;
             let mut part = op.make(n, [op.narrow(corner, Draw::Convert, width)], [], |[part], []| part);
             mask_part(op, &mut part, &carry, width);
             let theirs = op.pass_bytes(op.side(Role::B), pack(&part, width), op.side(Role::B)).await;
@@ -101,9 +101,9 @@ async fn at_corner<R: Ring>(op: Op<'_, R>, sums: Vec<Shares<u64>>, carry: Vec<R>
     let (to_a, to_b, n, count) = (op.side(Role::A), op.side(Role::B), carry.len(), sums.len());
     let mut g = carry;
     op.each(&mut g, [op.narrow(to_a, Draw::Convert, width)], [], |g, [mask], []| g - mask);
-    let room = Message::bytes(count * n.div_ceil(8));
+    let room = Message::room_for_planes(count, n);
     let (_, [opened]) = op.round([(to_b, Message::Bytes(pack(&g, width)))], [(to_a, room)]).await;
-    let mut sum = unpack_planes(&opened.into_bytes(), n, count);
+    let mut sum = opened.into_planes(count, n);
     for (plane, share) in sum.chunks_exact_mut(words(n).max(1)).zip(&sums) {
         bits::apply(&op.world.threads, plane, [&share.next[..], &share.prev], |x, [y, z]| x ^ y ^ z);
     }

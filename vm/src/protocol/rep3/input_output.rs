@@ -15,7 +15,6 @@ use crate::net::Party;
 use crate::protocol::linear::Entry;
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
-use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// What a party has of an input's summands.
 pub(super) fn entries<'w, R: Ring>(op: Op<'w, R>, owner: Party) -> Pair<Entry<'w>> {
@@ -66,10 +65,11 @@ pub(super) async fn reveal<R: Ring>(op: Op<'_, R>, mut shares: Shares<R>) -> Vec
 }
 
 /// Opens `n` bits to everybody.
-pub(super) async fn reveal_bits<R: Ring>(op: Op<'_, R>, shares: Shares<u64>, n: usize) -> Vec<u64> {
+pub(super) async fn reveal_bits<R: Ring>(op: Op<'_, R>, mut shares: Shares<u64>, n: usize) -> Vec<u64> {
     let (to, from) = (op.onward(), op.onward().other());
-    let missing = op.pass_bytes(to, pack_planes(&shares[from], n), from).await;
-    let mut open = unpack_planes(&missing, n, 1);
+    let ours = std::mem::take(&mut shares[from]);
+    let (ours, mut open) = op.pass_planes(to, ours, from, n).await;
+    shares[from] = ours;
     let src = [&shares.next[..], &shares.prev];
     bits::apply(&op.world.threads, &mut open, src, |x, [y, z]| x ^ y ^ z);
     open

@@ -7,6 +7,7 @@ use tern_bytecode::model::rep3::{Corner, MODEL};
 
 use super::draw::Draw;
 use super::ring::{OnRing, Pair, Side};
+use crate::bits;
 use crate::machine::{Address, Fault};
 use crate::net::Party;
 use crate::par::Threads;
@@ -190,6 +191,20 @@ impl<'w, R: Ring> Op<'w, R> {
         let room = Message::Elements(self.room(ours.len()));
         let ([ours], [theirs]) = self.round([(to, Message::Elements(ours))], [(from, room)]).await;
         (ours.into_elements(), theirs.into_elements())
+    }
+
+    /// The same with planes of `n` bits.
+    pub(super) async fn pass_planes(
+        self,
+        to: Side,
+        ours: Vec<u64>,
+        from: Side,
+        n: usize,
+    ) -> (Vec<u64>, Vec<u64>) {
+        let count = ours.len().checked_div(bits::words(n)).unwrap_or(0);
+        let room = Message::room_for_planes(count, n);
+        let ([ours], [theirs]) = self.round([(to, Message::planes(ours, n))], [(from, room)]).await;
+        (ours.into_planes(count, n), theirs.into_planes(count, n))
     }
 
     /// The same with bytes; gives what comes.

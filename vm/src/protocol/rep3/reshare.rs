@@ -40,10 +40,7 @@ pub(super) async fn reshare_planes<R: Ring>(
     let (to, from) = (op.onward(), op.onward().other());
     let masks = [to, from].map(|side| op.words(side, draw, z.len()));
     bits::apply(&op.world.threads, &mut z, masks.each_ref().map(|m| &m[..]), |z, [a, b]| z ^ a ^ b);
-    let planes = z.len().checked_div(bits::words(n)).unwrap_or(0);
-    let room = Message::room_for_planes(planes, n);
-    let ([z], [theirs]) = op.round([(to, Message::planes(z, n))], [(from, room)]).await;
-    let [z, theirs] = [z, theirs].map(|message| message.into_planes(planes, n));
+    let (z, theirs) = op.pass_planes(to, z, from, n).await;
     match to {
         Side::Next => Pair::new(z, theirs),
         Side::Prev => Pair::new(theirs, z),

@@ -19,7 +19,6 @@ use crate::net::Party;
 use crate::protocol::linear::Entry;
 use crate::ring::Ring;
 use crate::rounds::engine::Message;
-use crate::rounds::pack::{pack_planes, unpack_planes};
 
 /// The three others of a party, as the route has them: of an input's owner who has no part, and the two who receive the same summand; of an
 /// output's receiver who sends, who checks, and who has no part.
@@ -104,9 +103,9 @@ pub(super) async fn reveal_bits<R: Ring>(
     n: usize,
 ) -> Result<Vec<u64>, Disagreement> {
     compare(op).await?;
-    let message = |role: usize| Message::Bytes(pack_planes(&shares[role], n));
-    let (_, missing) = open(op, message, Message::bytes(n.div_ceil(8))).await?;
-    let mut open = unpack_planes(&missing.into_bytes(), n, 1);
+    let message = |role: usize| Message::planes(shares[role].clone(), n);
+    let (_, missing) = open(op, message, Message::room_for_planes(1, n)).await?;
+    let mut open = missing.into_planes(1, n);
     for role in op.others() {
         bits::apply(&op.world.threads, &mut open, [&shares[role]], |x, [y]| x ^ y);
     }

@@ -347,21 +347,22 @@ fn sum<R: Ring>(
     op: Op<'_, R>,
     n: usize,
     begun: Option<Vec<R>>,
-    words: &[(Values<'_>, u32)],
+    mut words: &[(Values<'_>, u32)],
     plus: R,
 ) -> Vec<R> {
-    let mut to = Sum { op, old: begun.is_some(), plus, sum: begun.unwrap_or_else(|| op.room(n)) };
-    let mut words = words;
-    loop {
-        words = match *words {
-            [x, y, z, w, ref rest @ ..] => to.add([x, y, z, w], rest),
-            [x, y, z] => to.add([x, y, z], &[]),
-            [x, y] => to.add([x, y], &[]),
-            [x] => to.add([x], &[]),
-            [] if !to.old || to.plus != R::ZERO => to.add([], &[]),
-            [] => return to.sum,
-        }
+    let mut sum = Sum { op, old: begun.is_some(), plus, sum: begun.unwrap_or_else(|| op.room(n)) };
+    while let Some((four, rest)) = words.split_first_chunk::<4>() {
+        sum.add(*four);
+        words = rest;
     }
+    match *words {
+        [x, y, z] => sum.add([x, y, z]),
+        [x, y] => sum.add([x, y]),
+        [x] => sum.add([x]),
+        _ if !sum.old || sum.plus != R::ZERO => sum.add([]),
+        _ => {}
+    }
+    sum.sum
 }
 
 /// A sum on its way.
@@ -375,25 +376,18 @@ struct Sum<'w, R> {
 }
 
 impl<R: Ring> Sum<'_, R> {
-    /// Adds N summands in one pass; gives `rest`.
-    fn add<'a, 'v, const N: usize>(
-        &mut self,
-        words: [(Values<'v>, u32); N],
-        rest: &'a [(Values<'v>, u32)],
-    ) -> &'a [(Values<'v>, u32)] {
-        let (values, plus) = (words.map(|(values, _)| values), std::mem::replace(&mut self.plus, R::ZERO));
-        let more = move |x: [R; N]| {
-            let mut sum = plus;
+    /// Adds N summands in one pass.
+    fn add<const N: usize>(&mut self, words: [(Values<'_>, u32); N]) {
+        let values = words.map(|(values, _)| values);
+        let (old, plus) =
+            (std::mem::replace(&mut self.old, true), std::mem::replace(&mut self.plus, R::ZERO));
+        self.op.each(&mut self.sum, values, [], move |sum, x: [R; N], []| {
+            let mut sum = plus + if old { sum } else { R::ZERO };
             for i in 0..N {
                 sum += x[i].shl(words[i].1);
             }
             sum
-        };
-        match std::mem::replace(&mut self.old, true) {
-            false => self.op.each(&mut self.sum, values, [], move |_, x, []| more(x)),
-            true => self.op.each(&mut self.sum, values, [], move |sum, x, []| sum + more(x)),
-        }
-        rest
+        });
     }
 }
 
