@@ -244,12 +244,8 @@ impl ShareFile {
         path: &Path,
         check: impl FnOnce(&Head) -> Result<(), E>,
     ) -> Result<ShareFile, E> {
-        let file = File::open(path).map_err(ShareError::Io)?;
-        let length = file.metadata().map_err(ShareError::Io)?;
-        if !length.is_file() {
-            return Err(ShareError::Head("it is not a plain file".into()).into());
-        }
-        Self::read_from(BufReader::with_capacity(1 << 20, file), length.len(), check)
+        let (file, length) = plain(path)?;
+        Self::read_from(buffered(file), length, check)
     }
 
     /// Reads a file of so many bytes.
@@ -276,6 +272,20 @@ impl Head {
     pub fn read(input: impl Read, length: u64) -> Result<Head, ShareError> {
         Hashing { input, hash: Sha256::new() }.head(length)
     }
+}
+
+/// A file, and how many bytes it has.
+fn plain(path: &Path) -> Result<(File, u64), ShareError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok((file, metadata.len())),
+        false => Err(ShareError::Head("it is not a plain file".into())),
+    }
+}
+
+fn buffered<I: Read>(file: I) -> BufReader<I> {
+    BufReader::with_capacity(1 << 20, file)
 }
 
 /// The key of these digits.
@@ -368,6 +378,13 @@ impl<I: Read> Hashing<I> {
         Ok(head)
     }
 
+    /// The hash of all that has passed.
+    fn end(mut self) -> Result<(), ShareError> {
+        let computed = self.hash.clone().finalize();
+        let written: [u8; HASH] = self.take()?;
+        if computed[..] == written[..] { Ok(()) } else { Err(ShareError::Hash) }
+    }
+
     /// The data and the hash; what is drawn is drawn.
     fn rest(mut self, mut head: Head) -> Result<ShareFile, ShareError> {
         let keys: Vec<Option<Key>> = head.keys().iter().map(|key| key.as_ref().map(Key::new)).collect();
@@ -385,11 +402,7 @@ impl<I: Read> Hashing<I> {
             }
             words.push(all);
         }
-        let computed = self.hash.clone().finalize();
-        let written: [u8; HASH] = self.take()?;
-        if computed[..] != written[..] {
-            return Err(ShareError::Hash);
-        }
+        self.end()?;
         head.drawn = None;
         Ok(ShareFile { head, words })
     }

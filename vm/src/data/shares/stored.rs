@@ -1,13 +1,13 @@
 //! A file of shares whose words are read when they are needed: a party's data never stand in memory twice, beside its registers.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
 
-use super::{HASH, Hashing, Head, PIECE, ShareError, stream};
+use super::{HASH, Hashing, Head, PIECE, ShareError, buffered, plain, stream};
 use crate::prg::Key;
 
 /// A file that was whole when it was opened.
@@ -16,7 +16,7 @@ pub struct Stored {
     /// What it is.
     pub head: Head,
     /// Of each summand the key, or the number of those before it that are in the data.
-    summands: Vec<Result<[u8; 16], u64>>,
+    summands: Vec<Result<Key, u64>>,
     /// Summands that are in the data.
     given: u64,
     /// Where the data begin.
@@ -33,20 +33,15 @@ impl Stored {
         path: &Path,
         check: impl FnOnce(&Head) -> Result<(), E>,
     ) -> Result<Stored, E> {
-        let file = File::open(path).map_err(ShareError::Io)?;
-        let metadata = file.metadata().map_err(ShareError::Io)?;
-        if !metadata.is_file() {
-            return Err(ShareError::Head("it is not a plain file".into()).into());
-        }
-        let length = metadata.len();
-        let mut input = Hashing { input: BufReader::with_capacity(1 << 20, &file), hash: Sha256::new() };
+        let (file, length) = plain(path)?;
+        let mut input = Hashing { input: buffered(&file), hash: Sha256::new() };
         let mut head = input.head(length)?;
         check(&head)?;
         let bytes = u64::try_from(head.words() * 8).expect("no more than the file has");
         input.pass(bytes)?;
         let mut given = 0;
         let summands = head.keys().into_iter().map(|key| {
-            key.ok_or_else(|| {
+            key.map(|key| Key::new(&key)).ok_or_else(|| {
                 given += 1;
                 given - 1
             })
@@ -78,7 +73,7 @@ impl Stored {
             match &self.summands[summand] {
                 Ok(key) => {
                     let bytes = bytemuck::cast_slice_mut(part);
-                    stream(&Key::new(key), tensor).fill_bytes(8 * within as u64, bytes);
+                    stream(key, tensor).fill_bytes(8 * within as u64, bytes);
                 }
                 Err(number) => {
                     let word = before as u64 * self.given + number * one as u64 + within as u64;
@@ -94,7 +89,7 @@ impl Stored {
 }
 
 impl<I: Read> Hashing<I> {
-    /// Lets so many bytes pass, and compares the hash behind them.
+    /// Lets so many bytes pass, and the hash behind them.
     fn pass(mut self, mut bytes: u64) -> Result<(), ShareError> {
         let mut room = vec![0; 8 * PIECE];
         while bytes > 0 {
@@ -102,9 +97,7 @@ impl<I: Read> Hashing<I> {
             self.fill(&mut room[..n])?;
             bytes -= n as u64;
         }
-        let computed = self.hash.clone().finalize();
-        let written: [u8; HASH] = self.take()?;
-        if computed[..] == written[..] { Ok(()) } else { Err(ShareError::Hash) }
+        self.end()
     }
 }
 
