@@ -28,7 +28,7 @@ use super::error::NetError;
 use super::hosts::Hosts;
 use super::line::{Failure, Line};
 use super::listen::Guests;
-use super::meet::{PATIENCE, TICK, speaks};
+use super::meet::{PATIENCE, Purpose, TICK};
 use super::party::{Party, Peers};
 use super::proof::{self, ANSWER, Answer, CLAIM, Claim, RANDOM, Secret};
 use super::session::Codec;
@@ -156,7 +156,7 @@ impl Ways {
         let dialing = secrets.as_ref().map(|_, _| configs.next().expect("one for each"));
         let accepted = setup.others().map(|party| setup.host(party).fingerprint).collect();
         // A process that begins a run is let in so far that it can be told from strangers.
-        let run = speaks("run", setup.network);
+        let run = Purpose::Run.protocol(setup.network);
         let names = [proof::NAME, run.as_bytes()];
         let listening = tls::listening(tls::provider(), setup.identity, accepted, &names)?;
         Ok(Self { me: setup.me, hosts: setup.hosts.clone(), secrets, dialing, listening })

@@ -35,7 +35,7 @@ impl Endpoint {
     /// The same ports once more.
     pub(super) fn again(&self) -> Result<Self, NetError> {
         let listeners = self.0.iter().map(TcpListener::try_clone).collect::<io::Result<Vec<_>>>();
-        listeners.map(Self).map_err(|cause| NetError::System { what: "cannot listen", cause })
+        listeners.map(Self).map_err(|cause| NetError::of_system("cannot listen", cause))
     }
 
     /// Where it listens, or the first place.

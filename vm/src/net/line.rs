@@ -159,24 +159,22 @@ impl Line {
         Ok(())
     }
 
-    /// The same without taking a byte behind the record that ends it: whatever follows is of another session. Nothing else has arrived.
+    /// [`hear`](Self::hear) without taking a byte behind the record that ends it: whatever follows is of another session. Nothing else has arrived.
     pub(super) async fn hear_alone(&mut self, into: &mut [u8]) -> Result<(), Failure> {
-        let mut have = 0;
-        while have < into.len() {
-            match self.codec.open(&mut into[have..])? {
-                Read::Bytes(count) => have += count,
-                Read::Later => self.fetch_record().await?,
-                Read::End => return Err(Failure::Closed),
-            }
-        }
-        Ok(())
+        self.hear_by(into, true).await
     }
 
     pub(super) async fn hear(&mut self, into: &mut [u8]) -> Result<(), Failure> {
+        self.hear_by(into, false).await
+    }
+
+    /// Hears, record `by_record` or whatever is there.
+    async fn hear_by(&mut self, into: &mut [u8], by_record: bool) -> Result<(), Failure> {
         let mut have = 0;
         while have < into.len() {
             match self.codec.open(&mut into[have..])? {
                 Read::Bytes(count) => have += count,
+                Read::Later if by_record => self.fetch_record().await?,
                 Read::Later => self.fetch().await?,
                 Read::End => return Err(Failure::Closed),
             }

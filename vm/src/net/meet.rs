@@ -67,10 +67,13 @@ pub(super) enum Purpose {
     Ping,
 }
 
-/// The protocol's name in the handshake of those who meet for a run or to see who is there.
-pub(super) fn speaks(purpose: &str, network: Option<NetworkModel>) -> String {
-    let network = network.map_or(String::new(), |model| model.to_string());
-    format!("tern/3 {purpose} {network}")
+impl Purpose {
+    /// The protocol's name in the handshake.
+    pub(super) fn protocol(self, network: Option<NetworkModel>) -> String {
+        let purpose = if self == Purpose::Run { "run" } else { "ping" };
+        let network = network.map_or(String::new(), |model| model.to_string());
+        format!("tern/3 {purpose} {network}")
+    }
 }
 
 /// What is known of both neighbours.
@@ -173,10 +176,7 @@ struct Tasks<'a> {
 impl<'a> Tasks<'a> {
     fn new(meeting: &Meeting<'a>, news: UnboundedSender<News>) -> Self {
         let setup = meeting.setup;
-        let protocol = match meeting.purpose {
-            Purpose::Run => speaks("run", setup.network),
-            Purpose::Ping => speaks("ping", setup.network),
-        };
+        let protocol = meeting.purpose.protocol(setup.network);
         let greeting = Greeting::new(setup.me, meeting.instance, setup.hosts);
         let (hosts, purpose) = (Arc::new(setup.hosts.clone()), meeting.purpose);
         Self { setup, hosts, greeting, purpose, protocol, news, tasks: JoinSet::new() }
@@ -199,7 +199,7 @@ impl<'a> Tasks<'a> {
         let listen = Arc::new(Listen { hosts: self.hosts.clone(), greeting: self.greeting, config });
         for listener in listeners {
             let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-            let listener = listener.map_err(|cause| NetError::System { what: "cannot listen", cause })?;
+            let listener = listener.map_err(|cause| NetError::of_system("cannot listen", cause))?;
             self.tasks.spawn(listen.clone().run(listener, self.news.clone()));
         }
         Ok(())
