@@ -13,8 +13,9 @@ static EXCUSING: AtomicBool = AtomicBool::new(false);
 /// Whether the command has said why it fails.
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// Whether nothing else has been said to be why the command fails: two threads that are refused memory at once have one reason.
-pub(crate) fn is_first() -> bool {
+/// Whether the caller is the one to say why the command fails, which is the first to ask: two threads that are refused memory at once have one
+/// reason.
+pub(crate) fn says_why() -> bool {
     !SAID.swap(true, Ordering::Relaxed)
 }
 
@@ -27,7 +28,7 @@ pub(crate) fn excusing() {
 pub(crate) fn say_when_refused() {
     let say = |bytes| match EXCUSING.load(Ordering::Relaxed) {
         true => say::errln(format_args!("warning: the other parties could not be told: {}", message(bytes))),
-        false if is_first() => say::errln(format_args!("error: {}", message(bytes))),
+        false if says_why() => say::errln(format_args!("error: {}", message(bytes))),
         false => {}
     };
     when_refused(Handler { say, end: || std::process::exit(1) });

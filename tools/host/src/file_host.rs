@@ -224,12 +224,8 @@ impl<'a, 'e> FileHost<'a, 'e> {
     /// Results of an earlier run that stand where this run, which has failed, would have put its own.
     fn stale(&self) -> BTreeSet<String> {
         let Some(to) = self.to else { return BTreeSet::new() };
-        let file = |output: &Output| {
-            let file = self.file(&output.name, output.to.is_shared(), &to.format);
-            self.directory(to, &output.name).join(file)
-        };
         let before = self.declared().filter(|output| !self.counts.contains_key(&output.name));
-        let paths = before.map(file);
+        let paths = before.map(|output| self.path(to, &output.name, &output.name));
         paths.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
     }
 
@@ -241,13 +237,8 @@ impl<'a, 'e> FileHost<'a, 'e> {
             self.in_loops.iter().map(|i| self.program.outputs[*i].name.as_str()).collect();
         for name in names {
             let count = self.counts.get(name).copied().unwrap_or_default();
-            let shared = self.me.is_some()
-                && self.program.outputs.iter().any(|output| output.name == *name && output.to.is_shared());
             // They are numbered without gaps, unless somebody has taken some away.
-            let path = |number| {
-                let file = self.file(&numbered(name, number), shared, &to.format);
-                self.directory(to, name).join(file)
-            };
+            let path = |number| self.path(to, name, &numbered(name, number));
             let there = (count..).map(path).take_while(|path| path.exists());
             found.extend(there.map(|path| path.display().to_string()));
         }
@@ -274,6 +265,13 @@ impl<'a, 'e> FileHost<'a, 'e> {
         }
     }
 
+    /// The file of an output, declared under the first name, that is called by the second one.
+    fn path(&self, to: &Outputs, declared: &str, name: &str) -> PathBuf {
+        let mut outputs = self.program.outputs.iter().filter(|output| output.name == declared);
+        let is_shares = outputs.any(|output| output.to.is_shared());
+        self.directory(to, declared).join(self.file(name, is_shares, &to.format))
+    }
+
     /// Where an output goes: to its client's part of the store, if there is one.
     fn directory(&self, to: &Outputs, name: &str) -> PathBuf {
         let declared = self.program.outputs.iter().find(|output| output.name == name);
@@ -287,15 +285,12 @@ impl<'a, 'e> FileHost<'a, 'e> {
     /// The run goes on: results of iterations before are there.
     fn recall_written(&mut self) {
         let Some(to) = self.to else { return };
-        for (name, count) in self.counts.clone() {
-            let is_shared = |output: &&Output| output.name == name && output.to.is_shared();
-            let shared = self.me.is_some() && self.program.outputs.iter().any(|output| is_shared(&output));
-            for number in 0..count {
-                let file = self.file(&numbered(&name, number), shared, &to.format);
-                let path = self.directory(to, &name).join(file);
-                self.written.insert(path.display().to_string());
-            }
-        }
+        let of = |(name, count): (&String, &u64)| {
+            let path = |number| self.path(to, name, &numbered(name, number)).display().to_string();
+            (0..*count).map(path).collect::<Vec<_>>()
+        };
+        let written: Vec<String> = self.counts.iter().flat_map(of).collect();
+        self.written.extend(written);
     }
 
     /// Takes an output, and writes it if it is one of many.
@@ -341,8 +336,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
         };
         let cannot = |error| format!("{numbered} cannot be written to {}: {error}", to.out.display());
         let file = self.write(to, (name, &numbered), &kept).map_err(cannot)?;
-        let plain =
-            self.directory(to, name).join(self.file(name, matches!(kept, Kept::Shares(_)), &to.format));
+        let plain = self.path(to, name, name);
         if let Err(error) = results::link(&file, &plain) {
             self.events.warn(format!("{} is not {}: {error}", plain.display(), file.display()));
         }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use serde_json::{Value, json};
 use tern_bytecode::program::{Protocol, Rounding};
 use tern_bytecode::report::{CostReport, report};
 use tern_bytecode::{Program, decode, validate};
@@ -73,6 +74,15 @@ impl Loaded {
         let sources = &self.messages.sources;
         let text = &sources.get(sources.find(file)?)?.text;
         text.lines().nth(line.checked_sub(1)? as usize).map(|line| line.trim().to_string())
+    }
+
+    /// Adds the text of each source line to the rows `by_line` of a report.
+    pub fn add_lines(&self, report: &mut Value) {
+        for row in report["by_line"].as_array_mut().into_iter().flatten() {
+            let number = row["line"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            let text = row["file"].as_str().and_then(|file| self.line(file, number));
+            row["source"] = json!(text.unwrap_or_default());
+        }
     }
 
     /// What the program costs, by source line: known before it runs.

@@ -109,11 +109,7 @@ impl Program {
     fn cost(&self, network: Option<String>) -> PyResult<String> {
         let report = self.0.cost();
         let mut value = serde_json::to_value(&report).expect("a report is an object");
-        for line in value["by_line"].as_array_mut().into_iter().flatten() {
-            let number = line["line"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            let source = line["file"].as_str().and_then(|file| self.0.line(file, number));
-            line["source"] = json!(source.unwrap_or_default());
-        }
+        self.0.add_lines(&mut value);
         value["seconds"] = json!(seconds(&report, network)?);
         Ok(value.to_string())
     }

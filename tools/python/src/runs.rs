@@ -351,10 +351,6 @@ fn filed(given: Given, folder: &Path) -> anyhow::Result<Files> {
 fn report(loaded: &Loaded, measured: &Measured) -> Value {
     let mut report = measured.to_json(&loaded.program);
     report["as_announced"] = json!(measured.is_as_announced(&loaded.program));
-    for line in report["by_line"].as_array_mut().into_iter().flatten() {
-        let number = line["line"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-        let source = line["file"].as_str().and_then(|file| loaded.line(file, number));
-        line["source"] = json!(source.unwrap_or_default());
-    }
+    loaded.add_lines(&mut report);
     report
 }

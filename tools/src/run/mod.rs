@@ -269,7 +269,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     let share = match outcome {
         Ok((share, _)) => share,
         Err(error) => {
-            if scarce::is_first() {
+            if scarce::says_why() {
                 screen.fail(&describe(&error));
             }
             return Ok(ExitCode::FAILURE);

@@ -106,13 +106,13 @@ impl Part<'_> {
         let mut told = false;
         loop {
             let before = host.points();
-            let links = match (self.meet(&mut host), &mut ended) {
+            // With the others an ended run goes on once more.
+            let links = match (self.meet(&mut host), ended.take()) {
                 // Nobody came to whom it would be news.
-                (Err(_), Some(share)) => return Ok((share.take(), host.into_results())),
+                (Err(_), Some(share)) => return Ok((share, host.into_results())),
                 (links, _) => links,
             };
-            let error = match links
-                .and_then(|links| self.attempt(&mut host, links, dealt.take(), (&mut ended, &mut told)))
+            let error = match links.and_then(|links| self.attempt(&mut host, links, dealt.take(), &mut told))
             {
                 Ok((share, true)) => return Ok((Some(share), host.into_results())),
                 Ok((share, false)) => {
@@ -165,21 +165,18 @@ impl Part<'_> {
         Ok(links)
     }
 
-    /// Runs the program once: what was measured, and whether all know of the end.
+    /// Runs the program once: what was measured, and whether all know of the end. What it needs is said the first time.
     fn attempt(
         &self,
         host: &mut FileHost<'_, '_>,
         mut links: Links,
         dealt: Option<Dealt>,
-        (ended, told): (&mut Option<Option<Share>>, &mut bool),
+        told: &mut bool,
     ) -> anyhow::Result<(Share, bool)> {
-        // With the others it goes on once more.
-        *ended = None;
         links.until(self.stop.at_once());
         links.show(self.live.clone());
         let pace = Pace::measure(&mut links)?;
-        if !*told {
-            *told = true;
+        if !std::mem::replace(told, true) {
             host.events().emit(Event::Forecast { forecast: Forecast::of(self.program, pace) });
         }
         self.stop.put_off(self.keeping.is_some());
