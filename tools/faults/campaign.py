@@ -17,8 +17,9 @@ again with the very same command line. A run must end at all parties, with the s
 | silence | what two parties send each other is held back for a while |
 
 Links go through a proxy of this program. Prints a line per run and a summary; the exit code is 1 if a run was not as it
-should be. The loss of a fault is the time since the last checkpoint, or since the run went on, in intervals of checkpoints;
-time in which parties stood still before it, because of another fault, is in it.
+should be. What is lost when a run goes back are the iterations between the farthest that any party had said to be in and the
+first that it says after it went on, in intervals of checkpoints, which are numbers of iterations; parties say where they
+are ten times a second, so a tenth of a second may be missing.
 
 Outside CI: it takes as long as it is told. A small one is `tools/tests/parties/checkpoints.rs`.
 """
@@ -41,7 +42,8 @@ from pathlib import Path
 
 NAMES = ["alice", "bob", "carol", "dave"]
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = [("digits", ["EPOCHS=2"]), ("mnist_a", ["EPOCHS=1", "N=1920", "TEST=100", "BATCH=64"])]
+# with the iterations between two checkpoints: a second or two of an undisturbed run
+PROGRAMS = [("digits", ["EPOCHS=2"], 10), ("mnist_a", ["EPOCHS=1", "N=1920", "TEST=100", "BATCH=64"], 5)]
 KINDS = {"kill": 8, "kill two": 4, "stop": 2, "full disk": 3, "cut": 3, "silence": 2}
 HUNG = 3600  # seconds
 TIMEOUT = 10  # seconds without a sign of life
@@ -159,13 +161,13 @@ class World:
             print(f"skipped: {name}, for there is no {self.args.mnist}", flush=True)
         return there
 
-    def compile(self, name, arguments):
+    def compile(self, name, arguments, every):
         program = self.root / f"{name}.tbc"
         words = [word for arg in arguments for word in ("--arg", arg)]
         protocol = ["--protocol", self.args.protocol, "--rounding", "nearest"]
         self.call("compile", ROOT / f"programs/{name}.mpc", "-o", program, *protocol, *words)
         data = ROOT / "programs/digits/digits.npz" if name == "digits" else self.args.mnist
-        return name, program, ["--data", data]
+        return name, program, ["--data", data], every
 
     def call(self, *words):
         done = subprocess.run([self.tern, *map(str, words)], capture_output=True, text=True, check=False)
@@ -182,7 +184,7 @@ class World:
         here = self.root / str(i)
         words = ["run", program[1], "--party", i, "--hosts", here / "hosts.toml", "--timeout", TIMEOUT, "--threads", 1]
         words += ["--seed", seed, "--insecure", "--out", here / f"out-{seed}", *program[2], "--log", "json"]
-        words += ["--checkpoint", here / "points", "--every", f"{self.args.every}s"]
+        words += ["--checkpoint", here / "points", "--every", program[3]]
         words += ["--wait", "5min", "--retries", 1000]
         return [self.tern, *map(str, words)]
 
@@ -225,7 +227,7 @@ class Run:
         return "\n".join(f"--- party {i}\n{log.read_text()[-3000:]}" for i, log in enumerate(logs))
 
     def events(self):
-        """What the parties have logged: times, and what happened."""
+        """What the parties have logged: times, parties, what happened, and all that was said of it."""
         found = []
         for i in range(self.world.parties):
             for line in (self.world.root / f"run-{self.seed}-{i}.log").read_text().splitlines():
@@ -234,19 +236,25 @@ class Run:
                     stamp = datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
                 except (ValueError, KeyError):
                     continue
-                found.append((stamp.timestamp(), event.get("message", "")))
-        return sorted(found)
+                found.append((stamp.timestamp(), i, event.get("message", ""), event))
+        return sorted(found, key=lambda event: event[0])
 
     def losses(self, faults):
-        """Seconds of computing that were lost with each fault behind which the run went back, and whether a disk was full."""
-        events, lost = self.events(), []
-        for (at, _), (following, _) in zip(faults, [*faults[1:], (float("inf"), "")]):
-            before = [(t, what) for t, what in events if t <= at and what in ("checkpoint", "begun", "waiting")]
-            again = any(at < t < following and what == "begun" for t, what in events)
-            if again and before and before[-1][1] != "waiting":
-                since = before[-1][0]
-                was_full = any(since - 8 <= t < at and kind == "full disk" for t, kind in faults)
-                lost.append(((at - since) / self.world.args.every, was_full))
+        """Intervals that were lost whenever the run went back, and whether a disk was full meanwhile."""
+        lost, begun, reached = [], set(), {0: 0.0}  # iterations, with the times at which they were first heard of
+        for now, party, what, event in self.events():
+            if what == "begun":
+                begun.add(party)
+            if what != "progress":
+                continue
+            done = event["done"]
+            if party in begun and done < max(reached):
+                since = min(time for iteration, time in reached.items() if iteration >= done)
+                was_full = any(since - 8 <= t < now and kind == "full disk" for t, kind in faults)
+                lost.append(((max(reached) - done) / self.program[3], was_full))
+                reached = {iteration: time for iteration, time in reached.items() if iteration < done}
+            begun.discard(party)
+            reached.setdefault(done, now)
         return lost
 
 
@@ -307,7 +315,6 @@ def arguments():
     parser.add_argument("--mnist", default=str(ROOT / "../shared/data/mnist"), help="directory of MNIST")
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=float, default=2.0, help="seconds between two checkpoints")
     parser.add_argument("--pause", type=float, default=4.0, help="seconds between two faults, at most")
     parser.add_argument("--stop", type=float, default=30.0, help="seconds of a stop")
     parser.add_argument("--out", help="where the summary goes too")
@@ -358,14 +365,14 @@ def main():
             world.unmount()
     kinds = "\n".join(f"  {n:4} × {kind}" for kind, n in sorted(counts.items(), key=lambda item: -item[1]))
     most = {full: max([lost for lost, was_full in losses if was_full == full], default=0) for full in (False, True)}
-    went_back = f"{len(losses)} of them made a run go back, by {most[False]:.2f} intervals of checkpoints at most; "
+    went_back = f"runs went back {len(losses)} times, by {most[False]:.2f} intervals of checkpoints at most; "
     went_back += f"by {most[True]:.2f} where a full disk had kept checkpoints from being written"
     summary = f"{sum(counts.values())} faults in {len(lines)} runs:\n{kinds}\n{went_back}\n"
     summary += f"{len(lines) - (not good)} of {len(lines)} runs ended at all parties with the results of an undisturbed run"
     print(summary)
     if args.out:
         command = shlex.join(["tools/faults/campaign.py", *sys.argv[1:]])
-        cores = f"{os.cpu_count()} cores, a checkpoint every {args.every:g} s"
+        cores = f"{os.cpu_count()} cores, a checkpoint every {', '.join(f'{every} iterations of {name}' for name, _, every in PROGRAMS)}"
         Path(args.out).write_text("\n".join([command, cores, "", *lines, "", summary, ""]))
     sys.exit(0 if good else 1)
 

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """What protocols cost for a batch of networks A to D, side by side: announced, and with --run measured on this machine.
 
-    tools/measure/protocols.py [--tern target/release/tern] [--run --data data/mnist] [--networks ac] [PROTOCOL…]
+    tools/measure/protocols.py [--tern target/release/tern] [--run --data data/mnist] [--runs 5] [--networks ac] [PROTOCOL…]
 
-A batch is the difference of two trainings of one epoch, of 256 and of 128 images (measured: of 20 batches more).
+A batch is the difference of two trainings of one epoch (announced: of one batch and of two; measured: of 20 batches
+more, of small networks 80). Protocols take turns; seconds are the median of all turns, with the least and the most.
 Processes of a run share the cores, so seconds count only on a machine that does nothing else. Memory is the most that
-a party had at any time, with 500 test images.
+a party had at any time in any run, with 500 test images.
 """
 
 import argparse
 import json
 import re
+import statistics
 import subprocess
 import tempfile
 
 BATCH = 128
+MORE = {"a": 80, "b": 20, "c": 20, "d": 80}  # so that a tenth of a second, which the summary tells, is little
 
 
 def tern(options, command, network, protocol, images, *more):
@@ -36,20 +39,34 @@ def measured(options, network, protocol, batches):
     return [float(number.replace(",", "")) for number in line.groups()]
 
 
-def batch(options, network, protocol):
-    """Busiest link and all links in bits, rounds; seconds and megabytes."""
+def costs(options, network, protocol):
+    """Busiest link and all links in bits, and rounds of a batch."""
     one, two = (announced(options, network, protocol, batches) for batches in (1, 2))
     links = [
         more - less
         for lines in zip(two["bits_by_link"], one["bits_by_link"])
         for more, less in zip(*lines)
     ]
-    numbers = [max(links), two["bits"] - one["bits"], two["rounds"] - one["rounds"]]
-    if options.run:
-        less, _ = measured(options, network, protocol, 1)
-        more, memory = measured(options, network, protocol, 21)
-        numbers += [(more - less) / 20, memory]
-    return numbers
+    return [max(links), two["bits"] - one["bits"], two["rounds"] - one["rounds"]]
+
+
+def turns(options, network):
+    """By protocol, of every turn: seconds of a batch, and megabytes."""
+    figures = {protocol: [] for protocol in options.protocols}
+    for _ in range(options.runs if options.run else 0):
+        for protocol, seen in figures.items():
+            less, _ = measured(options, network, protocol, 1)
+            more, memory = measured(options, network, protocol, 1 + MORE[network])
+            seen.append(((more - less) / MORE[network], memory))
+    return figures
+
+
+def report(network, protocol, first, numbers, seconds):
+    link, bits, rounds, *run = numbers
+    times = f"{run[0]:7.3f}  {min(seconds):.3f} to {max(seconds):.3f}  {run[1]:12,.0f}" if run else f"{'-':>7}"
+    print(f"{network.upper():7}  {protocol:8}  {link:18,}  {bits:13,}  {rounds:6}  {times}", flush=True)
+    if first is not numbers:
+        print(f"{'':19}times: " + ", ".join(f"{number / other:.3f}" for number, other in zip(numbers, first)), flush=True)
 
 
 def main():
@@ -59,19 +76,19 @@ def main():
     parser.add_argument("--data", default="data/mnist")
     parser.add_argument("--networks", default="abcd")
     parser.add_argument("--run", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    print("network  protocol   busiest link, bits      all, bits  rounds  seconds  MB per party")
+    print("network  protocol   busiest link, bits      all, bits  rounds  seconds  least to most   MB per party")
+    print(f"{'':19}times: as many times as {options.protocols[0]}")
     for network in options.networks:
-        first = None
+        seen, first = turns(options, network), None
         for protocol in options.protocols:
-            numbers = batch(options, network, protocol)
+            numbers = costs(options, network, protocol)
+            seconds = [time for time, _ in seen[protocol]]
+            if seconds:
+                numbers += [statistics.median(seconds), max(memory for _, memory in seen[protocol])]
             first = first or numbers
-            link, bits, rounds, *run = numbers
-            times = f"{run[0]:7.3f}  {run[1]:12,.0f}" if run else f"{'-':>7}  {'-':>12}"
-            print(f"{network.upper():7}  {protocol:8}  {link:18,}  {bits:13,}  {rounds:6}  {times}")
-            if numbers is not first:
-                ratios = [f"{number / other:.3f}" for number, other in zip(numbers, first)]
-                print(f"{'':19}as many times as {options.protocols[0]}: " + ", ".join(ratios))
+            report(network, protocol, first, numbers, seconds)
 
 
 if __name__ == "__main__":

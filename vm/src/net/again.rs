@@ -280,3 +280,104 @@ pub(super) fn random() -> io::Result<[u8; RANDOM]> {
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::hosts::{Host, Timeouts};
+    use super::super::identity::Identity;
+    use super::*;
+
+    /// Two parties and a third that nobody needs, with keys and the port of party 1.
+    struct World {
+        hosts: Hosts,
+        identities: Vec<Identity>,
+        endpoint: Endpoint,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let day = Duration::from_secs(24 * 3600);
+            let identities: Vec<Identity> =
+                ["alice", "bob", "carol"].map(|name| Identity::generate(name, day).unwrap()).into();
+            let endpoint = Endpoint::bind("127.0.0.1:0").unwrap();
+            let address = endpoint.address().unwrap().to_string();
+            let parties = identities.iter().enumerate().map(|(party, identity)| Host {
+                name: party.to_string(),
+                address: if party == 1 { address.clone() } else { "127.0.0.1:1".to_owned() },
+                fingerprint: identity.fingerprint(),
+                clients: None,
+            });
+            let (timeouts, clients) = (Timeouts::default(), Default::default());
+            Self { hosts: Hosts { parties: parties.collect(), timeouts, clients }, identities, endpoint }
+        }
+
+        /// The process of a party that has the secrets made from `seed`.
+        fn process(&self, me: Party, seed: u8) -> Again {
+            let identity = &self.identities[me.index()];
+            let setup = Setup { hosts: &self.hosts, me, identity, network: None };
+            let endpoint = (me == Party::P1).then(|| self.endpoint.again().unwrap());
+            let secrets = Peers::new(me, 3, |other| {
+                let pair = (me.index() + other.index()) as u8;
+                Secret::agree(&[seed; RANDOM], &[pair; RANDOM])
+            });
+            Again::start(setup, endpoint, secrets).unwrap()
+        }
+    }
+
+    fn next(of: &Again) -> Arrival {
+        of.arrivals.recv_timeout(Duration::from_secs(20)).expect("something comes")
+    }
+
+    #[test]
+    fn the_other_end_of_a_link_is_let_in() {
+        let world = World::new();
+        let (dialing, listening) = (world.process(Party::P0, 1), world.process(Party::P1, 1));
+        for round in 0..2 {
+            dialing.dial(Party::P1, 70 + round);
+            let Arrival::Claimed { party: Party::P0, guest } = next(&listening) else { panic!("no claim") };
+            assert_eq!(guest.claim.received, 70 + round);
+            // Attempts are numbered upwards, so one that was overtaken is known.
+            assert_eq!(guest.claim.attempt >> 32, 1 + round);
+            let _socket = guest.accept(&Secret::agree(&[1; RANDOM], &[1; RANDOM]), 80).unwrap();
+            let Arrival::Back { party: Party::P1, received: 80, .. } = next(&dialing) else {
+                panic!("it is not back")
+            };
+        }
+    }
+
+    /// It has the certificate, and not the secret: whoever dials learns that, whoever listens is not bothered.
+    #[test]
+    fn another_process_of_a_party_is_not() {
+        let world = World::new();
+        let (dialing, listening) = (world.process(Party::P0, 2), world.process(Party::P1, 1));
+        dialing.dial(Party::P1, 70);
+        assert!(matches!(next(&dialing), Arrival::Another { party: Party::P1, dialed: true }));
+        assert!(listening.arrival().is_none());
+    }
+
+    /// The right certificate is no help to a party at the place of another one.
+    #[test]
+    fn another_party_is_not() {
+        let world = World::new();
+        let (dialing, listening) = (world.process(Party::P2, 1), world.process(Party::P1, 1));
+        dialing.dial(Party::P1, 70);
+        assert!(matches!(next(&dialing), Arrival::Another { party: Party::P1, dialed: true }));
+        assert!(listening.arrival().is_none());
+    }
+
+    #[test]
+    fn it_ends_at_once_and_its_port_is_free() {
+        let world = World::new();
+        let listening = world.process(Party::P1, 1);
+        let dialing = world.process(Party::P0, 1);
+        dialing.dial(Party::P2, 0); // where nobody is
+        let address = world.hosts.host(Party::P1).address.clone();
+        drop(world.endpoint);
+        let begun = Instant::now();
+        drop((listening, dialing));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        Endpoint::bind(&address).unwrap();
+    }
+}

@@ -52,19 +52,23 @@ pub(super) async fn truncate<R: Ring>(
         Operand::Shared(x) => padded(op, addend(op, x), before),
         Operand::Additive(z) => collect(op, z, n, before).await,
     };
-    let result = match rounding {
-        Rounding::Probabilistic => high_parts(op, &own, m, after).await,
+    match rounding {
+        Rounding::Probabilistic => {
+            let shared = share_parts(op, &own, m).await;
+            op.recycle(own); // the shares that are made take more than all that was before
+            high_parts(op, shared, n, m, after).await
+        }
         Rounding::Nearest => {
-            let (mut high, carry) = join(high_parts(op, &own, m, after), carried(op, &own, m)).await;
+            let high = async { high_parts(op, share_parts(op, &own, m).await, n, m, after).await };
+            let (mut high, carry) = join(high, carried(op, &own, m)).await;
+            op.recycle(own);
             for role in op.others() {
                 op.each(&mut high[role], [], [&carry[role]], |x, [], [c]| x + c);
             }
             carry.into_iter().for_each(|summand| op.recycle(summand));
             high
         }
-    };
-    op.recycle(own);
-    result
+    }
 }
 
 /// Moves a pad that everybody knows from one addend to the other; `plus` is added to a.
@@ -77,8 +81,16 @@ fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
     own
 }
 
-/// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) + `plus`. Two rounds.
-async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32, plus: R) -> Shares<R> {
+/// What H and L have shared of the two addends.
+struct Shared<R> {
+    /// u and v.
+    high: Vec<Joint<R>>,
+    /// msb(a) and msb(b), modulo 2^m.
+    tops: Vec<Joint<R>>,
+}
+
+/// Shares u, v and the highest bits. One round.
+async fn share_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32) -> Shared<R> {
     let n = own.len();
     let ways = [Cast::OF_A, Cast::OF_B].into_iter().enumerate();
     let mut joints: Vec<_> = ways
@@ -95,16 +107,24 @@ async fn high_parts<R: Ring>(op: Op<'_, R>, own: &[R], m: u32, plus: R) -> Share
             op.message((n, m), [mask], [own], |[r], [x]| x.shr(R::BITS - 1) - r)
         })
     }));
-    let mut joints = share(op, joints).await;
-    let tops = joints.split_off(2);
+    let mut high = share(op, joints).await;
+    let tops = high.split_off(2);
+    Shared { high, tops }
+}
+
+/// (a ≫ m) + (b ≫ m) - 2^{k-m} (msb(a) ∨ msb(b)) + `plus`. One round.
+async fn high_parts<R: Ring>(op: Op<'_, R>, of: Shared<R>, n: usize, m: u32, plus: R) -> Shares<R> {
+    let Shared { high, mut tops } = of;
     let product = |(i, way)| {
         Joint::new(op, (way, Draw::Wrap(i)), (n, m), |mask| {
             let [s, t] = known(op, [&tops[0], &tops[1]], way);
             op.message((n, m), [mask, s, t], [], |[r, s, t], []| s * t - r)
         })
     };
-    let products = share(op, Cast::BILINEAR.into_iter().enumerate().map(product).collect()).await;
-    let high = joints.into_iter().map(|joint| (joint, 0));
+    let products: Vec<_> = Cast::BILINEAR.into_iter().enumerate().map(product).collect();
+    tops.iter_mut().for_each(|top| top.done(op));
+    let products = share(op, products).await;
+    let high = high.into_iter().map(|joint| (joint, 0));
     let wraps = products.into_iter().map(|joint| (joint, R::BITS - m));
     total(op, n, high.chain(wraps).collect(), plus)
 }
