@@ -26,7 +26,6 @@ Outside CI: it takes as long as it is told. A small one is `tools/tests/parties/
 
 import argparse
 import asyncio
-import datetime
 import json
 import os
 import random
@@ -47,7 +46,7 @@ PROGRAMS = [("digits", ["EPOCHS=2"], 10), ("mnist_a", ["EPOCHS=1", "N=1920", "TE
 KINDS = {"kill": 8, "kill two": 4, "stop": 2, "full disk": 3, "cut": 3, "silence": 2}
 HUNG = 3600  # seconds
 TIMEOUT = 10  # seconds without a sign of life
-DISK = 64 << 20  # bytes for the checkpoints of a party
+DISK = 128 << 20  # bytes for the checkpoints of a party: two that are kept and one that is written, of 30 MB, have room
 
 
 def free_port():
@@ -183,7 +182,7 @@ class World:
     def command(self, i, program, seed):
         here = self.root / str(i)
         words = ["run", program[1], "--party", i, "--hosts", here / "hosts.toml", "--timeout", TIMEOUT, "--threads", 1]
-        words += ["--seed", seed, "--insecure", "--out", here / f"out-{seed}", *program[2], "--log", "json"]
+        words += ["--seed", seed, "--insecure", "--out", here / f"out-{seed}", *program[2], "--json"]
         words += ["--checkpoint", here / "points", "--every", program[3]]
         words += ["--wait", "5min", "--retries", 1000]
         return [self.tern, *map(str, words)]
@@ -194,14 +193,24 @@ class Run:
 
     def __init__(self, world, program, seed):
         self.world, self.program, self.seed = world, program, seed
-        self.starts = 0
+        self.starts, self.seen = 0, []
         self.logs = [open(world.root / f"run-{seed}-{i}.log", "w") for i in range(world.parties)]
         self.processes = [self.start(i) for i in range(world.parties)]
 
     def start(self, i):
         self.starts += 1
         command = self.world.command(i, self.program, self.seed)
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.logs[i])
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.logs[i], text=True)
+        threading.Thread(target=self.listen, args=(i, process.stdout), daemon=True).start()
+        return process
+
+    def listen(self, i, events):
+        """Keeps what a party says, with the time at which it says it."""
+        for line in events:
+            try:
+                self.seen.append((time.time(), i, json.loads(line)))
+            except ValueError:  # of one that was killed while it wrote
+                pass
 
     def supervise(self):
         """Starts again whoever has failed; whether all have come to their ends."""
@@ -226,26 +235,13 @@ class Run:
         logs = [self.world.root / f"run-{self.seed}-{i}.log" for i in range(self.world.parties)]
         return "\n".join(f"--- party {i}\n{log.read_text()[-3000:]}" for i, log in enumerate(logs))
 
-    def events(self):
-        """What the parties have logged: times, parties, what happened, and all that was said of it."""
-        found = []
-        for i in range(self.world.parties):
-            for line in (self.world.root / f"run-{self.seed}-{i}.log").read_text().splitlines():
-                try:
-                    event = json.loads(line)
-                    stamp = datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
-                except (ValueError, KeyError):
-                    continue
-                found.append((stamp.timestamp(), i, event.get("message", ""), event))
-        return sorted(found, key=lambda event: event[0])
-
     def losses(self, faults):
         """Intervals that were lost whenever the run went back, and whether a disk was full meanwhile."""
         lost, begun, reached = [], set(), {0: 0.0}  # iterations, with the times at which they were first heard of
-        for now, party, what, event in self.events():
-            if what == "begun":
+        for now, party, event in list(self.seen):
+            if event["event"] in ("forecast", "resumed"):  # of a run that begins, or goes on
                 begun.add(party)
-            if what != "progress":
+            if event["event"] != "progress":
                 continue
             done = event["done"]
             if party in begun and done < max(reached):

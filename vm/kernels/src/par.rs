@@ -67,6 +67,17 @@ impl Threads {
 
     /// Does `work` on every task, and returns when all are done.
     pub fn for_each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
+        self.do_each(tasks, &work);
+    }
+
+    /// Does `work` on contiguous pieces of `data`, together with the position of each piece's first element.
+    /// Pieces start at multiples of `align` elements.
+    pub fn for_pieces<T: Send>(&self, data: &mut [T], align: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+        self.do_pieces(data, align, &work);
+    }
+
+    /// [`Self::for_each`], compiled once per type of task and not once per operation: a call per task is nothing.
+    fn do_each<T: Send>(&self, tasks: Vec<T>, work: &(dyn Fn(T) + Sync)) {
         let Some(helpers) = self.helpers.as_ref().filter(|_| tasks.len() > 1) else {
             return tasks.into_iter().for_each(work);
         };
@@ -74,20 +85,19 @@ impl Threads {
         let queue = Mutex::new(tasks.into_iter());
         // The lock is held while taking a task, never during work, so a panic in `work` does not poison it.
         let next = || queue.lock().expect("no panic while the lock is held").next();
-        let drain = || std::iter::from_fn(next).for_each(&work);
+        let drain = || std::iter::from_fn(next).for_each(work);
         run_on(helpers, spawned, &drain);
     }
 
-    /// Does `work` on contiguous pieces of `data`, together with the position of each piece's first element.
-    /// Pieces start at multiples of `align` elements.
-    pub fn for_pieces<T: Send>(&self, data: &mut [T], align: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    /// [`Self::for_pieces`], compiled once per type of element.
+    fn do_pieces<T: Send>(&self, data: &mut [T], align: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
         let pieces = self.pieces(data.len());
         if pieces == 1 && !data.is_empty() {
             return work(0, data);
         }
         let size = data.len().div_ceil(pieces).next_multiple_of(align).max(1);
         let tasks = data.chunks_mut(size).enumerate().collect();
-        self.for_each(tasks, |(i, piece)| work(i * size, piece));
+        self.do_each(tasks, &|(i, piece)| work(i * size, piece));
     }
 }
 

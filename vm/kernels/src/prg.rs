@@ -210,12 +210,27 @@ impl<'k> Values<'k> {
         src: [&[R]; T],
         f: impl Fn(R, [R; S], [R; T]) -> R + Sync,
     ) {
+        let target = Target::best();
+        let kernel = |dst: &mut [R], numbers: [&[R]; S], src: [&[R]; T]| {
+            slices::apply_both_on(target, dst, numbers, src, &f);
+        };
+        Self::combine_by(threads, dst, masks, src, &kernel);
+    }
+
+    /// [`Self::combine`], compiled once per kind of operands and not once per operation: the kernel is called once per chunk.
+    fn combine_by<R: Ring, const S: usize, const T: usize>(
+        threads: &Threads,
+        dst: &mut [R],
+        masks: [Self; S],
+        src: [&[R]; T],
+        kernel: Kernel<'_, R, S, T>,
+    ) {
         assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
         threads.for_pieces(dst, BLOCK, |at, piece| {
             let mut room = Room::new();
             let length = CHUNK / R::BYTES;
             for (i, dst) in piece.chunks_mut(length).enumerate() {
-                room.combine(at + i * length, dst, masks, src, &f);
+                room.combine(at + i * length, dst, masks, src, kernel);
             }
         });
     }
@@ -232,6 +247,23 @@ impl<'k> Values<'k> {
         src: [&[R]; T],
         f: impl Fn([R; S], [R; T]) -> R + Sync,
     ) {
+        let target = Target::best();
+        let f = |_, masks, src| f(masks, src);
+        let kernel = |dst: &mut [R], numbers: [&[R]; S], src: [&[R]; T]| {
+            slices::apply_both_on(target, dst, numbers, src, &f);
+        };
+        Self::combine_packed_by(threads, out, (n, bits), masks, src, &kernel);
+    }
+
+    /// [`Self::combine_packed`], compiled once per kind of operands.
+    fn combine_packed_by<R: Ring, const S: usize, const T: usize>(
+        threads: &Threads,
+        out: &mut [u8],
+        (n, bits): (usize, u32),
+        masks: [Self; S],
+        src: [&[R]; T],
+        kernel: Kernel<'_, R, S, T>,
+    ) {
         assert_eq!(out.len(), packed(n, bits), "room for the numbers");
         assert!(masks.iter().all(|values| values.bits <= R::BITS), "values that the ring does not have");
         // pieces and chunks begin with a byte
@@ -243,7 +275,7 @@ impl<'k> Values<'k> {
                 let first = at / size * 8 + i * length;
                 let count = (out.len() * 8 / size).min(n - first);
                 let made = bytemuck::cast_slice_mut::<u64, R>(&mut made[..count * R::LIMBS]);
-                room.combine(first, made, masks, src, &|_, masks, src| f(masks, src));
+                room.combine(first, made, masks, src, kernel);
                 pack_into(made, bits, out);
             }
         });
@@ -275,6 +307,9 @@ impl<'k> Values<'k> {
     }
 }
 
+/// What becomes of elements, numbers and further elements, in one pass.
+type Kernel<'f, R, const S: usize, const T: usize> = &'f (dyn Fn(&mut [R], [&[R]; S], [&[R]; T]) + Sync);
+
 /// Memory for the numbers that a piece of work is about, in the first cache.
 struct Room<const S: usize> {
     numbers: Zeroizing<[[u64; CHUNK / 8]; S]>,
@@ -293,7 +328,7 @@ impl<const S: usize> Room<S> {
         dst: &mut [R],
         masks: [Values<'_>; S],
         src: [&[R]; T],
-        f: &impl Fn(R, [R; S], [R; T]) -> R,
+        kernel: Kernel<'_, R, S, T>,
     ) {
         let words = dst.len() * R::LIMBS;
         let mut numbers = [&[][..]; S];
@@ -305,7 +340,8 @@ impl<const S: usize> Room<S> {
                 room
             });
         }
-        slices::apply_both_on(Target::best(), dst, numbers, src.map(|src| &src[first..]), f);
+        let src = slices::ranges(src, first, dst.len());
+        kernel(dst, numbers, src);
     }
 }
 

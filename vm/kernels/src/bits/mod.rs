@@ -43,7 +43,7 @@ fn apply_on<const S: usize>(
     f: impl Fn(u64, [u64; S]) -> u64 + Sync,
 ) {
     threads.for_pieces(dst, 8, |at, dst| {
-        let src = src.map(|words| &words[at..]);
+        let src = slices::ranges(src, at, dst.len());
         slices::apply_on(target, dst, src, &f);
     });
 }

@@ -57,7 +57,7 @@ fn combine_both<R: Ring, const M: usize, const N: usize>(
     b: [&[R]; N],
     f: &impl Fn(R, [R; M], [R; N]) -> R,
 ) {
-    let (a, b) = (a.map(|a| &a[..dst.len()]), b.map(|b| &b[..dst.len()]));
+    let (a, b) = (ranges(a, 0, dst.len()), ranges(b, 0, dst.len()));
     for (i, d) in dst.iter_mut().enumerate() {
         *d = f(*d, column(&a, i), column(&b, i));
     }
@@ -74,6 +74,15 @@ fn column<S: Copy + Zeroable, const N: usize>(src: &[&[S]; N], i: usize) -> [S; 
     column
 }
 
+/// `len` elements of every slice. (`array::map` would be compiled anew for every operation, with a dozen functions behind it.)
+#[inline(always)]
+pub(crate) fn ranges<S, const N: usize>(mut src: [&[S]; N], from: usize, len: usize) -> [&[S]; N] {
+    for slice in &mut src {
+        *slice = &slice[from..][..len];
+    }
+    src
+}
+
 /// Elements of one word are computed with the given instructions, wider ones with portable code: carries do not suit vector lanes, and
 /// the compiler's attempts (two to three times slower, measured) are not wanted.
 const fn suits_lanes<D>() -> bool {
@@ -87,7 +96,7 @@ fn combine<D: Copy, S: Copy + Zeroable, const N: usize>(
     src: [&[S]; N],
     f: &impl Fn(D, [S; N]) -> D,
 ) {
-    let src = src.map(|s| &s[..dst.len()]);
+    let src = ranges(src, 0, dst.len());
     for (i, d) in dst.iter_mut().enumerate() {
         *d = f(*d, column(&src, i));
     }
@@ -112,7 +121,7 @@ pub(crate) fn sum_on<R: Ring, const N: usize>(
 /// The loop of [`sum_on`].
 #[inline(always)]
 fn fold<R: Ring, const N: usize>(len: usize, src: [&[R]; N], f: &impl Fn([R; N]) -> R) -> R {
-    let src = src.map(|s| &s[..len]);
+    let src = ranges(src, 0, len);
     let mut sum = R::ZERO;
     for i in 0..len {
         sum += f(column(&src, i));
