@@ -13,6 +13,7 @@ The images are noise of the right shape. Quiet machines only. The exit code is 1
 """
 
 import argparse
+import contextlib
 import os
 import re
 import socket
@@ -108,16 +109,23 @@ class World:
         self.check()
         return time.monotonic() - begun, memory
 
-    def serve(self, program):
+    @contextlib.contextmanager
+    def serving(self, program):
+        """Three servers for clients, until the end of the block, whatever happens in it."""
         servers = []
-        for i in range(3):
-            own = ["--party", i, "--key", self.root / f"server{i}.key.pem", "--store", self.root / f"store{i}"]
-            server = self.start("serve", self.root / program, "--hosts", self.root / "hosts.toml", *own, *self.arguments(program))
-            while "serving clients at" not in (line := server.stdout.readline()):
-                if not line:
-                    sys.exit("a server ended")
-            servers.append(server)
-        return servers
+        try:
+            for i in range(3):
+                own = ["--party", i, "--key", self.root / f"server{i}.key.pem", "--store", self.root / f"store{i}"]
+                words = ["serve", self.root / program, "--hosts", self.root / "hosts.toml", *own, *self.arguments(program)]
+                servers.append(self.start(*words))
+                while "serving clients at" not in (line := servers[-1].stdout.readline()):
+                    if not line:
+                        sys.exit("a server ended")
+            yield
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
 
     def arguments(self, program):
         if not program.startswith("train"):
@@ -137,12 +145,6 @@ class World:
         return time.monotonic() - begun, memory
 
 
-def end(servers):
-    for server in servers:
-        server.terminate()
-        server.wait()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tern", default=str(ROOT / "target/release/tern"))
@@ -152,21 +154,19 @@ def main():
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
         world = World(options, Path(folder))
-        servers = world.serve("sent.mpc")
         ratios, most = [], 0.0
-        for _ in range(options.pairs):
-            own, _ = world.run("own.mpc")
-            sent, memory = world.send("sent.mpc", "x")
-            ratios.append(sent / own)
-            most = max(most, memory)
-            print(f"own input {own:6.2f} s, sent {sent:6.2f} s with {memory:.0f} MB: {ratios[-1]:.3f}", flush=True)
-        end(servers)
+        with world.serving("sent.mpc"):
+            for _ in range(options.pairs):
+                own, _ = world.run("own.mpc")
+                sent, memory = world.send("sent.mpc", "x")
+                ratios.append(sent / own)
+                most = max(most, memory)
+                print(f"own input {own:6.2f} s, sent {sent:6.2f} s with {memory:.0f} MB: {ratios[-1]:.3f}", flush=True)
         figures["send"], figures["client"] = statistics.median(ratios), most
         data, sizes = ["--data", world.root], world.arguments("train_own.mpc")
         _, own = world.run("train_own.mpc", *data, *sizes)
-        servers = world.serve("train_sent.mpc")
-        world.send("train_sent.mpc", "train_x", "train_y")
-        end(servers)
+        with world.serving("train_sent.mpc"):
+            world.send("train_sent.mpc", "train_x", "train_y")
         for name in ("train_x", "train_y"):
             (world.root / f"{name}.npy").unlink()
         _, sent = world.run("train_sent.mpc", *data, *sizes)
