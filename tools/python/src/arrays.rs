@@ -42,8 +42,9 @@ where
 /// The elements in row-major order.
 fn copied<T: Element + Copy, V>(array: &PyReadonlyArrayDyn<'_, T>, convert: impl Fn(T) -> V) -> Vec<V> {
     match array.as_slice() {
-        Ok(slice) => slice.iter().copied().map(convert).collect(),
-        Err(_) => array.as_array().iter().copied().map(convert).collect(),
+        // of an array by columns the slice has another order
+        Ok(slice) if array.is_c_contiguous() => slice.iter().copied().map(convert).collect(),
+        Ok(_) | Err(_) => array.as_array().iter().copied().map(convert).collect(),
     }
 }
 

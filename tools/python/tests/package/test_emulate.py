@@ -40,6 +40,15 @@ def test_arrays_that_are_not_contiguous(double):
     assert double.emulate({"x": [1, 2, 3]})["y"].tolist() == [4.0, 8.0, 12.0]
 
 
+def test_arrays_by_columns(net):
+    """As a transposed array is, and what Fortran and linear algebra give."""
+    weight, x = numpy.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), numpy.array([[1.0, 0.0, 2.0], [0.5, 0.5, 0.5]])
+    for kind in ("f2", "f4", "f8", "i4"):
+        for given in (x, numpy.asfortranarray(x), x.T.copy().T):
+            state = {"l1.weight": numpy.asfortranarray(weight.astype(kind)), "l1.bias": numpy.zeros(2)}
+            assert numpy.allclose(net.emulate({"x": given, "weights": state}, seed=1)["z"], x @ weight.T, atol=1e-3)
+
+
 def test_a_model_is_a_state_dictionary(net):
     state = {
         "l1.weight": numpy.arange(6.0).reshape(2, 3), "l1.bias": numpy.array([1.0, -1.0]), "l1.num_batches_tracked": numpy.array(3),
