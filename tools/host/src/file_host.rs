@@ -233,8 +233,11 @@ impl<'a, 'e> FileHost<'a, 'e> {
     fn left_over(&self) -> Vec<String> {
         let Some(to) = self.to else { return Vec::new() };
         let mut found = Vec::new();
-        let names: BTreeSet<&str> =
+        let repeated: BTreeSet<&str> =
             self.in_loops.iter().map(|i| self.program.outputs[*i].name.as_str()).collect();
+        // What another party of a local run writes is its own.
+        let here = self.declared().map(|output| output.name.as_str());
+        let names: BTreeSet<&str> = here.filter(|name| repeated.contains(name)).collect();
         for name in names {
             let count = self.counts.get(name).copied().unwrap_or_default();
             // They are numbered without gaps, unless somebody has taken some away.
