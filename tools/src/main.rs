@@ -11,6 +11,7 @@ mod doc;
 mod emulate;
 mod emulated;
 mod fmt;
+mod import;
 mod keys;
 mod lsp;
 mod operations;
@@ -136,6 +137,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = View::Bytecode)]
         view: View,
     },
+    /// Write a program that computes what a model from elsewhere computes: an ONNX file, by the Python package.
+    Import(import::ImportArgs),
     /// Prepare data sets.
     Data {
         #[command(subcommand)]
@@ -282,6 +285,7 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::LocalParty => Ok(run::local_party()),
         Command::Test { source, filter } => tests::test(&source, filter.as_deref()),
         Command::Inspect { source, view } => report::inspect(&source, view),
+        Command::Import(args) => import::import(&args),
         Command::Data { set } => data::run(&set),
         Command::Doc { files } => doc::doc(&files),
         Command::Fmt(args) => fmt::fmt(&args),

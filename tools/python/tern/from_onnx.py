@@ -16,6 +16,7 @@ from torch import fx, nn
 
 from ._progress import printable
 from ._torch.errors import Unsupported
+from .errors import DataError
 from .from_torch import from_torch
 
 __all__ = ["from_onnx", "onnx_module"]
@@ -23,29 +24,43 @@ __all__ = ["from_onnx", "onnx_module"]
 SAMPLES = 4  # of the example, where the file says no number
 
 
-def from_onnx(path, **options):
-    """A program that computes what an ONNX model computes, and its weights: `from_torch` of `onnx_module`, whose options these are.
+def from_onnx(path, loss=None, optimizer=None, *, batch=None, **options):
+    """A program that computes what an ONNX model computes, and its weights: `from_torch` of `onnx_module`, with the options of `from_torch`.
 
-    To train on, take the module: `module, example = tern.onnx_module(path)`, then `tern.from_torch(module, example, loss=…, optimizer=…)`.
+    With `loss` and `optimizer` it trains the model further: `optimizer` is a function that makes one of the parameters, such as
+    `lambda parameters: torch.optim.SGD(parameters, lr=0.1)`. `batch` is the number of samples of a batch, by default what the file says.
 
-    Raises `Unsupported` for a node that has no counterpart.
+    The command `tern import` does the same. Raises `Unsupported` for a node that has no counterpart, `DataError` for a file that cannot be read.
     """
     module, example = onnx_module(path)
-    source, weights = from_torch(module, example, **options)
+    if batch is not None:
+        example = tuple(torch.zeros((batch, *x.shape[1:]), dtype=x.dtype) for x in example)
+    if optimizer is not None:
+        optimizer = optimizer(list(module.parameters()))
+    source, weights = from_torch(module, example, loss, optimizer, **options)
     name = "ONNX" if isinstance(path, onnx.ModelProto) else pathlib.Path(path).name
     return source.replace(": from PyTorch.", f": from {printable(name)}.", 1), weights
 
 
 def onnx_module(path):
-    """An ONNX model as a PyTorch module, in evaluation mode, and an example of its inputs. `path` is a file, or a model that `onnx.load` has read.
+    """An ONNX model as a PyTorch module, in evaluation mode, and an example of its inputs. `path` is a file, whose tensors may be in other files beside it, or a
+    model that `onnx.load` has read.
 
-    Raises `Unsupported` for a node that has no counterpart.
+    Raises `Unsupported` for a node that has no counterpart, `DataError` for a file that cannot be read.
     """
-    model = path if isinstance(path, onnx.ModelProto) else onnx.load(path)
+    model = path if isinstance(path, onnx.ModelProto) else loaded(path)
     graph = Graph(onnx.shape_inference.infer_shapes(model).graph)
     for node in model.graph.node:
         graph.add(node)
     return graph.module(), tuple(graph.examples.values())
+
+
+def loaded(path):
+    """The model of a file, with the tensors that are in other files. Where these are missing or elsewhere, that is said."""
+    try:
+        return onnx.load(path)
+    except Exception as error:  # of protobuf, of onnx, of the system: none of them is documented
+        raise DataError(f"{path} cannot be read as ONNX: {error}") from None
 
 
 class Graph:

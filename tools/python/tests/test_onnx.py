@@ -1,7 +1,12 @@
 """Programs of ONNX files against PyTorch, which has written them."""
+import os
+import subprocess
+import sys
+
 import numpy
 import pytest
 import torch
+from checks import command
 from torch import nn
 
 import tern
@@ -75,6 +80,65 @@ def test_trained_on(tmp_path):
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     source, weights = tern.from_torch(module, example, loss=nn.CrossEntropyLoss(), optimizer=optimizer, rows=8, epochs=1)
     assert tern.compile(source).cost().rounds > 0 and len(weights) == 4
+
+
+def exported(path, shape=(4, 6)):
+    """A perceptron as a file, and itself."""
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    torch.onnx.export(net, torch.zeros(shape), str(path))
+    return net
+
+
+def test_tensors_in_other_files(tmp_path):
+    exported(tmp_path / "m.onnx")
+    expected = tern.from_onnx(tmp_path / "m.onnx")
+    model = onnx.load(tmp_path / "m.onnx")
+    onnx.save_model(model, tmp_path / "big.onnx", save_as_external_data=True, location="big.data", size_threshold=0)
+    source, weights = tern.from_onnx(tmp_path / "big.onnx")
+    assert source == expected[0].replace("m.onnx", "big.onnx") and set(weights) == set(expected[1])
+    assert all(numpy.array_equal(weights[name], expected[1][name]) for name in weights)
+    (tmp_path / "big.data").rename(tmp_path / "elsewhere")
+    with pytest.raises(tern.DataError, match="big.onnx cannot be read as ONNX: .*big.data"):
+        tern.from_onnx(tmp_path / "big.onnx")
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(tern.DataError, match="text.onnx cannot be read as ONNX"):
+        tern.from_onnx(tmp_path / "text.onnx")
+
+
+def imports(folder, *arguments):
+    """What `tern import` does with this Python: its code, output and errors."""
+    call = [command(), "import", *arguments, "--python", sys.executable]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(command() is None, reason="no tern command")
+def test_the_command_gives_the_same(tmp_path):
+    exported(tmp_path / "m.onnx")
+    code, said, errors = imports(tmp_path, "m.onnx", "--rows", "20", "--scale", "1/4")
+    assert code == 0, errors
+    assert said.startswith("m.mpc: the program, for the inputs ") and said.endswith("m.npz: its weights, 4 tensors: --input weights=m.npz\n")
+    source, weights = tern.from_onnx(tmp_path / "m.onnx", rows=20, scale="1/4")
+    assert (tmp_path / "m.mpc").read_text() == source
+    written = numpy.load(tmp_path / "m.npz")
+    assert set(written) == set(weights) and all(numpy.array_equal(written[name], weights[name]) for name in weights)
+    code, _, errors = imports(tmp_path, "m.onnx")
+    assert code == 1 and "m.mpc is there already" in errors and "--replace" in errors
+    (tmp_path / "onnx.py").write_text("raise SystemExit('a module that lies about')")
+    training = ["--loss", "cross-entropy", "--optimizer", "sgd,lr=0.1,momentum=0.5", "--batch", "5", "--epochs", "3"]
+    code, said, errors = imports(tmp_path, "m.onnx", "--replace", "--rows", "20", *training)
+    assert code == 0 and "--input initial=m.npz" in said, errors
+    optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.5)
+    assert (tmp_path / "m.mpc").read_text() == tern.from_onnx(tmp_path / "m.onnx", nn.CrossEntropyLoss(), optimizer, rows=20, batch=5, epochs=3)[0]
+    for arguments, text in [
+        (["none.onnx"], "none.onnx cannot be read as ONNX"),
+        (["m.onnx", "--replace", "--loss", "mse", "--optimizer", "newton"], "there are sgd, adam, adamw"),
+        (["m.onnx", "--replace", "--loss", "mse", "--optimizer", "sgd,speed=3"], "speed"),
+    ]:
+        code, said, errors = imports(tmp_path, *arguments)
+        assert code == 1 and text in errors and "Traceback" not in errors and not said, errors
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".tern-import")]
 
 
 def test_what_has_no_counterpart(tmp_path):

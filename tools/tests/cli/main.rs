@@ -7,6 +7,7 @@ mod doc;
 mod editor;
 mod format;
 mod grammar;
+mod import;
 mod inspect;
 mod manual;
 mod messages;
