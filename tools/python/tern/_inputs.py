@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy
 
 from .errors import DataError
-from .state import is_torch, load_state
+from .state import is_torch, load_state, of_module, plain
 
 
 def native(inputs):
@@ -21,8 +21,9 @@ def one(name, value):
             return path
         value = load_state(path)
     if callable(getattr(value, "state_dict", None)):
-        value = value.state_dict()
+        value = of_module(value)
     if isinstance(value, Mapping):
+        value = plain(value, name)
         return {str(field): typed(f"{name}.{field}", tensor) for field, tensor in value.items()}
     return typed(name, value)
 

@@ -45,6 +45,7 @@ def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, t
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} is not finite")
+    refuse_parametrised(module)
     program = recorded(module, inputs, recorder)
     if loss is None:
         source = applied(program, module, rows or batches.pop(), scale, weights)
@@ -53,6 +54,18 @@ def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, t
         settings["N"] = rows or settings["BATCH"]
         source = trained(program, module, Loss(loss), method(optimizer, module), settings, scale, weights)
     return source, weights_of(module) if weights else {}
+
+
+def refuse_parametrised(module):
+    """A weight that is computed from others has no field in a model."""
+    for path, layer in module.named_modules():
+        weights = list(getattr(layer, "parametrizations", {}))
+        old = [hook.name for hook in layer._forward_pre_hooks.values() if type(hook).__name__ in ("WeightNorm", "SpectralNorm")]
+        if weights:
+            remove = f"torch.nn.utils.parametrize.remove_parametrizations(layer, {weights[0]!r})"
+            raise Unsupported(path, f"{weights[0]} is parametrised", f"the layer after {remove}")
+        if old:
+            raise Unsupported(path, f"{old[0]} is normalised", "the layer after torch.nn.utils.remove_weight_norm(layer), or remove_spectral_norm(layer)")
 
 
 def recorded(module, inputs, recorder):

@@ -64,6 +64,30 @@ def test_narrow_numbers(program, kind, tmp_path):
     assert numpy.array_equal(loaded["0.weight"].astype(float), kept.double()[0].weight.detach().numpy())
 
 
+NORMS = [norm for norm in [
+    torch.nn.utils.weight_norm, getattr(torch.nn.utils.parametrizations, "weight_norm", None),
+    torch.nn.utils.parametrizations.spectral_norm, torch.nn.utils.parametrizations.orthogonal] if norm]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: f"{norm.__module__}.{norm.__name__}")
+def test_parametrised_layers(program, norm, tmp_path):
+    """Weight normalisation is undone; what a state dictionary does not say enough of is taken from the module itself."""
+    torch.manual_seed(1)
+    kept = nn.Sequential(norm(nn.Linear(3, 2)), nn.ReLU()).eval()
+    x = torch.tensor([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
+    exact = kept[0](x).detach().numpy()
+    torch.save(kept.state_dict(), tmp_path / "a.pt")
+    for given in [kept, kept.state_dict(), tmp_path / "a.pt"]:
+        if "parametrizations.weight.original" in "".join(kept.state_dict()) and norm.__name__ != "weight_norm" and given is not kept:
+            with pytest.raises(tern.DataError, match="remove_parametrizations\\(0, 'weight'\\)"):
+                program.emulate({"x": x, "weights": given})
+        else:
+            assert numpy.allclose(program.emulate({"x": x, "weights": given}, seed=1)["z"], exact, atol=2e-3)
+    with pytest.raises(tern.Unsupported, match="^0: weight is (parametrised|normalised)"):
+        tern.from_torch(kept, torch.zeros(2, 3))
+
+
 class Evil:
     def __reduce__(self):
         import os
