@@ -91,9 +91,8 @@ impl KeepArgs {
     /// What the library calls it, if anything is kept.
     pub(crate) fn keeping(&self, waits: Option<&WaitArgs>) -> Option<Keeping> {
         let directory = self.checkpoint.clone()?;
-        let (wait, retries) = waits.map_or((Duration::ZERO, 0), |waits| {
-            (waits.wait.unwrap_or(Duration::from_secs(600)), waits.retries)
-        });
+        let (wait, retries) =
+            waits.map_or((Duration::ZERO, 0), |waits| (waits.wait.unwrap_or(Keeping::WAIT), waits.retries));
         Some(Keeping { directory, every: self.every, resume: self.resume, wait, retries })
     }
 }

@@ -10,13 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
-use tern_host::Stop;
+use tern_host::{Keeping, Stop};
 use tern_tools::say;
 
 /// Between two looks at whether somebody asks.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a run that keeps checkpoints has for the last one.
-const LAST_POINT: Duration = Duration::from_secs(20);
 /// How long whoever was asked has to notice it.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -40,13 +38,13 @@ fn watch(stop: &Stop) {
         std::thread::sleep(LOOK);
     }
     if stop.is_put_off() {
-        let seconds = LAST_POINT.as_secs();
+        let seconds = Keeping::LAST_POINT.as_secs();
         say::errln(format_args!(
             "the run ends with the next checkpoint, which is waited for {seconds} s; once more ends it at once"
         ));
     }
     let since = Instant::now();
-    while stop.is_put_off() && !stop.ends() && since.elapsed() < LAST_POINT {
+    while stop.is_put_off() && !stop.ends() && since.elapsed() < Keeping::LAST_POINT {
         std::thread::sleep(LOOK);
     }
     stop.end();

@@ -25,6 +25,11 @@ pub struct Keeping {
 }
 
 impl Keeping {
+    /// How long a party that is gone is waited for, where nobody says.
+    pub const WAIT: Duration = Duration::from_secs(600);
+    /// How long a run that is asked to end has for its last point.
+    pub const LAST_POINT: Duration = Duration::from_secs(20);
+
     /// As the machine takes it.
     pub(crate) fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(self.directory.clone(), self.every, self.resume)

@@ -1,12 +1,12 @@
 //! Work that takes long, on a thread of its own. Python's thread waits for it without the interpreter's lock, passes on events, and looks
-//! whether somebody wants it to end: Ctrl-C ends a run as it does in the command.
+//! whether somebody wants it to end: Ctrl-C ends a run as it does in the command, one that keeps checkpoints with its next one if that comes soon.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tern_host::{Event, Sink, Stop};
+use tern_host::{Event, Keeping, Sink, Stop};
 
 use crate::failed;
 
@@ -51,8 +51,12 @@ pub(crate) fn attend<T: Send + 'static>(
         };
         if let Err(interrupt) = listened.and_then(|()| py.check_signals()) {
             stop.ask();
+            let is_over = stop.is_put_off() && wait(py, &mut events, Keeping::LAST_POINT);
             stop.end();
-            wait(py, &mut events);
+            if is_over || wait(py, &mut events, PATIENCE) {
+                // What it holds is free then, such as its directory.
+                let _ = py.detach(move || thread.join());
+            }
             return Err(interrupt);
         }
         if let Err(RecvTimeoutError::Disconnected) = heard {
@@ -72,12 +76,13 @@ fn next(py: Python<'_>, events: &mut Receiver<Event>, limit: Duration) -> Result
     py.detach(move || events.recv_timeout(limit))
 }
 
-/// Waits for the end of work that was asked to end, or for somebody who does not want to.
-fn wait(py: Python<'_>, events: &mut Receiver<Event>) {
+/// Waits for the end of work that was asked to end, or for somebody who does not want to: whether it has told all that it has to tell.
+fn wait(py: Python<'_>, events: &mut Receiver<Event>, limit: Duration) -> bool {
     let since = Instant::now();
-    while since.elapsed() < PATIENCE && py.check_signals().is_ok() {
+    while since.elapsed() < limit && py.check_signals().is_ok() {
         if let Err(RecvTimeoutError::Disconnected) = next(py, events, LOOK) {
-            return;
+            return true;
         }
     }
+    false
 }

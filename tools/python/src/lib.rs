@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `program` | a compiled program, its cost, and what it computes on clear data |
 //! | `runs` | the same on shares, with local processes or as a real party, and clients |
+//! | `kept` | checkpoints of a run |
 //! | `given` | inputs from Python: arrays, state dictionaries, files |
 //! | `arrays` | NumPy's arrays, copied once |
 //! | `attend` | work on a thread of its own, while Python's own hears events and signals |
@@ -16,6 +17,7 @@ mod arrays;
 mod attend;
 mod failed;
 mod given;
+mod kept;
 mod program;
 mod runs;
 mod scarce;
@@ -49,5 +51,5 @@ mod _tern {
     #[pymodule_export]
     use super::program::{Program, compile, figure, rows_wanted};
     #[pymodule_export]
-    use super::runs::{open, party, receive, run, send, share, take_part};
+    use super::runs::{open, party, receive, run, send, serve, share, take_part};
 }

@@ -11,7 +11,8 @@ use tern_bytecode::program::{Place, Protocol, Rounding};
 use tern_host::cores::cores;
 use tern_host::events::peak_memory;
 use tern_host::inputs::provide_inputs;
-use tern_host::{Emulation, Events, Files, Loaded, Results, Source, Stop, ranges};
+use tern_host::results::{self, Directory};
+use tern_host::{Emulation, Events, Files, Loaded, Outputs, Results, Source, Stop, ranges};
 use tern_pages::figure::{Curve, Look, Metrics, draw};
 use tern_vm::machine::{Report, Watch};
 use tern_vm::net::NetworkModel;
@@ -20,6 +21,7 @@ use crate::arrays::array;
 use crate::attend::attend;
 use crate::failed;
 use crate::given::Given;
+use crate::kept::{Kept, keeping};
 
 /// A program that is ready to run.
 #[pyclass(frozen)]
@@ -128,28 +130,44 @@ impl Program {
     }
 
     /// Runs it on clear data: outputs by name and field, and what was measured as JSON.
-    #[pyo3(signature = (inputs, data, seed, threads, watch_all, listener))]
+    #[pyo3(signature = (inputs, data, out, seed, threads, watch_all, kept, listener))]
     #[allow(clippy::too_many_arguments, reason = "the package gives them names")]
     fn emulate<'py>(
         &self,
         py: Python<'py>,
         inputs: &Bound<'py, PyDict>,
         data: Option<PathBuf>,
+        out: Option<PathBuf>,
         seed: Option<u64>,
         threads: Option<usize>,
         watch_all: bool,
+        kept: Option<Kept>,
         listener: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyDict>, String)> {
         let given = Given::of(inputs, data, None)?;
         let (loaded, stop) = (self.0.clone(), Stop::default());
         let asked = stop.clone();
         let work = move |heard| {
-            let mut events = Events::new(heard, None);
-            let inputs = provide_inputs(&loaded.program, given.tensors, &given.files, None, &mut events)?;
-            let threads = threads.unwrap_or_else(cores);
-            let ranges = if watch_all { Watch::Everything } else { Watch::Limits };
-            let emulation = Emulation { seed, threads, ranges, stop: asked, ..Emulation::default() };
-            let emulated = emulation.run(&loaded.program, inputs, &mut events)?;
+            let program = &loaded.program;
+            let (to, keeping) = (out.map(Outputs::to_directory), keeping(kept)?);
+            let directory = to.as_ref().map(|to| Directory::claim(&to.out)).transpose()?;
+            let mut events = Events::new(heard, to.as_ref().map(|to| to.out.as_path()));
+            if let Some(directory) = &directory {
+                directory.try_out(results::size(program, None))?;
+                directory.warning().into_iter().for_each(|warning| events.warn(warning));
+            }
+            let inputs = provide_inputs(program, given.tensors, &given.files, None, &mut events)?;
+            let emulation = Emulation {
+                seed,
+                threads: threads.unwrap_or_else(cores),
+                ranges: if watch_all { Watch::Everything } else { Watch::Limits },
+                outputs: to.as_ref(),
+                keeping: keeping.as_ref(),
+                stop: asked,
+                ..Emulation::default()
+            };
+            let emulated = emulation.run(program, inputs, &mut events)?;
+            events.close()?;
             Ok((emulated.results, measured(&loaded, &emulated.report, watch_all)))
         };
         let (results, report) = attend(py, &stop, listener, work)?;

@@ -4,29 +4,29 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
-use tern_host::clients::{self, Client, Played, Secret, Store};
+use tern_host::clients::{self, Client, Played, Said, Secret, Store};
 use tern_host::cores::{cores, cores_each};
 use tern_host::guard::guard_memory;
-use tern_host::inputs::{Tensor, provide_inputs};
+use tern_host::inputs::Tensor;
 use tern_host::results::{self, Directory};
-use tern_host::run::{Job, Measured, Part, Seat, check_parties, listen};
+use tern_host::run::{Job, Measured, Own, Part, Seat, Share, listen};
 use tern_host::shares::open_files;
 use tern_host::sharing::Owned;
-use tern_host::{Events, Files, Loaded, Outputs, Results, Sink, Stop, memory};
+use tern_host::{Event, Events, Files, Loaded, Outputs, Results, Sink, Stop};
 use tern_vm::data::{write_npy, write_npz};
-use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
 use crate::arrays::array;
-use crate::attend::attend;
+use crate::attend::{Heard, attend};
 use crate::given::Given;
+use crate::kept::{Kept, keeping, over, time};
 use crate::program::{Program, outputs};
 
 /// Runs a program among local processes, each of which `command` starts, with results in the directory `out`: what was measured, as JSON.
@@ -42,6 +42,7 @@ pub(crate) fn run(
     threads: Option<usize>,
     network: Option<String>,
     dealt: Option<PathBuf>,
+    kept: Option<Kept>,
     command: Vec<String>,
     listener: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
@@ -57,6 +58,7 @@ pub(crate) fn run(
             tempfile::Builder::new().prefix("tern-inputs-").tempdir().context("a directory for inputs")?;
         let files = filed(given, folder.path())?;
         let network = network.as_deref().map(str::parse::<NetworkModel>).transpose()?;
+        let keeping = keeping(kept)?;
         let to = Outputs::to_directory(out);
         let directory = Directory::claim(&to.out)?;
         let all = Party::all(parties).map(|party| results::size(program, Some(party)));
@@ -74,14 +76,14 @@ pub(crate) fn run(
             network,
             dealt,
             timeout: TIMEOUT,
-            keeping: None,
+            keeping: keeping.as_ref(),
             stop: asked,
         };
         let shares = job.run(&|| started(&command), &mut events)?;
         played.take(program, &to, &mut events)?;
-        let measured = Measured::new(shares, events.metrics(), seed, network);
-        let report = report(&loaded, &measured);
+        let report = report(&loaded, shares, &mut events, seed, network);
         events.close()?;
+        keeping.iter().for_each(|keeping| Party::all(parties).for_each(|party| keeping.forget(party)));
         Ok(report)
     };
     attend(py, &stop, listener, work).map(|report: Value| report.to_string())
@@ -109,12 +111,14 @@ pub(crate) fn party<'py>(
     inputs: &Bound<'py, PyDict>,
     data: Option<PathBuf>,
     store: Option<PathBuf>,
-    wait: String,
+    wait_for_clients: String,
     out: Option<PathBuf>,
     seed: Option<u64>,
     threads: Option<usize>,
     timeout: Option<u64>,
     dealt: Option<PathBuf>,
+    wait: Option<String>,
+    kept: Option<Kept>,
     listener: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyDict>, String)> {
     let mut given = Given::of(inputs, data, None)?;
@@ -124,17 +128,11 @@ pub(crate) fn party<'py>(
         let program = &loaded.program;
         check_dealt(&loaded, dealt.as_deref())?;
         guard_memory()?;
-        let wait = duration(&wait).map_err(anyhow::Error::msg)?;
+        let patience = time("wait_for_clients", Some(wait_for_clients))?.unwrap_or_default();
+        let (link, keeping) = (time("wait", wait)?, keeping(kept)?);
         let mut seat = Seat::take(&hosts, party, key.as_deref(), timeout.map(Duration::from_secs))?;
-        check_parties(program, &seat.hosts)?;
-        if dealt.is_some() {
-            seat.hosts.parties.truncate(program.header.protocol.model().owners);
-        }
+        seat.fit(program, dealt.is_some(), link, store.as_ref().map(|_| patience))?;
         let store = store.map(|directory| Store::open(&directory, program)).transpose()?;
-        if store.is_some() {
-            // Not all have what clients send at the same time.
-            seat.hosts.timeouts.connect = seat.hosts.timeouts.connect.max(wait);
-        }
         given.files.store.clone_from(&store);
         let to = out.map(|out| Outputs { store, ..Outputs::to_directory(out) });
         if let (None, Some(output)) = (&to, program.outputs.iter().find(|output| output.to.is_shared())) {
@@ -150,35 +148,59 @@ pub(crate) fn party<'py>(
             threads: threads.unwrap_or_else(cores),
             outputs: to.as_ref(),
             dealt,
-            keeping: None,
-            stop: asked.clone(),
+            keeping: keeping.as_ref(),
+            stop: asked,
             live: Arc::default(),
         };
-        let room = memory::check(program, 1).and_then(|()| match &directory {
-            Some(directory) => directory.try_out(results::size(program, Some(seat.me))),
-            None => Ok(()),
-        });
-        let inputs = room.and_then(|()| {
-            clients::wait(program, seat.me, &given.files, wait, &asked, &mut events)?;
-            provide_inputs(program, given.tensors, &given.files, Some(seat.me), &mut events)
-        });
-        let inputs = match inputs {
+        let own =
+            Own { tensors: given.tensors, files: &given.files, patience, directory: directory.as_ref() };
+        let inputs = match part.inputs(own, &mut events) {
             Ok(inputs) => inputs,
             Err(error) => {
-                if let Err(other) = part.excuse(&error, &mut events) {
-                    events.warn(format!("the other parties could not be told: {other}"));
-                }
+                part.decline(&error, &mut events);
                 return Err(error);
             }
         };
         let (share, results) = part.play(inputs, &mut events)?;
-        let measured = Measured::new(share.into_iter().collect(), events.metrics(), seed, None);
-        let report = report(&loaded, &measured);
+        let report = report(&loaded, share.into_iter().collect(), &mut events, seed, None);
         events.close()?;
+        keeping.iter().for_each(|keeping| keeping.forget(seat.me));
         Ok((results, report))
     };
     let (results, report) = attend(py, &stop, listener, work)?;
     Ok((outputs(py, &program.0, results)?, report.to_string()))
+}
+
+/// Serves the clients of a program as one of its servers, until somebody asks it to end; what happens is told in notes and warnings.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "the package gives them names")]
+pub(crate) fn serve(
+    py: Python<'_>,
+    program: &Program,
+    party: usize,
+    hosts: PathBuf,
+    key: Option<PathBuf>,
+    store: PathBuf,
+    timeout: Option<u64>,
+    listener: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let (loaded, stop) = (program.0.clone(), Stop::default());
+    let asked = stop.clone();
+    let work = move |heard: Heard| {
+        guard_memory()?;
+        let seat = Seat::take(&hosts, party, key.as_deref(), timeout.map(Duration::from_secs))?;
+        let store = Store::open(&store, &loaded.program)?;
+        let heard = Mutex::new(heard);
+        clients::serve(&loaded.program, &seat, &store, &asked, &|said| {
+            let event = match said {
+                Said::Open(address) => Event::Note { message: format!("serving clients at {address}") },
+                Said::Done(message) => Event::Note { message },
+                Said::Refused(text) => Event::Warning { message: format!("refused: {text}") },
+            };
+            heard.lock().unwrap_or_else(PoisonError::into_inner).event(&event);
+        })
+    };
+    attend(py, &stop, listener, work)
 }
 
 /// Shares an input among the servers, a file for each: their paths.
@@ -292,7 +314,7 @@ fn taken<'a>(
 ) -> anyhow::Result<Client<'a>> {
     guard_memory()?;
     let mut client = Client::take(&loaded.program, hosts, name, key)?;
-    client.wait = duration(wait).map_err(anyhow::Error::msg)?;
+    client.wait = time("wait", Some(wait.to_string()))?.unwrap_or_default();
     client.stop = stop;
     Ok(client)
 }
@@ -347,8 +369,18 @@ fn filed(given: Given, folder: &Path) -> anyhow::Result<Files> {
     Ok(files)
 }
 
-/// What was measured, and whether it is what was announced.
-fn report(loaded: &Loaded, measured: &Measured) -> Value {
+/// What was measured, and whether it is what was announced; nothing, if the run had come to its end before.
+fn report(
+    loaded: &Loaded,
+    shares: Vec<Share>,
+    events: &mut Events<'_>,
+    seed: Option<u64>,
+    network: Option<NetworkModel>,
+) -> Value {
+    if shares.is_empty() {
+        return over(events);
+    }
+    let measured = Measured::new(shares, events.metrics(), seed, network);
     let mut report = measured.to_json(&loaded.program);
     report["as_announced"] = json!(measured.is_as_announced(&loaded.program));
     loaded.add_lines(&mut report);

@@ -14,12 +14,12 @@ from .cost import Cost
 from .errors import CompileError, CompileWarning, DataError, Diagnostic, Error, Label, RangeWarning, RunError, RunWarning
 from .program import Program, compile
 from .result import Result
-from .shares import open, party, receive, send, share
+from .shares import open, party, receive, send, serve, share
 from .state import load_state
 
 __all__ = [
     "CompileError", "CompileWarning", "Cost", "DataError", "Diagnostic", "Error", "Label", "Program", "RangeWarning", "Result", "RunError", "RunWarning",
-    "Unsupported", "compile", "from_onnx", "from_torch", "key", "load_state", "onnx_module", "open", "party", "receive", "send", "share", "to_state_dict",
+    "Unsupported", "compile", "from_onnx", "from_torch", "key", "load_state", "onnx_module", "open", "party", "receive", "send", "serve", "share", "to_state_dict",
 ]
 
 # What needs PyTorch is loaded when it is asked for.

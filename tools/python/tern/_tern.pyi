@@ -1,6 +1,8 @@
 """The native module, which the package's other modules call: arrays come with the names of their types, results as JSON where they are no arrays."""
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ._kept import Kept
+
 def compile(
     path: str,
     text: Optional[str],
@@ -25,9 +27,11 @@ class Program:
         self,
         inputs: Dict[str, Any],
         data: Optional[str],
+        out: Optional[str],
         seed: Optional[int],
         threads: Optional[int],
         watch_all: bool,
+        kept: Optional[Kept],
         listener: Optional[Callable[[str], None]],
     ) -> Tuple[Dict[str, Any], str]: ...
 
@@ -40,6 +44,7 @@ def run(
     threads: Optional[int],
     network: Optional[str],
     dealt: Optional[str],
+    kept: Optional[Kept],
     command: List[str],
     listener: Optional[Callable[[str], None]],
 ) -> str: ...
@@ -52,14 +57,25 @@ def party(
     inputs: Dict[str, Any],
     data: Optional[str],
     store: Optional[str],
-    wait: str,
+    wait_for_clients: str,
     out: Optional[str],
     seed: Optional[int],
     threads: Optional[int],
     timeout: Optional[int],
     dealt: Optional[str],
+    wait: Optional[str],
+    kept: Optional[Kept],
     listener: Optional[Callable[[str], None]],
 ) -> Tuple[Dict[str, Any], str]: ...
+def serve(
+    program: Program,
+    party: int,
+    hosts: str,
+    key: Optional[str],
+    store: str,
+    timeout: Optional[int],
+    listener: Optional[Callable[[str], None]],
+) -> None: ...
 def share(program: Program, inputs: Dict[str, Any], out: str, listener: Optional[Callable[[str], None]]) -> List[Any]: ...
 def open(files: List[str]) -> Tuple[str, Dict[str, Any]]: ...
 def send(

@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
-from . import _inputs, _tern
+from . import _inputs, _kept, _tern
 from ._progress import follower
 from .cost import Cost
 from .errors import CompileWarning, Diagnostic, RangeWarning, RunWarning
@@ -146,26 +146,37 @@ class Program:
         inputs: Optional[Mapping[str, Input]] = None,
         *,
         data: Union[None, str, "os.PathLike[str]"] = None,
+        out: Union[None, str, "os.PathLike[str]"] = None,
         seed: Optional[int] = None,
         threads: Optional[int] = None,
         ranges: bool = False,
+        checkpoint: Union[None, str, "os.PathLike[str]"] = None,
+        every: Union[int, str] = "10min",
+        resume: bool = False,
         progress: Progress = None,
     ) -> Result:
         """Runs it on clear data, exactly as the secure computation would compute.
 
         `inputs` has the data of each input, by name; what is not among them is looked for in the directory (or npz file) `data`. `seed` fixes all randomness.
         `threads` are those of the arithmetic, by default as many as there are processors. `ranges=True` also finds the largest number of every source line.
-        Numbers that left their range are a Python warning (`RangeWarning`), and are in `Result.ranges`.
+        Numbers that left their range are a Python warning (`RangeWarning`), and are in `Result.ranges`. With `out`, outputs and metrics are also files of that
+        directory.
 
-        The interpreter's lock is released meanwhile. Ctrl-C ends the run (`KeyboardInterrupt`).
+        With `checkpoint`, the state is kept in that directory, after every so many iterations of loops (`every=50`) or so much time (`every="10min"`), and the
+        same call goes on from there; with `resume=True` it is an error if there is nothing to go on from. Results before a checkpoint are files, in `out`.
+
+        The interpreter's lock is released meanwhile. Ctrl-C ends the run (`KeyboardInterrupt`), with a last checkpoint if they are kept.
 
         Raises `DataError` for data that do not fit the program, `RunError` for a run that fails.
         """
+        kept = _kept.asked(checkpoint, every, resume, None, 0, out)
         with follower(progress) as events:
             outputs, measured = self._native.emulate(
-                _inputs.native(inputs), _path(data), seed, threads, ranges, events
+                _inputs.native(inputs), _path(data), _path(out), seed, threads, ranges, kept, events
             )
-        result = self._result(outputs, events, measured)
+        result = self._result(outputs, events, measured, out)
+        if out is not None:
+            result._read(self.outputs, None)
         if result._measured["warning"]:
             warnings.warn(result._measured["warning"], RangeWarning, stacklevel=2)
         return result
@@ -180,6 +191,10 @@ class Program:
         threads: Optional[int] = None,
         network: Optional[str] = None,
         dealt: Union[None, str, "os.PathLike[str]"] = None,
+        checkpoint: Union[None, str, "os.PathLike[str]"] = None,
+        every: Union[int, str] = "10min",
+        resume: bool = False,
+        retries: int = 10,
         progress: Progress = None,
     ) -> Result:
         """Runs it on secret shares, with a process for each party on this machine, over TLS.
@@ -189,27 +204,34 @@ class Program:
         party; `network` simulates one ("lan", "wan", "rtt=40ms,bw=352Mbit"). `dealt` is the directory with what `tern deal` has written, in place of a
         dealer. Arrays go to the parties through files that only you can read, which are removed when the run is over.
 
-        Ctrl-C ends the run and its processes. Raises as `emulate`; in place of `DataError` comes an `Error` with the party that it went wrong at.
+        With `checkpoint`, every party keeps its state in that directory, as with `emulate`, and all are started again if one dies, so often without a new
+        checkpoint in between as `retries` says. Results go to `out` then.
+
+        Ctrl-C ends the run and its processes; one that is kept goes on from its last checkpoint, by the same call. Raises as `emulate`; in place of `DataError` comes an `Error` with the party that it went wrong at.
         """
         from . import _party
 
+        kept = _kept.asked(checkpoint, every, resume, None, retries, out)
         folder = None
         if out is None:
             folder = tempfile.TemporaryDirectory(prefix="tern-out-")
             out = folder.name
         with follower(progress) as events:
             measured = _tern.run(
-                self._native, _inputs.native(inputs), _path(data), os.fspath(out), seed, threads, network, _path(dealt), _party.command(), events
+                self._native, _inputs.native(inputs), _path(data), os.fspath(out), seed, threads, network, _path(dealt), kept, _party.command(), events
             )
-        result = self._result({}, events, measured)
+        result = self._result({}, events, measured, out)
         result._read(self.outputs, folder)
         return result
 
-    def _result(self, outputs: Dict[str, Any], events: Any, measured: str) -> Result:
+    def _result(self, outputs: Dict[str, Any], events: Any, measured: str, out: Union[None, str, "os.PathLike[str]"]) -> Result:
         """Whatever is not as it should be becomes a warning at the line that has called."""
         for message in warned(events.all):
             warnings.warn(message, RunWarning, stacklevel=3)
-        return Result(outputs, events.all, json.loads(measured))
+        report = json.loads(measured)
+        if out is not None:
+            _kept.earlier(events.all, report, self.outputs, out)
+        return Result(outputs, events.all, report)
 
     def __repr__(self) -> str:
         args = "".join(f", {name}={value}" for name, value in self.args.items())

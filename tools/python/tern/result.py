@@ -88,7 +88,7 @@ class Result:
 
     def state_dict(self, name: str, module: Any = None) -> Any:
         """An output that is a model, as a PyTorch state dictionary; of `module`, with its names, types and counters, if that is given. Needs PyTorch."""
-        from .from_torch import to_state_dict
+        from . import to_state_dict  # not from the module, which would take the place of the function tern.from_torch
 
         if module is not None:
             return to_state_dict(self.outputs[name], module)
@@ -111,7 +111,8 @@ def metrics(events: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """The rows of the table. What JSON has no number for comes as a text."""
     rows: List[Dict[str, Any]] = []
     for event in events:
-        # what a run that goes on had reported before
+        if event["event"] == "resumed":
+            rows.clear()  # what was reported behind the checkpoint is reported again, and what was before is in the event
         for metric in event["metrics"] if event["event"] == "resumed" else [event]:
             if metric["event"] == "metric":
                 value = metric["value"]

@@ -1,17 +1,18 @@
 """One of the real parties, and those who run no server: what they give and get, in shares."""
 import json
 import os
+import sys
 import warnings
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-from . import _inputs, _tern
-from ._progress import follower
+from . import _inputs, _kept, _tern
+from ._progress import follower, printable
 from .errors import Error, RunWarning
 from .program import Input, Program, Progress, _path
 from .result import Result
 from .result import warnings as warned
 
-__all__ = ["open", "party", "receive", "send", "share"]
+__all__ = ["open", "party", "receive", "send", "serve", "share"]
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -30,6 +31,11 @@ def party(
     timeout: Optional[int] = None,
     threads: Optional[int] = None,
     dealt: Optional[Path] = None,
+    checkpoint: Optional[Path] = None,
+    every: Union[int, str] = "10min",
+    resume: bool = False,
+    wait: Optional[str] = None,
+    retries: int = 10,
     seed: Optional[int] = None,
     insecure: bool = False,
     progress: Progress = None,
@@ -42,6 +48,11 @@ def party(
     their results are left there. `timeout` are seconds to wait for the others, by default what the hosts file says. `seed` makes everything known to
     everybody and needs `insecure=True`.
 
+    With `checkpoint`, this party's state is kept in that directory, after every so many iterations (`every=50`) or so much time (`every="10min"`, the same at
+    all parties), and the same call goes on from there; with `resume=True` it is an error if there is nothing to go on from. A party that is gone is waited for
+    so long (`wait`, a time, by default 10 min; without checkpoints, how long a link may be interrupted), and that `retries` times without a new checkpoint in
+    between. Results go to `out` then. Ctrl-C asks for a last checkpoint.
+
     From then on this process keeps its memory to itself: it writes no core dumps, other processes of the same user cannot read it, and what the library frees
     is overwritten. The arrays that you give and get are Python's, which overwrites nothing.
 
@@ -49,16 +60,43 @@ def party(
     """
     if seed is not None and not insecure:
         raise Error(f"seed={seed}: every party could compute all random values, and with them all secrets\n   = help: leave it out, or add insecure=True")
+    kept = _kept.asked(checkpoint, every, resume, wait, retries, out)
     with follower(progress) as events:
         outputs, measured = _tern.party(
             program._native, party, os.fspath(hosts), _path(key), _inputs.native(inputs), _path(data), _path(store), wait_for_clients, _path(out), seed,
-            threads, timeout, _path(dealt), events,
+            threads, timeout, _path(dealt), wait, kept, events,
         )
     for message in warned(events.all):
         warnings.warn(message, RunWarning, stacklevel=2)
-    result = Result(outputs, events.all, json.loads(measured))
+    report = json.loads(measured)
+    if out is not None:
+        _kept.earlier(events.all, report, program.outputs, out)
+    result = Result(outputs, events.all, report)
     result._read(program.outputs, None)
     return result
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def serve(
+    program: Program,
+    party: int,
+    hosts: Path,
+    *,
+    store: Path,
+    key: Optional[Path] = None,
+    timeout: Optional[int] = None,
+    said: Callable[[str], None] = _say,
+) -> None:
+    """Serves those who run no server, as the server of this number: takes what clients send into the directory `store`, where `party(…, store=…)` has it,
+    and gives them the results that it leaves there. Ends with Ctrl-C (`KeyboardInterrupt`), or with an exception of `said`.
+
+    `said` gets a line for each thing that was given, taken or refused; by default they go to standard error. `key` and `timeout` are as in `party`.
+    """
+    with follower(lambda event: said(printable(event["message"]))) as events:
+        _tern.serve(program._native, party, os.fspath(hosts), _path(key), os.fspath(store), timeout, events)
 
 
 def share(program: Program, inputs: Mapping[str, Input], out: Path) -> List[str]:

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tern_host::clients::{Played, Store, wait};
+use tern_host::clients::{Played, Store};
 use tern_host::cores::{cores, cores_each};
 use tern_host::guard::guard_memory;
 use tern_host::results::{self, Directory};
-use tern_host::run::{Job, Measured, Part, Seat, check_parties, describe, listen, take_part};
-use tern_host::{Event, Events, Loaded, Sink, memory, read_inputs};
+use tern_host::run::{Job, Measured, Own, Part, Seat, describe, listen, take_part};
+use tern_host::{Event, Events, Loaded, Sink};
 use tern_vm::machine::checkpoint::duration;
 use tern_vm::net::{NetworkModel, Party, TIMEOUT};
 
@@ -122,20 +122,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let mut seat = PartyArgs { party, hosts, key, timeout }.seat()?;
-    let protocol = loaded.program.header.protocol;
-    check_parties(&loaded.program, &seat.hosts)?;
-    if args.dealt.is_some() {
-        let owners = protocol.model().owners;
-        if seat.me.index() >= owners {
-            bail!("with --dealt the dealer has dealt already: {} takes no part", seat.me);
-        }
-        seat.hosts.parties.truncate(owners);
-    }
-    seat.hosts.timeouts.link = args.waits.link();
-    if args.store.is_some() {
-        // Not all have what clients send at the same time.
-        seat.hosts.timeouts.connect = seat.hosts.timeouts.connect.max(args.wait_for_clients);
-    }
+    let clients = args.store.as_ref().map(|_| args.wait_for_clients);
+    seat.fit(&loaded.program, args.dealt.is_some(), args.waits.link(), clients)?;
     one_party(args, &loaded, &seat)
 }
 
@@ -244,23 +232,20 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     part.live.on_links(move |line| voice.say(line));
     let watched = args.watch.begin(&loaded.program, seat.me, part.live.clone(), screen.clone())?;
     let mut events = Events::new(watched, Some(&outputs.out));
-    let room = memory::check(&loaded.program, 1)
-        .and_then(|()| directory.try_out(results::size(&loaded.program, Some(seat.me))));
     part.stop = stop::on_signals()?;
-    let inputs = room.and_then(|()| {
-        let limit = args.wait_for_clients;
-        wait(&loaded.program, seat.me, &files, limit, &part.stop, &mut events)?;
-        read_inputs(&loaded.program, &files, Some(seat.me), &mut events)
-    });
-    let inputs = match inputs {
+    let own = Own {
+        tensors: Default::default(),
+        files: &files,
+        patience: args.wait_for_clients,
+        directory: Some(&directory),
+    };
+    let inputs = match part.inputs(own, &mut events) {
         Ok(inputs) => inputs,
         Err(error) => {
             // At once: the others may not be there yet, and they wait for each other.
             screen.fail(&format!("{error:#}"));
             scarce::excusing();
-            if let Err(other) = part.excuse(&error, &mut events) {
-                screen.warn(&format!("the other parties could not be told: {other}"));
-            }
+            part.decline(&error, &mut events);
             return Ok(ExitCode::FAILURE);
         }
     };

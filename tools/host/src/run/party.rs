@@ -12,11 +12,15 @@ use tern_vm::{Dealt, DealtError, Fault, Options, PartyError, Report, RunError, r
 
 use super::measured::{LineShare, Share};
 use super::pace::{Forecast, Pace};
+use crate::clients;
 use crate::events::{Event, Events, peak_memory};
 use crate::file_host::{FileHost, Results};
-use crate::inputs::{InputError, Inputs};
+use crate::files::Files;
+use crate::inputs::{InputError, Inputs, Tensors, provide_inputs};
 use crate::keeping::{Attempts, Keeping, is_passing};
+use crate::memory;
 use crate::outputs::Outputs;
+use crate::results::{self, Directory};
 use crate::stop::Stop;
 
 /// Before the parties meet again: others must have noticed too.
@@ -46,6 +50,18 @@ pub struct Part<'a> {
     pub live: Arc<Live>,
 }
 
+/// The data of one of the real parties, and its room for results.
+pub struct Own<'a> {
+    /// Data in memory.
+    pub tensors: Tensors,
+    /// Data in files, and where clients leave theirs.
+    pub files: &'a Files,
+    /// How long clients are waited for that owe an input.
+    pub patience: Duration,
+    /// Where results go, unless they stay in memory.
+    pub directory: Option<&'a Directory>,
+}
+
 /// Whose fault it is that a run has failed, as far as this party knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,6 +86,21 @@ pub fn listen(hosts: &Hosts, me: Party) -> Result<Option<Endpoint>, NetError> {
 }
 
 impl Part<'_> {
+    /// Sees whether this machine has room for the run, waits for what clients owe, and reads this party's own data. If that fails the others
+    /// should be [told](Part::decline), who wait for this party.
+    ///
+    /// # Errors
+    /// Too little memory or room on the disk; whatever is wrong with the data.
+    pub fn inputs(&self, own: Own<'_>, events: &mut Events<'_>) -> anyhow::Result<Inputs> {
+        let me = self.setup.me;
+        memory::check(self.program, 1)?;
+        if let Some(directory) = own.directory {
+            directory.try_out(results::size(self.program, Some(me)))?;
+        }
+        clients::wait(self.program, me, own.files, own.patience, &self.stop, events)?;
+        provide_inputs(self.program, own.tensors, own.files, Some(me), events)
+    }
+
     /// Meets the others and runs the program on this party's own data; returns when everybody's outputs are where they belong: what
     /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for. A run that had come
     /// to its end before, when this party was killed, is not begun again, and nothing was measured. When all has been said of the run, it
@@ -191,11 +222,15 @@ impl Part<'_> {
         self.dealt.as_ref().map(open).transpose()
     }
 
-    /// Tells the others that this party cannot take part: which data are wrong, not what is in them.
-    ///
-    /// # Errors
-    /// If they cannot be told.
-    pub fn excuse(self, error: &anyhow::Error, events: &mut Events<'_>) -> Result<(), NetError> {
+    /// Tells the others that this party cannot take part; if they cannot be told, that is a warning.
+    pub fn decline(self, error: &anyhow::Error, events: &mut Events<'_>) {
+        if let Err(other) = self.excuse(error, events) {
+            events.warn(format!("the other parties could not be told: {other}"));
+        }
+    }
+
+    /// Tells the others which data are wrong, not what is in them.
+    pub(crate) fn excuse(self, error: &anyhow::Error, events: &mut Events<'_>) -> Result<(), NetError> {
         let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
         let reason = match (names, error.downcast_ref::<DealtError>()) {
             (Some(names), _) => format!("it has no usable data for {names}"),

@@ -46,6 +46,32 @@ impl Seat {
         Ok(Seat { hosts, me, identity })
     }
 
+    /// Fits it to a run of a program: checks that there are as many parties as it takes, and leaves out a dealer that has `dealt` already. `link` is for
+    /// how long a link may be interrupted; with `clients`, those are waited for that long, which need not end at all parties at once.
+    ///
+    /// # Errors
+    /// Another number of parties; a dealer that has dealt already and would take part.
+    pub fn fit(
+        &mut self,
+        program: &Program,
+        dealt: bool,
+        link: Option<Duration>,
+        clients: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        check_parties(program, &self.hosts)?;
+        if dealt {
+            let owners = program.header.protocol.model().owners;
+            if self.me.index() >= owners {
+                bail!("the dealer has dealt already: {} takes no part", self.me);
+            }
+            self.hosts.parties.truncate(owners);
+        }
+        let timeouts = &mut self.hosts.timeouts;
+        timeouts.link = link;
+        timeouts.connect = timeouts.connect.max(clients.unwrap_or_default());
+        Ok(())
+    }
+
     /// What is needed to meet the others.
     pub fn setup(&self, network: Option<NetworkModel>) -> Setup<'_> {
         Setup { hosts: &self.hosts, me: self.me, identity: &self.identity, network }
@@ -61,7 +87,7 @@ pub(crate) fn key_beside(hosts: &Path, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// How many there are of either.
-pub fn check_parties(program: &Program, hosts: &Hosts) -> anyhow::Result<()> {
+pub(crate) fn check_parties(program: &Program, hosts: &Hosts) -> anyhow::Result<()> {
     let protocol = program.header.protocol;
     let (needed, found) = (protocol.model().parties, hosts.count());
     if needed != found {

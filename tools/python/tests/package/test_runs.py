@@ -34,6 +34,7 @@ def test_models_arrays_and_places(net, tmp_path):
     assert set(result["weights"]) == {"l1.weight", "l1.bias"} and (tmp_path / "out" / "metrics.jsonl").exists()
 
 
+@pytest.mark.filterwarnings("error::tern.RunWarning")
 def test_outputs_in_loops_and_four_parties():
     program = tern.compile(DOUBLE.replace("    }\n", "        output every = y to party 0\n    }\n"), protocol="rep4")
     emulated, run = (runs({"x": X}, seed=1).outputs for runs in (program.emulate, program.run))
@@ -157,14 +158,17 @@ def test_clients_of_a_local_run():
 
 @pytest.mark.skipif(command() is None, reason="no tern command")
 def test_sending_and_receiving(tmp_path):
-    """Servers are of the command here, clients of the package."""
+    """Two servers are of the command here, one and the clients of the package."""
     source = DOUBLE.replace("from party 0", "from client hospital").replace("to party 1", "to client analyst")
     (tmp_path / "study.mpc").write_text(source)
     place, program = hosts(tmp_path, ("hospital", "analyst")), tern.compile(tmp_path / "study.mpc")
-    servers = [
-        subprocess.Popen([command(), "serve", "study.mpc", "--party", str(i), "--hosts", place, "--store", f"store{i}"], cwd=tmp_path, stdout=subprocess.DEVNULL)
-        for i in range(3)
-    ]
+    calls = [[command(), "serve", "study.mpc", "--party", str(i), "--hosts", place, "--store", f"store{i}"] for i in range(2)]
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = f"{heard}import tern\ntry:\n    tern.serve(tern.compile('study.mpc'), 2, 'hosts.toml', store='store2')\nexcept KeyboardInterrupt:\n    print('ended')\n"
+    calls.append([sys.executable, "-c", script])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    pipe = subprocess.PIPE
+    servers = [subprocess.Popen(call, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe) for call in calls]
     try:
         sent = tern.send(program, {"x": X}, client="hospital", hosts=place, wait="30s")
         assert len(sent) == 3 and all(count > 0 for count in sent.values())
@@ -176,8 +180,11 @@ def test_sending_and_receiving(tmp_path):
         assert tern.receive(program, client="analyst", hosts=place, wait="30s")["y"].tolist() == [4.0, -2.0, 1.0]
         with pytest.raises(tern.Error, match="hospital"):
             tern.receive(program, "y", client="hospital", hosts=place)
+        servers[2].send_signal(signal.SIGINT)
+        output, errors = servers[2].communicate(timeout=60)
+        assert output == "ended\n" and errors.startswith("serving clients at ") and "hospital" in errors, errors
     finally:
         for server in servers:
             server.terminate()
-            server.wait()
+            server.communicate()
 
