@@ -54,6 +54,28 @@ fn the_language_page_names_every_function() {
     assert_eq!(named, known);
 }
 
+/// Each function has an example in its comment, which compiles.
+#[test]
+fn every_function_has_an_example_that_compiles() {
+    for function in SUBJECTS.iter().flat_map(|(_, list)| *list) {
+        let example = function.doc.split_once("Example: `").and_then(|(_, rest)| rest.rsplit_once("`."));
+        let (example, _) = example.unwrap_or_else(|| panic!("{} has no example", function.name));
+        assert!(example.contains(&format!("{}(", function.name)), "{example}");
+        let name = function.name;
+        let (outside, inside) = match name {
+            "arg" => (example.to_string(), String::new()),
+            "batches" | "fields" | "parameters" | "metric" | "debug" => (String::new(), example.to_string()),
+            _ => (String::new(), format!("let e = {example}")),
+        };
+        let program = format!(
+            "input x: fix[4, 6] from party 0\ninput v: fix[6] from party 0\ninput n: int[4] from party 0\n\
+             model Net {{ w: fix[6] = zeros() }}\n{outside}\nfn main() {{\n    var p = Net()\n    \
+             let loss = sum(square(p.w * v))\n    {inside}\n}}\n"
+        );
+        assert_eq!(codes(&program, &[]), [], "{example}");
+    }
+}
+
 /// Element-wise functions go through a model field by field, also those that the library has for secrets.
 #[test]
 fn functions_of_tensors_go_through_models() {

@@ -181,14 +181,15 @@ fn statement(kind: &StmtKind) -> String {
         }
         StmtKind::Break => "break".to_string(),
         StmtKind::Return(expr) => format!("return {}", show(expr)),
-        StmtKind::Output { name, value, to } => {
+        StmtKind::Output { names, value, to } => {
             let value = value.as_ref().map_or(String::new(), |value| format!(" = {}", show(value)));
             let to = match to {
                 ast::Place::Party { number, .. } => format!("party {}", show(number)),
                 ast::Place::Shares(_) => "shares".to_string(),
                 ast::Place::Client { name, .. } => format!("client {}", name.name),
             };
-            format!("output {}{value} to {to}", name.name)
+            let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+            format!("output {}{value} to {to}", names.join(", "))
         }
         StmtKind::Assert { condition, message } => format!("assert {}{}", show(condition), text(message)),
         StmtKind::Require { value, range, message } => {

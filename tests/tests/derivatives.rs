@@ -14,10 +14,11 @@ const SEED: u64 = 11;
 /// Units of 2^-f where a function's comment does not say anything else.
 const UNITS: f64 = 16.0;
 
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
     ("math", include_str!("../../stdlib/math.mpc")),
     ("nn", include_str!("../../stdlib/nn.mpc")),
     ("optim", include_str!("../../stdlib/optim.mpc")),
+    ("table", include_str!("../../stdlib/table.mpc")),
 ];
 
 /// A function of the library, as its source declares it.
@@ -74,7 +75,10 @@ impl Declared {
 }
 
 /// Functions of the library that stand behind one of the test's own.
-const BEHIND: [(&str, &str); 15] = [
+const BEHIND: [(&str, &str); 18] = [
+    ("grouped(", "table::group_by("),
+    ("rows_in_order(", "table::sort_rows("),
+    ("joined(", "table::join("),
     ("top(", "math::tournament("),
     ("paired(", "math::neighbours("),
     ("exponents(", "nn::exp_of_logits("),
@@ -149,6 +153,11 @@ fn coarse(call: &str) -> f64 {
 }
 
 const ELEMENTARY: &[Elementary] = &[
+    Elementary {
+        call: "math::remainder_of_fix(x, 3/8)",
+        range: |f| [-power(f - 3.0), power(f - 3.0)],
+        slope: |_| 1.0,
+    },
     Elementary { call: "math::exp2(x)", range: |f| [-f - 3.0, f - 3.0], slope: |x| LN_2 * x.exp2() },
     Elementary {
         call: "math::exp2_negative(x)",
@@ -379,6 +388,9 @@ fn by_step(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, _) = optim::
 fn by_adam(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    let (q, s) = optim::adam(p, P(at=x * x), optim::start(p), 1/8, 0.9, 0.999, false, false, 1)\n    \
 let (r, _) = optim::adam(q, P(at=3 * x), s, 1/8, 0.9, 0.999, false, false, 1)\n    r.at\n}\n\
 fn clipped(x: fix[6]) -> fix[6] {\n    let g = optim::clip_norm(P(at=x), 1)\n    g.at\n}\n\
+fn grouped(x: fix[4, 2]) -> fix[4, 2] {\n    let (_, sums, _) = table::group_by(secret([3, 1, 3, 2]), x)\n    sums\n}\n\
+fn rows_in_order(x: fix[4, 2]) -> fix[4, 2] {\n    let (_, rows) = table::sort_rows(secret([3, 1, 4, 2]), x)\n    rows\n}\n\
+fn joined(x: fix[4, 2]) -> fix[3, 2] {\n    let (rows, _) = table::join(secret([3, 7, 1]), secret([1, 3, 3, 2]), x)\n    rows\n}\n\
 fn sorted(x: fix[..s, n]) -> fix[2, ..s, n] {\n    let (a, b) = math::sort_with(x, x * x)\n    \
 concat(expand(a, axis=0), expand(b, axis=0), axis=0)\n}\n";
 
@@ -469,6 +481,17 @@ const DIFFERENCES: &[Differences] = &[
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), true)", &[2, 3, 2, 1]),
     by("trained(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]), false)", &[2, 3, 2, 1]),
     by("updated(x, nn::BatchNorm(3, weight=[1, 2, -1/2], bias=[0, 1, 2]))", &[2, 3, 2, 1]),
+    by("math::smallest(x)", &[3, 4]),
+    by("table::look_up(secret([[2, 0], [2, 1]]), x)", &[3, 2]),
+    by("table::median(x)", &[2, 4]),
+    by("table::quantiles(x, [1/5, 3/4])", &[2, 5]),
+    by("table::group_sums(x, secret([2, 0, 2, 1]), 4)", &[4, 2]),
+    by("table::group_means(x, secret([2, 0, 2, 1]), 4)", &[4, 2]),
+    by("table::fold(x, 2, 0)", &[3, 2]),
+    by("table::without_fold(x, 2, 0)", &[3, 2]),
+    by("grouped(x)", &[4, 2]),
+    by("rows_in_order(x)", &[4, 2]),
+    by("joined(x)", &[4, 2]),
     by("math::cumulative_sum(x)", &[2, 3]),
     by("math::sort(x)", &[2, 5]),
     by("math::top_k(x, 2)", &[2, 5]),
@@ -513,7 +536,7 @@ const DIFFERENCES: &[Differences] = &[
 fn weighted(case: &Differences) -> String {
     let dims = case.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     format!(
-        "use math\nuse nn\nuse optim\ninput x: fix[{dims}] from party 0\nfn main() {{\n    let r = {}\n    \
+        "use math\nuse nn\nuse optim\nuse table\ninput x: fix[{dims}] from party 0\nfn main() {{\n    let r = {}\n    \
          let loss = sum(weighted(reshape(r, [size(shape(r))])))\n    output loss = loss to party 0\n    \
          output g = grad(loss, x) to party 0\n}}\n\
          fn size(const s: int[n]) -> int {{ product(s) }}\n\

@@ -72,7 +72,7 @@ fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32) -> (u64, u64) {
     let results = if claim.pair { "(result, rest)" } else { "result" };
     let rest = if claim.pair { "    output rest = rest to party 0\n" } else { "" };
     let source = format!(
-        "use math\nuse init\nuse nn\nuse optim\nconst n = {n}\n{inputs}{model}fn main() {{\n    {setting}let {results} = {module}::{}\n    \
+        "use math\nuse init\nuse nn\nuse optim\nuse table\nconst n = {n}\n{inputs}{model}fn main() {{\n    {setting}let {results} = {module}::{}\n    \
          output result = result to party 0\n{rest}}}\n",
         claim.call
     );

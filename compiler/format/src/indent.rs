@@ -165,7 +165,9 @@ impl<'l, 't> Reader<'l, 't> {
             return false;
         }
         match piece.token {
-            Token::Star | Token::Slash | Token::Plus | Token::Minus | Token::DotDot if operand => {
+            Token::Star | Token::Slash | Token::Percent | Token::Plus | Token::Minus | Token::DotDot
+                if operand =>
+            {
                 self.tight = spaces::is_tight(Some(last), piece, next, self.inside());
                 // an open end has nothing behind it that it could join
                 let open = next.is_none_or(|next| closes(&next.token) || next.token == Token::Comma);

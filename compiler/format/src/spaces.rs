@@ -50,7 +50,7 @@ pub fn is_tight(
         return false;
     }
     match sign.token {
-        Token::Star | Token::Slash => word(&before.token) && word(&after.token),
+        Token::Star | Token::Slash | Token::Percent => word(&before.token) && word(&after.token),
         Token::Plus | Token::Minus => inside == Inside::Squares && word(&before.token) && word(&after.token),
         Token::DotDot => true,
         _ => false,

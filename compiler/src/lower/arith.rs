@@ -160,6 +160,7 @@ impl<'a> Lowerer<'a> {
             BinaryOp::Add | BinaryOp::Sub => self.aligned(pair, a, b, |l, a, b| l.sum(pair, a, b)),
             BinaryOp::Mul => self.aligned(pair, a, b, |l, a, b| l.product(a, b, pair.span)),
             BinaryOp::Div => self.aligned(pair, a, b, |l, a, b| l.quotient(pair, a, b)),
+            BinaryOp::Rem => self.aligned(pair, a, b, |l, a, b| l.remainder(pair, a, b)),
             BinaryOp::Pow => self.power(pair, a, b),
             BinaryOp::Eq => self.relation(pair, Relation::Eq, a, b),
             BinaryOp::Ne => self.relation(pair, Relation::Ne, a, b),
@@ -187,12 +188,14 @@ impl<'a> Lowerer<'a> {
         };
         if matches!(pair.op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor) {
             let (x, y) = (a.describe(), b.describe());
-            return self.error(
-                Code::T012,
-                pair.span,
-                format!("{symbol} of {x} and {y}"),
-                "both must be truth values",
-            );
+            let mut error = Diagnostic::error(Code::T012, format!("{symbol} of {x} and {y}"))
+                .at(pair.span, "both must be truth values");
+            if pair.op == BinaryOp::Xor {
+                let [x, y] = [pair.left, pair.right].map(|span| self.sources.text(span));
+                error = error.help(format!("a power: {x} ** {y}"));
+            }
+            self.report(error);
+            return Value::Error;
         }
         let bool_text = unwrapped(self.sources.text(bool_span)).to_string();
         let other = self.sources.text(other_span).to_string();
@@ -507,6 +510,98 @@ impl<'a> Lowerer<'a> {
             }
             (a, b) => self.public_binary(&a, &b, Elem::Fix, IntBinary::Div, RealBinary::Div),
         }
+    }
+
+    /// `a % b`, with the sign of b as in Python.
+    fn remainder(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
+        match (a, b) {
+            (_, Value::Const(k)) if k.occurring().any(Zero::is_zero) => {
+                self.error(Code::T010, pair.right, "division by zero", "this is 0")
+            }
+            (Value::Const(x), Value::Const(y)) => {
+                let elem = number_elem(x.elem, y.elem);
+                Value::Const(zip(&x, &y, elem, |a, b| a - b * (a / b).floor()))
+            }
+            (a, b) if a.secret() || b.secret() => {
+                let Some(divisor) = self.known_divisor(pair, &a, &b) else { return Value::Error };
+                let whole = is_whole(&a) && is_whole(&divisor);
+                let function =
+                    if whole { library!(math::remainder) } else { library!(math::remainder_of_fix) };
+                self.library(function, vec![a, divisor], pair.span)
+            }
+            (a, b) if joined_elem(&a, &b) == Elem::Int => {
+                self.public_binary(&a, &b, Elem::Int, IntBinary::Rem, RealBinary::Sub)
+            }
+            (a, b) => {
+                let quotient = self.public_binary(&a, &b, Elem::Fix, IntBinary::Div, RealBinary::Div);
+                let whole = self.public_floor(&quotient);
+                let multiple = self.public_binary(&whole, &b, Elem::Fix, IntBinary::Mul, RealBinary::Mul);
+                self.public_binary(&a, &multiple, Elem::Fix, IntBinary::Sub, RealBinary::Sub)
+            }
+        }
+    }
+
+    /// The largest whole number that is not above a / b, of operands of one shape.
+    fn whole_quotient(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
+        match (a, b) {
+            (_, Value::Const(k)) if k.occurring().any(Zero::is_zero) => {
+                self.error(Code::T010, pair.right, "division by zero", "this is 0")
+            }
+            (Value::Const(x), Value::Const(y)) => {
+                Value::Const(zip(&x, &y, Elem::Int, |a, b| (a / b).floor()))
+            }
+            (a, b) if a.secret() || b.secret() => {
+                let Some(divisor) = self.known_divisor(pair, &a, &b) else { return Value::Error };
+                let whole = is_whole(&a) && is_whole(&divisor);
+                let function = if whole { library!(math::quotient) } else { library!(math::quotient_of_fix) };
+                self.library(function, vec![a, divisor], pair.span)
+            }
+            (a, b) if joined_elem(&a, &b) == Elem::Int => {
+                self.public_binary(&a, &b, Elem::Int, IntBinary::Div, RealBinary::Div)
+            }
+            (a, b) => {
+                let quotient = self.public_binary(&a, &b, Elem::Fix, IntBinary::Div, RealBinary::Div);
+                self.public_floor(&quotient)
+            }
+        }
+    }
+
+    /// `div(a, b)`
+    pub(super) fn divide_whole(
+        &mut self,
+        span: Span,
+        (a, left): (Value, Span),
+        (b, right): (Value, Span),
+    ) -> Value {
+        let pair = Pair { op: BinaryOp::Div, span, left, right };
+        self.aligned(&pair, a, b, |l, a, b| l.whole_quotient(&pair, a, b))
+    }
+
+    /// The one constant by which a secret is divided without a remainder beyond it; reports what else there is.
+    fn known_divisor(&mut self, pair: &Pair, a: &Value, b: &Value) -> Option<Value> {
+        match b {
+            Value::Const(k) if k.as_splat().is_some() => k.as_splat().map(|n| {
+                let elem = if n.is_integer() { Elem::Int } else { k.elem };
+                Value::Const(Konst::scalar(elem, n.clone()))
+            }),
+            _ => {
+                let what =
+                    if a.secret() { "a secret is divided by one constant here" } else { "a secret divisor" };
+                let error = Diagnostic::error(Code::T004, what).at(pair.right, b.describe());
+                let (x, y) = (self.sources.text(pair.left), self.sources.text(pair.right));
+                let error = error.help(format!("floor({x} / {y}), within the accuracy of the quotient"));
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    fn public_floor(&mut self, x: &Value) -> Value {
+        let ty = Type::real(shape_of(x));
+        let id = self.coerce(x, Elem::Fix, &ty);
+        let floor = self.builder.one(Op::RealUnary(RealUnary::Floor), &[id]);
+        let id = self.builder.one(Op::RealToInt, &[floor]);
+        self.tensor(id, Elem::Int, None)
     }
 
     fn power(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
@@ -1046,6 +1141,14 @@ fn unwrapped(text: &str) -> &str {
 
 fn truth(b: bool) -> BigRational {
     if b { BigRational::one() } else { BigRational::zero() }
+}
+
+/// Whether a number is an int, or a constant that could be one.
+fn is_whole(value: &Value) -> bool {
+    match value {
+        Value::Const(k) => k.occurring().all(BigRational::is_integer),
+        other => elem_of(other) == Elem::Int,
+    }
 }
 
 fn number_elem(a: Elem, b: Elem) -> Elem {

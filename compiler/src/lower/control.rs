@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tern_bytecode::instr::{Comparison, IntBinary};
 
+use super::index::Steps;
 use super::limits::MAX_BLOCKS;
 use super::transaction::Outcome;
 use super::value::{Elem, Konst, Tensor, Value};
@@ -34,12 +35,26 @@ enum Slot {
 
 /// What a loop goes through.
 enum Iteration {
-    /// `start, start + 1, …`, `trips` of them.
-    Counter { start: i64, trips: u32 },
+    /// `start, start + step, …`, `trips` of them.
+    Counter { start: i64, step: i64, trips: u32 },
     /// Rows in random order, `size` at a time.
     Batches { rows: usize, size: usize },
     /// Values known to the compiler.
     Values(Vec<Value>),
+}
+
+impl Iteration {
+    /// All values, one after the other, if they are known.
+    fn known(self) -> Option<Box<dyn Iterator<Item = Value>>> {
+        match self {
+            Iteration::Counter { start, step, trips } => {
+                let number = move |i| Value::Const(Konst::int(start + i * step));
+                Some(Box::new((0..i64::from(trips)).map(number)))
+            }
+            Iteration::Values(values) => Some(Box::new(values.into_iter())),
+            Iteration::Batches { .. } => None,
+        }
+    }
 }
 
 /// A variable (its scope and name) or the result of a branch, as the first arm and as the second leaves it.
@@ -53,8 +68,8 @@ impl<'a> Lowerer<'a> {
         let origin = self.at(span);
         match self.iteration(&f.iter, f.unroll) {
             Some(Iteration::Values(values)) => self.unrolled(f, values.into_iter()),
-            Some(Iteration::Counter { start, trips }) if f.unroll => {
-                self.unrolled(f, (start..start + i64::from(trips)).map(|i| Value::Const(Konst::int(i))));
+            Some(counter @ Iteration::Counter { .. }) if f.unroll => {
+                self.unrolled(f, counter.known().into_iter().flatten());
             }
             Some(Iteration::Batches { .. }) if f.unroll => {
                 self.error(
@@ -64,8 +79,8 @@ impl<'a> Lowerer<'a> {
                     "their order is drawn when the program runs",
                 );
             }
-            Some(Iteration::Counter { start, trips }) => {
-                self.run_time_loop(f, trips, |l, counter| l.counter_value(counter, start));
+            Some(Iteration::Counter { start, step, trips }) => {
+                self.run_time_loop(f, trips, |l, counter| l.counter_value(counter, start, step));
             }
             Some(Iteration::Batches { rows, size }) => {
                 let trips = rows.div_ceil(size);
@@ -81,7 +96,7 @@ impl<'a> Lowerer<'a> {
     fn iteration(&mut self, iter: &'a ExprOrRange, unroll: bool) -> Option<Iteration> {
         match iter {
             ExprOrRange::Range(range) => {
-                let (start, len) = self.constant_range(range, None)?;
+                let Steps { start, step, len, .. } = self.constant_range(range, None)?;
                 let trips = u32::try_from(len).ok().or_else(|| {
                     self.error(
                         Code::T005,
@@ -91,7 +106,7 @@ impl<'a> Lowerer<'a> {
                     );
                     None
                 })?;
-                Some(Iteration::Counter { start, trips })
+                Some(Iteration::Counter { start, step: step as i64, trips })
             }
             ExprOrRange::Expr(expr) => match self.expr(expr, None) {
                 Value::Batches { rows, size } => Some(Iteration::Batches { rows, size }),
@@ -166,14 +181,29 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn counter_value(&mut self, counter: ValueId, start: i64) -> Value {
-        let id = if start == 0 {
-            counter
-        } else {
-            let start = self.int_const(start);
-            self.builder.one(Op::IntBinary(IntBinary::Add), &[counter, start])
-        };
+    fn counter_value(&mut self, counter: ValueId, start: i64, step: i64) -> Value {
+        let mut id = counter;
+        for (op, by, neutral) in [(IntBinary::Mul, step, 1), (IntBinary::Add, start, 0)] {
+            if by != neutral {
+                let by = self.int_const(by);
+                id = self.builder.one(Op::IntBinary(op), &[id, by]);
+            }
+        }
         self.public_int(id)
+    }
+
+    /// What a list in brackets goes through, which is known; reports it if it is not.
+    pub(super) fn known_values(&mut self, iter: &'a ExprOrRange) -> Option<Box<dyn Iterator<Item = Value>>> {
+        let values = self.iteration(iter, true)?.known();
+        if values.is_none() {
+            self.error(
+                Code::T005,
+                iter.span(),
+                "a list cannot go through this",
+                "known only when the program runs",
+            );
+        }
+        values
     }
 
     /// Rows `counter * size .. + size` of a random order.

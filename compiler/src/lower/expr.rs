@@ -102,7 +102,7 @@ impl<'a> Lowerer<'a> {
                 self.compact(tuple, expr.span)
             }
             ExprKind::List(dims) => self.list(dims, expr.span),
-            ExprKind::Comprehension { body, name, range } => self.comprehension(body, name, range, expr.span),
+            ExprKind::Comprehension { body, name, iter } => self.comprehension(body, name, iter, expr.span),
             ExprKind::If(e) => self.if_expr(e, expr.span, want),
         }
     }
@@ -222,6 +222,8 @@ impl<'a> Lowerer<'a> {
             Diagnostic::error(Code::N001, format!("there is no {} here", name.name)).at(name.span, "");
         if let Some(library) = self.in_library(&name.name) {
             error = error.help(format!("use {library}::{}", name.name));
+        } else if let Some(here) = super::names::foreign(&name.name) {
+            error = error.help(here.to_string());
         } else if let Some(near) = super::names::closest(&name.name, names.iter().map(String::as_str)) {
             error = error.help(near.to_string());
         }
@@ -409,17 +411,17 @@ impl<'a> Lowerer<'a> {
         &mut self,
         body: &'a Expr,
         name: &'a ast::Ident,
-        range: &'a ast::Range,
+        iter: &'a ast::ExprOrRange,
         span: Span,
     ) -> Value {
-        let Some((start, len)) = self.constant_range(range, None) else { return Value::Error };
+        let Some(values) = self.known_values(iter) else { return Value::Error };
         let mut parts = Vec::new();
-        for i in start..start + len as i64 {
+        for value in values {
             if !self.step(span) {
                 return Value::Error;
             }
             self.enter_scope();
-            self.define(name, Value::Const(Konst::int(i)), false);
+            self.define(name, value, false);
             parts.push(self.expr(body, None));
             self.leave_scope();
         }
@@ -607,8 +609,17 @@ impl<'a> Lowerer<'a> {
             }
             Value::Error => None,
             other => {
-                let found = other.describe();
-                self.error(Code::T004, expr.span, "a constant whole number is needed here", found);
+                let text = "a constant whole number is needed here";
+                let mut error = Diagnostic::error(Code::T004, text).at(expr.span, other.describe());
+                if !other.secret() && self.builder.depth() > 0 {
+                    let bound = self.sources.text(expr.span);
+                    error = error
+                        .help("expand the loop around it, so that its counter is a constant: unroll for")
+                        .help(format!(
+                            "go to the largest bound there is: for j in 0..n {{ if j < {bound} {{ … }} }}"
+                        ));
+                }
+                self.report(error);
                 None
             }
         }

@@ -12,16 +12,29 @@ use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type, ValueId};
 use crate::syntax::ast::{Expr, ExprKind, Range, RangeEnd, Sub};
 
+/// What stands for a new axis among subscripts, as in NumPy.
+const NEW_AXIS: &str = "None";
+
 /// What is taken of one axis.
 enum Pick {
-    /// Elements `start..start + len`.
-    Slice { start: usize, len: usize },
+    /// Elements `start`, `start + step`, …, `len` of them.
+    Slice { start: usize, step: usize, len: usize },
+    /// A new axis of size 1.
+    New,
     /// One element; the axis goes.
     One(usize),
     /// Elements by a public index of rank 1.
     Gather { index: ValueId },
     /// One element by a public number; the axis goes.
     GatherOne { index: ValueId },
+}
+
+/// A range that is known: `start`, `start + step`, … before `end`, `len` of them.
+pub(super) struct Steps {
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) step: usize,
+    pub(super) len: usize,
 }
 
 impl<'a> Lowerer<'a> {
@@ -57,26 +70,45 @@ impl<'a> Lowerer<'a> {
 
     /// What each axis of `shape` is asked for.
     fn picks(&mut self, shape: &[usize], base: Span, subs: &'a [Sub], span: Span) -> Option<Vec<Pick>> {
-        let named = subs.iter().filter(|s| !matches!(s, Sub::Ellipsis(_))).count();
-        let ellipses = subs.len() - named;
+        let ellipses = subs.iter().filter(|s| matches!(s, Sub::Ellipsis(_))).count();
+        let new = subs.iter().filter(|s| self.is_new_axis(s)).count();
+        let named = subs.len() - ellipses - new;
         if named > shape.len() || ellipses > 1 {
             let text = format!("{named} subscripts for {}", super::call::count(shape.len(), "axis"));
             self.error(Code::T013, span, text, format!("of {}", show_shape(shape)));
             return None;
         }
-        let whole = |axis: usize| Pick::Slice { start: 0, len: shape[axis] };
-        let mut picks = Vec::with_capacity(shape.len());
+        let whole = |axis: usize| Pick::Slice { start: 0, step: 1, len: shape[axis] };
+        let mut picks = Vec::with_capacity(shape.len() + new);
+        let mut axis = 0;
         for sub in subs {
-            let axis = picks.len();
             match sub {
-                Sub::Ellipsis(_) => picks.extend((axis..axis + shape.len() - named).map(whole)),
+                _ if self.is_new_axis(sub) => {
+                    picks.push(Pick::New);
+                    continue;
+                }
+                Sub::Ellipsis(_) => {
+                    picks.extend((axis..axis + shape.len() - named).map(whole));
+                    axis += shape.len() - named;
+                    continue;
+                }
                 Sub::Full(_) => picks.push(whole(axis)),
                 Sub::Range(range) => picks.push(self.pick_range(range, shape[axis])?),
                 Sub::At(expr) => picks.push(self.pick_at(expr, axis, shape, base)?),
             }
+            axis += 1;
         }
-        picks.extend((picks.len()..shape.len()).map(whole));
+        picks.extend((axis..shape.len()).map(whole));
         Some(picks)
+    }
+
+    /// `None` as a subscript, unless something is called so.
+    fn is_new_axis(&self, sub: &Sub) -> bool {
+        let Sub::At(Expr { kind: ExprKind::Path(path), .. }) = sub else { return false };
+        path.as_ident().is_some_and(|name| {
+            let module = &self.modules.list[self.module()];
+            name.name == NEW_AXIS && self.local(NEW_AXIS).is_none() && !module.items.contains_key(NEW_AXIS)
+        })
     }
 
     fn pick_at(&mut self, expr: &'a Expr, axis: usize, shape: &[usize], base: Span) -> Option<Pick> {
@@ -160,7 +192,12 @@ impl<'a> Lowerer<'a> {
         if let (Some(start), RangeEnd::Length(len)) = (&range.start, &range.end) {
             let start_value = self.expr(start, None);
             match start_value {
-                Value::Tensor(t) if !t.secret() && t.elem == Elem::Int && t.ty.shape.is_empty() => {
+                Value::Tensor(t)
+                    if range.step.is_none()
+                        && !t.secret()
+                        && t.elem == Elem::Int
+                        && t.ty.shape.is_empty() =>
+                {
                     let len = self.constant_int(len)?;
                     let len = usize::try_from(len).ok().filter(|n| *n <= size);
                     let Some(len) = len else {
@@ -178,15 +215,14 @@ impl<'a> Lowerer<'a> {
                 _ => {}
             }
         }
-        let (start, len) = self.constant_range(range, Some(size))?;
-        let fits = usize::try_from(start).ok().filter(|s| s + len <= size);
-        match fits {
-            Some(start) => Some(Pick::Slice { start, len }),
+        let Steps { start, end, step, len } = self.constant_range(range, Some(size))?;
+        match usize::try_from(start).ok().filter(|_| end <= size as i64) {
+            Some(start) => Some(Pick::Slice { start, step, len }),
             None => {
                 self.error(
                     Code::T013,
                     range.span,
-                    format!("{start}..{} of {size} elements", start + len as i64),
+                    format!("{start}..{end} of {size} elements"),
                     "reaches outside",
                 );
                 None
@@ -196,24 +232,17 @@ impl<'a> Lowerer<'a> {
 
     fn take(&mut self, base: Value, picks: &[Pick]) -> Value {
         let shape = shape_of(&base);
-        let start: Vec<usize> = picks
-            .iter()
-            .map(|p| match p {
-                Pick::Slice { start, .. } | Pick::One(start) => *start,
-                Pick::Gather { .. } | Pick::GatherOne { .. } => 0,
-            })
-            .collect();
-        let sliced: Vec<usize> = picks
-            .iter()
+        let old = || picks.iter().filter(|p| !matches!(p, Pick::New));
+        let (start, (step, sliced)): (Vec<usize>, (Vec<usize>, Vec<usize>)) = old()
             .zip(&shape)
             .map(|(p, size)| match p {
-                Pick::Slice { len, .. } => *len,
-                Pick::One(_) => 1,
-                Pick::Gather { .. } | Pick::GatherOne { .. } => *size,
+                Pick::Slice { start, step, len } => (*start, (*step, *len)),
+                Pick::One(start) => (*start, (1, 1)),
+                Pick::Gather { .. } | Pick::GatherOne { .. } | Pick::New => (0, (1, *size)),
             })
-            .collect();
-        let mut value = self.sliced(base, &start, &sliced);
-        for (axis, pick) in picks.iter().enumerate() {
+            .unzip();
+        let mut value = self.stepped(base, &start, &step, &sliced);
+        for (axis, pick) in old().enumerate() {
             match pick {
                 Pick::Gather { .. } | Pick::GatherOne { .. } if value.is_error() => {}
                 Pick::Gather { index } => value = self.gather(value, axis, *index),
@@ -221,37 +250,40 @@ impl<'a> Lowerer<'a> {
                     let index = self.builder.one(Op::Reshape(vec![1]), &[*index]);
                     value = self.gather(value, axis, index);
                 }
-                Pick::Slice { .. } | Pick::One(_) => {}
+                Pick::Slice { .. } | Pick::One(_) | Pick::New => {}
             }
         }
         if value.is_error() {
             return Value::Error;
         }
-        let now = shape_of(&value);
-        let left = picks
-            .iter()
-            .zip(now)
-            .filter(|(p, _)| !matches!(p, Pick::One(_) | Pick::GatherOne { .. }))
-            .map(|(_, s)| s);
-        let left: Vec<usize> = left.collect();
+        let mut now = shape_of(&value).into_iter();
+        let mut left = Vec::with_capacity(picks.len());
+        for pick in picks {
+            match pick {
+                Pick::New => left.push(1),
+                Pick::One(_) | Pick::GatherOne { .. } => _ = now.next(),
+                Pick::Slice { .. } | Pick::Gather { .. } => left.extend(now.next()),
+            }
+        }
         self.reshaped(value, left)
     }
 
-    /// Elements `start..start + shape` of every axis.
-    pub(super) fn sliced(&mut self, value: Value, start: &[usize], shape: &[usize]) -> Value {
+    /// Elements `start`, `start + step`, … of every axis, `shape` of them.
+    fn stepped(&mut self, value: Value, start: &[usize], step: &[usize], shape: &[usize]) -> Value {
         if value.shape() == Some(shape) {
             return value;
         }
         match value {
             Value::Const(k) => {
                 let from = k.shape.clone();
-                let source =
-                    |at: &[usize]| flat(&from, &at.iter().zip(start).map(|(a, s)| a + s).collect::<Vec<_>>());
+                let source = |at: &[usize]| {
+                    let from_start = at.iter().zip(step).map(|(a, step)| a * step);
+                    flat(&from, &from_start.zip(start).map(|(a, s)| a + s).collect::<Vec<_>>())
+                };
                 Value::Const(k.picked(shape.to_vec(), source))
             }
             Value::Tensor(t) => {
-                let op =
-                    Op::Slice { start: start.to_vec(), step: vec![1; start.len()], shape: shape.to_vec() };
+                let op = Op::Slice { start: start.to_vec(), step: step.to_vec(), shape: shape.to_vec() };
                 let id = self.builder.one(op, &[t.id]);
                 self.tensor(id, t.elem, t.since)
             }
@@ -343,6 +375,16 @@ impl<'a> Lowerer<'a> {
                 && axis < s.len()
                 && s.iter().zip(&shape).enumerate().all(|(i, (a, b))| i == axis || a == b)
         });
+        // Whole constants do not make a secret int a fix, as in sums.
+        let values = parts.iter().any(|p| matches!(p, Value::Tensor(_)));
+        let elem_of = |p: &Value| match p {
+            Value::Const(k)
+                if values && k.elem == Elem::Fix && k.occurring().all(BigRational::is_integer) =>
+            {
+                Elem::Int
+            }
+            other => elem_of(other),
+        };
         let elem = parts.iter().map(elem_of).reduce(|a, b| match (a, b) {
             (a, b) if a == b => a,
             (Elem::Bool, _) | (_, Elem::Bool) => Elem::Bool,
@@ -420,12 +462,15 @@ impl<'a> Lowerer<'a> {
             return Value::Error;
         };
         let index = match picks[0] {
-            Pick::Slice { start, len } => {
-                self.builder.one(Op::Iota { start: start as i64, step: 1, len }, &[])
+            Pick::Slice { start, step, len } => {
+                self.builder.one(Op::Iota { start: start as i64, step: step as i64, len }, &[])
             }
             Pick::One(i) => self.builder.one(Op::Iota { start: i as i64, step: 1, len: 1 }, &[]),
             Pick::Gather { index } => index,
             Pick::GatherOne { index } => self.builder.one(Op::Reshape(vec![1]), &[index]),
+            Pick::New => {
+                return self.error(Code::T014, span, "a new axis has no rows to assign", "");
+            }
         };
         let mut rows = shape.clone();
         rows[0] = self.builder.ty(index).shape[0];
@@ -456,8 +501,9 @@ impl<'a> Lowerer<'a> {
 
     // ---- ranges
 
-    /// First element and length of a constant range; open ends need the axis.
-    pub(super) fn constant_range(&mut self, range: &'a Range, axis: Option<usize>) -> Option<(i64, usize)> {
+    /// A constant range; open ends need the axis.
+    pub(super) fn constant_range(&mut self, range: &'a Range, axis: Option<usize>) -> Option<Steps> {
+        let step = self.constant_step(range)?;
         let start = match &range.start {
             Some(expr) => self.constant_int(expr)?,
             None => 0,
@@ -472,7 +518,7 @@ impl<'a> Lowerer<'a> {
             }
         };
         match end.checked_sub(start).map(usize::try_from) {
-            Some(Ok(len)) => Some((start, len)),
+            Some(Ok(len)) => Some(Steps { start, end, step, len: len.div_ceil(step) }),
             Some(Err(_)) | None => {
                 self.error(
                     Code::T013,
@@ -483,6 +529,19 @@ impl<'a> Lowerer<'a> {
                 None
             }
         }
+    }
+
+    /// What stands behind `by`; 1 if nothing does.
+    fn constant_step(&mut self, range: &'a Range) -> Option<usize> {
+        let Some(expr) = &range.step else { return Some(1) };
+        let step = self.constant_int(expr)?;
+        let ahead = usize::try_from(step).ok().filter(|step| *step > 0);
+        if ahead.is_none() {
+            let error =
+                Diagnostic::error(Code::T013, format!("a step of {step}")).at(expr.span, "steps go ahead");
+            self.report(error.help("reverse(x, axis)"));
+        }
+        ahead
     }
 
     /// The bounds in `require x in a..b`, both of them included.
@@ -496,6 +555,9 @@ impl<'a> Lowerer<'a> {
                 None
             }
         };
+        if let Some(step) = &range.step {
+            self.error(Code::T013, step.span, "bounds have no step", "");
+        }
         let low = range.start.as_ref().and_then(|e| number(self, e));
         let high = match &range.end {
             RangeEnd::Open => None,

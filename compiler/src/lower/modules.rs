@@ -16,6 +16,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("nn", include_str!("../../../stdlib/nn.mpc")),
     ("init", include_str!("../../../stdlib/init.mpc")),
     ("optim", include_str!("../../../stdlib/optim.mpc")),
+    ("table", include_str!("../../../stdlib/table.mpc")),
 ];
 
 /// Finds a user's module by name: the file's name for messages, and its text or the reason why it cannot be read. `None` if there is no

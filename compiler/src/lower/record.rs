@@ -538,27 +538,48 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn output_statement(
         &mut self,
-        name: &'a ast::Ident,
+        names: &'a [ast::Ident],
         value: Option<&'a Expr>,
         to: &'a ast::Place,
     ) {
-        let origin = self.at(name.span);
-        let (value, span) = match value {
-            Some(expr) => (self.expr(expr, None), expr.span),
-            None => match self.local(&name.name) {
-                Some(variable) => (variable.value.clone(), name.span),
-                None => (
-                    self.error(Code::N001, name.span, format!("there is no variable {}", name.name), ""),
-                    name.span,
-                ),
-            },
+        let origin = self.at(names[0].span);
+        let values = match value {
+            Some(expr) => self.values_by_name(names, expr),
+            None => names.iter().map(|name| (self.variable(name), name.span)).collect(),
         };
-        if let Some(to) = self.place(to)
-            && self.is_only_output(name)
-        {
-            self.output_value(name, &value, String::new(), to, span);
+        if let Some(to) = self.place(to) {
+            for (name, (value, span)) in names.iter().zip(values) {
+                if self.is_only_output(name) {
+                    self.output_value(name, &value, String::new(), to, span);
+                }
+            }
         }
         self.builder.origin = origin;
+    }
+
+    /// The value for one name, or the parts of a tuple for several; what does not fit is reported.
+    fn values_by_name(&mut self, names: &[ast::Ident], expr: &'a Expr) -> Vec<(Value, Span)> {
+        let value = self.expr(expr, None);
+        let values = match value {
+            value if names.len() == 1 => vec![value],
+            Value::Tuple(values) if values.len() == names.len() => values.to_vec(),
+            Value::Error => Vec::new(),
+            other => {
+                let (text, found) =
+                    (format!("{} names for {}", names.len(), other.describe()), "no tuple of as many");
+                self.error(Code::T003, expr.span, text, found);
+                Vec::new()
+            }
+        };
+        values.into_iter().map(|value| (value, expr.span)).collect()
+    }
+
+    /// The value of a variable, reported if there is none of this name.
+    fn variable(&mut self, name: &ast::Ident) -> Value {
+        match self.local(&name.name) {
+            Some(variable) => variable.value.clone(),
+            None => self.error(Code::N001, name.span, format!("there is no variable {}", name.name), ""),
+        }
     }
 
     /// Whether an output stands in one place, so that a file of its name can hold it, or in a run-time loop one of each iteration; reports why not.
@@ -606,6 +627,12 @@ impl<'a> Lowerer<'a> {
                     self.output_value(name, value, path, to, span);
                 }
             }
+            Value::Tuple(values) => {
+                for (i, value) in values.iter().enumerate() {
+                    let path = if field.is_empty() { i.to_string() } else { format!("{field}.{i}") };
+                    self.output_value(name, value, path, to, span);
+                }
+            }
             Value::Const(_) | Value::Tensor(_) => {
                 let elem = super::arith::elem_of(value);
                 let shape = super::arith::shape_of(value);
@@ -636,7 +663,7 @@ impl<'a> Lowerer<'a> {
             Value::Error => {}
             other => {
                 let found = other.describe();
-                self.error(Code::T003, span, "an output is a tensor or a model", found);
+                self.error(Code::T003, span, "an output is a tensor, a model or a tuple", found);
             }
         }
     }

@@ -77,7 +77,7 @@ impl<'a> Lowerer<'a> {
             StmtKind::For(f) => self.for_statement(f, stmt.span),
             StmtKind::Break => self.break_statement(stmt.span),
             StmtKind::Return(expr) => self.return_statement(expr, stmt.span),
-            StmtKind::Output { name, value, to } => self.output_statement(name, value.as_ref(), to),
+            StmtKind::Output { names, value, to } => self.output_statement(names, value.as_ref(), to),
             StmtKind::Assert { condition, message } => {
                 self.assert_statement(condition, message.as_ref(), stmt.span)
             }

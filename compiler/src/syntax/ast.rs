@@ -461,10 +461,10 @@ pub enum StmtKind {
     Break,
     /// `return value`
     Return(Expr),
-    /// `output name = value to place`; without a value, that of the variable `name`.
+    /// `output name = value to place`; without a value, those of the variables. Several names take a tuple apart.
     Output {
-        /// What the receiver's file calls it.
-        name: Ident,
+        /// What the receiver's files call it.
+        names: Vec<Ident>,
         /// The value.
         value: Option<Expr>,
         /// Who receives it.
@@ -635,23 +635,23 @@ pub enum ExprKind {
     Tuple(Vec<Expr>),
     /// `[b, ..s]`
     List(Vec<Dim>),
-    /// `[2 ** j for j in 0..n]`
+    /// `[2 ** j for j in 0..n]`, `[q / 2 for q in [1, 3, 4]]`
     Comprehension {
         /// The element.
         body: Box<Expr>,
         /// What it depends on.
         name: Ident,
         /// The values of that.
-        range: Box<Range>,
+        iter: Box<ExprOrRange>,
     },
     /// `if c { a } else { b }`
     If(Box<If>),
 }
 
 impl ExprKind {
-    /// `[body for name in range]`
-    pub fn comprehension(body: Expr, name: Ident, range: Range) -> ExprKind {
-        ExprKind::Comprehension { body: Box::new(body), name, range: Box::new(range) }
+    /// `[body for name in iter]`
+    pub fn comprehension(body: Expr, name: Ident, iter: ExprOrRange) -> ExprKind {
+        ExprKind::Comprehension { body: Box::new(body), name, iter: Box::new(iter) }
     }
 }
 
@@ -687,7 +687,7 @@ impl Arg {
 pub enum Sub {
     /// A number, which removes the axis, or a tensor of numbers, which gathers along it.
     At(Expr),
-    /// `a..b`, `a..`, `..b`, `a .. +n`
+    /// `a..b`, `a..`, `..b`, `a .. +n`, `.. by k`
     Range(Range),
     /// `..`: the whole axis.
     Full(Span),
@@ -706,22 +706,24 @@ impl Sub {
     }
 }
 
-/// `a..b`, `a..`, `..b`, `a .. +n`: never both ends open.
+/// `a..b`, `a..`, `..b`, `a .. +n`, each also with `by k`; both ends are open only in `.. by k`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Range {
     /// The first element; from the beginning if absent.
     pub start: Option<Expr>,
     /// Where it ends.
     pub end: RangeEnd,
+    /// `by 2`: how far one is from the next; 1 if absent.
+    pub step: Option<Expr>,
     /// Where it stands.
     pub span: Span,
 }
 
 impl Range {
-    /// The range with these ends.
-    pub fn new(ends: Spanned<(Option<Expr>, RangeEnd)>) -> Range {
+    /// The range with these ends and this step.
+    pub fn new(ends: Spanned<(Option<Expr>, RangeEnd)>, step: Option<Expr>) -> Range {
         let (start, end) = ends.node;
-        Range { start, end, span: ends.span }
+        Range { start, end, step, span: ends.span }
     }
 }
 
@@ -785,6 +787,8 @@ pub enum BinaryOp {
     Mul,
     /// `/`
     Div,
+    /// `%`: what is left of a division, with the sign of the divisor.
+    Rem,
     /// `@`: a product of matrices.
     MatMul,
     /// `**`
@@ -821,6 +825,7 @@ impl BinaryOp {
             BinaryOp::Sub => "-",
             BinaryOp::Mul => "*",
             BinaryOp::Div => "/",
+            BinaryOp::Rem => "%",
             BinaryOp::MatMul => "@",
             BinaryOp::Pow => "**",
             BinaryOp::Eq => "==",

@@ -33,6 +33,9 @@ fn foreign_word(name: &str) -> Option<&'static str> {
         "and" => Some("`and` is written `&`"),
         "or" => Some("`or` is written `|`"),
         "not" => Some("`not` is written `!`"),
+        "is" => Some("to compare, write `==`"),
+        "lambda" => Some("a function is declared with `fn` and given by its name"),
+        "print" => Some("`debug(x)` shows a value in the emulator, `metric(\"x\", reveal(x))` publishes it"),
         "elif" => Some("`elif` is written `else if`"),
         "def" | "func" | "function" => Some("a function begins with `fn`"),
         "import" => Some("modules are named with `use`: `use nn::{dense, relu}`"),
@@ -43,8 +46,10 @@ fn foreign_word(name: &str) -> Option<&'static str> {
 
 fn is_operator(token: &Token) -> bool {
     use Token::*;
-    matches!(token, Plus | Star | StarStar | Slash | At | And | Or | Xor | ShiftLeft | ShiftRight | Dot)
-        || is_comparison(token)
+    matches!(
+        token,
+        Plus | Star | StarStar | Slash | Percent | At | And | Or | Xor | ShiftLeft | ShiftRight | Dot
+    ) || is_comparison(token)
 }
 
 fn is_comparison(token: &Token) -> bool {
@@ -59,6 +64,7 @@ fn is_word(token: &Token) -> bool {
         Assert
             | Bool
             | Break
+            | By
             | Const
             | Else
             | False

@@ -30,6 +30,7 @@ pub enum Token<'s> {
     #[token("bool")]    Bool,
     #[token("break")]   Break,
     #[token("buffer")]  Buffer,
+    #[token("by")]      By,
     #[token("client")]  Client,
     #[token("const")]   Const,
     #[token("else")]    Else,
@@ -89,6 +90,7 @@ pub enum Token<'s> {
     #[token("*")]   Star,
     #[token("**")]  StarStar,
     #[token("/")]   Slash,
+    #[token("%")]   Percent,
     #[token("@")]   At,
     #[token("!")]   Not,
     #[token("&")]   And,
@@ -105,7 +107,7 @@ pub enum Token<'s> {
     // ---- of other languages; the parser never sees these
     #[token("&&", |_| foreign("write `&`"))]
     #[token("||", |_| foreign("write `|`"))]
-    #[token("%",  |_| foreign("write `a - b * floor(a / b)`"))]
+    #[regex(r"//[ \t]*[0-9]+[ \t]*", |_| foreign("`//` begins a comment: write `div(a, b)`"), priority = 20)]
     #[token("#",  |_| foreign("a comment begins with `//`"))]
     #[token(";",  semicolon)]
     Foreign,
@@ -189,7 +191,7 @@ impl Token<'_> {
         matches!(
             self,
             Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual | ShiftLeft | ShiftRight
-                | Plus | Minus | Star | StarStar | Slash | At | Not | And | Or | Xor | Dot | If | Else
+                | Plus | Minus | Star | StarStar | Slash | Percent | At | Not | And | Or | Xor | Dot | If | Else
         )
     }
 

@@ -1,6 +1,8 @@
 //! Expressions as text with every parenthesis.
 
-use tern_compiler::syntax::ast::{Arg, Block, Dim, Elem, Expr, ExprKind, Path, Range, RangeEnd, Sub};
+use tern_compiler::syntax::ast::{
+    Arg, Block, Dim, Elem, Expr, ExprKind, ExprOrRange, Path, Range, RangeEnd, Sub,
+};
 
 /// The expression, fully parenthesised.
 pub fn show(expr: &Expr) -> String {
@@ -20,8 +22,12 @@ pub fn show(expr: &Expr) -> String {
         ExprKind::Field { base, name } => format!("({}.{})", show(base), name.name),
         ExprKind::Tuple(parts) => format!("({})", list(parts, show)),
         ExprKind::List(parts) => format!("[{}]", list(parts, show_dim)),
-        ExprKind::Comprehension { body, name, range } => {
-            format!("[{} for {} in {}]", show(body), name.name, show_range(range))
+        ExprKind::Comprehension { body, name, iter } => {
+            let iter = match &**iter {
+                ExprOrRange::Expr(expr) => show(expr),
+                ExprOrRange::Range(range) => show_range(range),
+            };
+            format!("[{} for {} in {iter}]", show(body), name.name)
         }
         ExprKind::If(it) => {
             let otherwise =
@@ -34,10 +40,11 @@ pub fn show(expr: &Expr) -> String {
 /// `a..b`
 pub fn show_range(range: &Range) -> String {
     let start = range.start.as_ref().map_or(String::new(), show);
+    let step = range.step.as_ref().map_or(String::new(), |step| format!(" by {}", show(step)));
     match &range.end {
-        RangeEnd::Open => format!("{start}.."),
-        RangeEnd::Before(end) => format!("{start}..{}", show(end)),
-        RangeEnd::Length(length) => format!("{start}..+{}", show(length)),
+        RangeEnd::Open => format!("{start}..{step}"),
+        RangeEnd::Before(end) => format!("{start}..{}{step}", show(end)),
+        RangeEnd::Length(length) => format!("{start}..+{}{step}", show(length)),
     }
 }
 

@@ -12,9 +12,9 @@ use crate::{places, reference};
 
 /// Words that begin something.
 const WORDS: &[&str] = &[
-    "assert", "break", "client", "const", "else", "false", "fn", "for", "grad", "if", "in", "input", "let",
-    "model", "output", "party", "public", "require", "return", "secret", "shares", "test", "to", "true",
-    "unroll", "use", "var",
+    "assert", "break", "by", "client", "const", "else", "false", "fn", "for", "grad", "if", "in", "input",
+    "let", "model", "output", "party", "public", "require", "return", "secret", "shares", "test", "to",
+    "true", "unroll", "use", "var",
 ];
 
 /// What stands before the offset.

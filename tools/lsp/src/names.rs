@@ -280,12 +280,19 @@ impl<'t> Reader<'t> {
                     r.statements(&repeated.body);
                 });
             }
-            StmtKind::Output { name, value, to } => {
+            StmtKind::Output { names, value, to } => {
                 match value {
                     Some(value) => self.expr(value),
                     None => {
-                        let (span, target) = (name.span, self.find(&name.name));
-                        self.names.uses.push(Use { span, name: name.name.clone(), target, published: true });
+                        for name in names {
+                            let (span, target) = (name.span, self.find(&name.name));
+                            self.names.uses.push(Use {
+                                span,
+                                name: name.name.clone(),
+                                target,
+                                published: true,
+                            });
+                        }
                     }
                 }
                 self.place(to);
@@ -359,8 +366,8 @@ impl<'t> Reader<'t> {
                     }
                 }
             }
-            ExprKind::Comprehension { body, name, range } => {
-                self.range(range);
+            ExprKind::Comprehension { body, name, iter } => {
+                self.either(iter);
                 self.within(expr.span.end, |r| {
                     r.declare(name, body.span.start);
                     r.expr(body);
@@ -385,7 +392,7 @@ impl<'t> Reader<'t> {
     }
 
     fn range(&mut self, range: &'t Range) {
-        range.start.iter().for_each(|start| self.expr(start));
+        range.start.iter().chain(&range.step).for_each(|expr| self.expr(expr));
         match &range.end {
             RangeEnd::Before(expr) | RangeEnd::Length(expr) => self.expr(expr),
             RangeEnd::Open => {}

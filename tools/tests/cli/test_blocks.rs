@@ -46,7 +46,7 @@ fn passing_and_failing() {
 #[test]
 fn tests_of_the_library_pass() {
     let mut shell = Shell::new();
-    for name in ["math", "nn", "init", "optim"] {
+    for name in ["math", "nn", "init", "optim", "table"] {
         let out = shell.succeeds(&format!("test {}", repository(&format!("stdlib/{name}.mpc"))));
         assert!(out.ends_with(" 0 failed\n"), "{out}");
     }

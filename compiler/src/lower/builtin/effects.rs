@@ -17,17 +17,21 @@ pub const ASSERT: &str = "assert ";
 builtins! {
     /// Reports a public value under a name, at every party: in the report, in metrics.jsonl, and for each iteration of a
     /// loop. A secret needs `reveal`.
+    /// Example: `metric("mean", reveal(mean(x)))`.
     whole "metric"(name: Text(""), value: Any("")) -> "nothing" = |l, args, _| l.metric(args);
 
     /// Shows a value in the emulator, which may be secret; the parties show nothing. With one argument its own text is the
     /// label.
+    /// Example: `debug(x)`.
     whole "debug"(name: Any(""), value: Any("") = "name") -> "nothing" = |l, args, _| l.debug(args);
 
     /// Whether two values differ by at most `within`, element by element; both are revealed. For tests.
+    /// Example: `close(x, 0, within=1)`.
     whole "close"(a: Num("[..s]"), b: Num("[..s]"), within: Num("[..s]")) -> "bool[..s]" = |l, args, _| l.close(args);
 
     /// An argument of the program, behind `const NAME =` of the main file: the default, and the other choices if not
     /// everything of the default's kind is allowed. `--arg NAME=value` gives another value.
+    /// Example: `const EPOCHS = arg(15)`.
     whole "arg"(default: Parts("")) -> "const" = |l, args, _| {
         l.error(Code::A003, args.span, "arg stands only behind `const NAME =` of the main file", "")
     };

@@ -7,7 +7,7 @@ use tern_bytecode::instr::RealUnary;
 use super::Args;
 use super::library::library;
 use super::table::builtins;
-use crate::diagnostics::{Code, Diagnostic, Span};
+use crate::diagnostics::{Code, Span};
 use crate::ir::{Op, Type};
 use crate::lower::Lowerer;
 use crate::lower::arith::{Relation, broadcast_shape, elem_of, shape_of};
@@ -17,51 +17,77 @@ use crate::syntax::ast::BinaryOp;
 
 builtins! {
     /// x², which costs what a product of two different values does.
+    /// Example: `square(x)`.
     each "square"(x: Num("[..s]")) -> "num[..s]" = |l, args, _| {
         let x = args.value(0);
         l.product(x.clone(), x, args.span)
     };
 
     /// |x|; of secrets that of `math`.
+    /// Example: `abs(x)`.
     each "abs"(x: Num("[..s]")) -> "num[..s]" = |l, args, _| l.elementary(Elementary::Abs, args);
 
-    /// The largest whole number that is not above x. Of constants and public values; of a secret, `bits` are the way.
+    /// The largest whole number that is not above x; of secrets that of `math`.
+    /// Example: `floor(x)`.
     each "floor"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.elementary(Elementary::Floor, args);
 
-    /// The smallest whole number that is not below x. Of constants and public values.
+    /// The smallest whole number that is not below x; of secrets that of `math`.
+    /// Example: `ceil(x)`.
     each "ceil"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.elementary(Elementary::Ceil, args);
 
+    /// The largest whole number that is not above a / b, as Python's `//`, which begins a comment here. A secret is divided by one constant. What is left is `a % b`,
+    /// with the sign of b.
+    /// Example: `div(n, 7)`.
+    each "div"(a: Num("[..s]"), b: Num("[..s]")) -> "int[..s]"
+        = |l, args, _| l.divide_whole(args.span, (args.value(0), args.span(0)), (args.value(1), args.span(1)));
+
     /// The square root; of secrets that of `math`.
+    /// Example: `sqrt(abs(x))`.
     each "sqrt"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Sqrt, args);
 
     /// e^x; of secrets that of `math`.
+    /// Example: `exp(x)`.
     each "exp"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Exp, args);
 
     /// The natural logarithm; of secrets that of `math`.
+    /// Example: `ln(square(x) + 1)`.
     each "ln"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Ln, args);
 
     /// The logarithm to base 2; of secrets that of `math`.
+    /// Example: `log2(square(x) + 1)`.
     each "log2"(x: Num("[..s]")) -> "fix[..s]" = |l, args, _| l.elementary(Elementary::Log2, args);
 
     /// The square root of a constant, with 4f correct bits.
+    /// Example: `exact::sqrt(2)`.
     each "exact::sqrt"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::sqrt, args);
 
     /// e^x of a constant, with 4f correct bits.
+    /// Example: `exact::exp(1)`.
     each "exact::exp"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::exp, args);
 
     /// The natural logarithm of a constant, with 4f correct bits.
+    /// Example: `exact::ln(2)`.
     each "exact::ln"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::ln, args);
 
     /// The logarithm to base 2 of a constant, with 4f correct bits.
+    /// Example: `exact::log2(10)`.
     each "exact::log2"(x: ConstNum("[..s]")) -> "const fix[..s]" = |l, args, _| l.exact_function(exact::log2, args);
 
-    /// The smaller of two values, element by element.
-    each "min"(a: Num("[..s]"), b: Num("[..s]")) -> "num[..s]" = |l, args, _| l.extreme(Relation::Lt, args);
+    /// The smaller of two values, element by element; of a single tensor, the smallest along the last axis. `min` and `max` of the same two take one comparison.
+    /// Example: `min(x, 0)`.
+    each "min"(a: Num("[..s]"), b: Num("[..s]") = "none") -> "num[..s]" = |l, args, _| {
+        if args.given(1) {
+            l.extreme(false, args)
+        } else {
+            l.library(library!(math::smallest), vec![args.value(0)], args.span)
+        }
+    };
 
     /// The larger of two values, element by element; of a single tensor, the largest along the last axis.
+    /// Example: `max(x)`.
     each "max"(a: Num("[..s]"), b: Num("[..s]") = "none") -> "num[..s]" = |l, args, _| {
         if args.given(1) {
-            l.extreme(Relation::Gt, args)
+            l.extreme(true, args)
         } else {
             l.library(library!(math::largest), vec![args.value(0)], args.span)
         }
@@ -69,6 +95,7 @@ builtins! {
 
     /// `then` where the condition holds, `otherwise` elsewhere. It is the only choice on a secret: both sides are computed,
     /// and nobody learns which was taken.
+    /// Example: `where(x > 0, x, 0)`.
     each "where"(condition: Bool("[..s]"), then: Tensor("[..s]"), otherwise: Tensor("[..s]")) -> "tensor[..s]"
         = |l, args, _| l.where_function(args);
 }
@@ -135,14 +162,8 @@ impl Lowerer<'_> {
         let x = Value::Tensor(t);
         let from_library = match function {
             Elementary::Abs => library!(math::abs),
-            Elementary::Floor | Elementary::Ceil => {
-                self.report(
-                    Diagnostic::error(Code::S006, format!("{} of a secret", args.name()))
-                        .at(args.span(0), x.describe())
-                        .help("bits(x, a, b) gives its bits"),
-                );
-                return Value::Error;
-            }
+            Elementary::Floor => library!(math::whole_below),
+            Elementary::Ceil => library!(math::whole_above),
             Elementary::Sqrt => library!(math::sqrt),
             Elementary::Exp => library!(math::exp),
             Elementary::Ln => library!(math::ln),
@@ -172,11 +193,19 @@ impl Lowerer<'_> {
         }
     }
 
-    fn extreme(&mut self, first: Relation, args: &Args) -> Value {
+    /// The larger or the smaller of two. Both ask whether a > b, so that of the same two only one comparison is left; for the smaller of a secret and what everybody
+    /// knows it is a < b, whose gradient is 0 where they are equal, like that of `relu`.
+    fn extreme(&mut self, larger: bool, args: &Args) -> Value {
         let (a, b) = (args.value(0), args.value(1));
-        let op = first.operator();
-        let first = self.binary(op, args.span, a.clone(), args.span(0), b.clone(), args.span(1));
-        self.select_broadcast(first, a, b, args.span)
+        let shared = larger || a.secret() && b.secret();
+        let relation = if shared { Relation::Gt } else { Relation::Lt };
+        let holds =
+            self.binary(relation.operator(), args.span, a.clone(), args.span(0), b.clone(), args.span(1));
+        if shared && !larger {
+            self.select_broadcast(holds, b, a, args.span)
+        } else {
+            self.select_broadcast(holds, a, b, args.span)
+        }
     }
 
     fn select_broadcast(&mut self, c: Value, a: Value, b: Value, span: Span) -> Value {

@@ -15,34 +15,42 @@ use crate::syntax::ast::BinaryOp;
 
 builtins! {
     /// Zeros. Without a shape, of the shape that the place asks for: a field, a variable that is assigned, a declared type.
+    /// Example: `zeros([4, 6])`.
     whole "zeros"(shape: ConstInt("[n]") = "what the place asks for") -> "const num[..shape]" = |l, args, want| {
         l.filled(BigRational::zero(), args, want)
     };
 
     /// Ones, of a shape as for `zeros`.
+    /// Example: `ones([4, 6])`.
     whole "ones"(shape: ConstInt("[n]") = "what the place asks for") -> "const num[..shape]" = |l, args, want| {
         l.filled(BigRational::one(), args, want)
     };
 
     /// A value in every place, of a shape as for `zeros`.
+    /// Example: `full(1/2, [4])`.
     whole "full"(value: Tensor("[..s]"), shape: ConstInt("[n]") = "what the place asks for") -> "tensor[..shape]"
         = |l, args, want| l.full(args, want);
 
     /// Zeros of the shape of a tensor, or of the shapes of a model.
+    /// Example: `zeros_like(p)`.
     whole "zeros_like"(x: Any("")) -> "const fix of x's shapes" = |_, args, _| like(&args.value(0), &BigRational::zero());
 
     /// Ones of the shape of a tensor, or of the shapes of a model.
+    /// Example: `ones_like(x)`.
     whole "ones_like"(x: Any("")) -> "const fix of x's shapes" = |_, args, _| like(&args.value(0), &BigRational::one());
 
     /// Numbers at equal distances, both ends included.
+    /// Example: `linspace(0, 1, 5)`.
     whole "linspace"(from: ConstNum(""), to: ConstNum(""), count: ConstInt("")) -> "const fix[count]"
         = |l, args, _| l.linspace(args);
 
     /// Secret numbers between two bounds, of a shape as for `zeros`; nobody knows them. The upper bound is not reached.
+    /// Example: `random::uniform(-1, 1, [4])`.
     whole "random::uniform"(low: Num("[..s]"), high: Num("[..s]"), shape: ConstInt("[n]") = "what the place asks for")
         -> "fix[..shape]" = |l, args, want| l.uniform(args, want);
 
     /// Public truth values that hold with probability p, of a shape as for `zeros`.
+    /// Example: `random::bernoulli(1/2, [4])`.
     whole "random::bernoulli"(p: Num("[..s]"), shape: ConstInt("[n]") = "what the place asks for")
         -> "public bool[..shape]" = |l, args, want| l.bernoulli(args, want);
 }

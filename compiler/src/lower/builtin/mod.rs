@@ -15,7 +15,8 @@ mod windows;
 
 pub use effects::ASSERT;
 
-use num_traits::ToPrimitive;
+use num_rational::BigRational;
+use num_traits::{One, ToPrimitive, Zero};
 
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::lower::Lowerer;
@@ -229,6 +230,23 @@ impl<'a> Lowerer<'a> {
             self.error(Code::T004, args.span(i), format!("{n} is no size"), "");
             None
         })
+    }
+
+    /// Sizes of so many elements in all, of which one may be -1, for what is left.
+    fn sizes_for(&mut self, args: &Args, i: usize, elements: usize) -> Option<Vec<usize>> {
+        let mut args = args.clone();
+        if let Some((Value::Const(k), _)) = &mut args.slots[i]
+            && k.len() <= MAX_LIST
+        {
+            let open = |n: &BigRational| n.to_i64() == Some(-1) && n.is_integer();
+            let others: BigRational = k.iter().filter(|n| !open(n)).product();
+            let left = BigRational::from_integer(elements.into())
+                / if others.is_zero() { BigRational::one() } else { others };
+            if k.iter().filter(|n| open(n)).count() == 1 && left.is_integer() {
+                *k = k.map(k.elem, |n| if open(n) { left.clone() } else { n.clone() });
+            }
+        }
+        self.sizes(&args, i)
     }
 
     fn sizes(&mut self, args: &Args, i: usize) -> Option<Vec<usize>> {

@@ -9,34 +9,42 @@ use crate::lower::arith::{broadcast_shape, shape_of};
 use crate::lower::value::{Value, flat, show_shape};
 
 builtins! {
-    /// The same elements in another shape of the same size, in row-major order.
+    /// The same elements in another shape of the same size, in row-major order. One of the sizes may be -1: what is left for it.
+    /// Example: `reshape(x, [2, -1])`.
     whole "reshape"(x: Tensor("[..s]"), shape: ConstInt("[n]")) -> "tensor[..shape]" = |l, args, _| l.reshape(args);
 
     /// Stretched to a shape: sizes are equal or 1, counted from the right. Operators do so by themselves as long as only one
     /// side is stretched.
+    /// Example: `broadcast(v, [4, 6])`.
     whole "broadcast"(x: Tensor("[..s]"), shape: ConstInt("[n]")) -> "tensor[..shape]" = |l, args, _| l.stretch(args);
 
     /// With the axes in another order: axis i of the result is axis `axes[i]` of x.
+    /// Example: `permute(x, [1, 0])`.
     whole "permute"(x: Tensor("[..s]"), axes: ConstInt("[n]")) -> "tensor[..t]" = |l, args, _| l.permute(args);
 
     /// With the last two axes exchanged.
+    /// Example: `transpose(x)`.
     whole "transpose"(x: Tensor("[..s, n, m]")) -> "tensor[..s, m, n]" = |l, args, _| l.transpose(args);
 
     /// With a new axis of size 1.
+    /// Example: `expand(v, axis=0)`.
     whole "expand"(x: Tensor("[..s]"), axis: ConstInt("") = "behind the last") -> "tensor[..t]"
         = |l, args, _| l.expand(args);
 
     /// With the elements along an axis in the opposite order.
+    /// Example: `reverse(x, axis=0)`.
     whole "reverse"(x: Tensor("[..s]"), axis: ConstInt("") = "the last") -> "tensor[..s]" = |l, args, _| l.reverse(args);
 
-    /// One after the other along an axis.
+    /// One after the other along an axis; without one along the last (NumPy and PyTorch: the first).
+    /// Example: `concat(x, x, axis=0)`.
     whole "concat"(parts: Parts("[..s]"), axis: ConstInt("") = "the last") -> "tensor[..t]" = |l, args, _| l.chain(args);
 }
 
 impl Lowerer<'_> {
     fn reshape(&mut self, args: &Args) -> Value {
-        let (x, Some(target)) = (args.value(0), self.sizes(args, 1)) else { return Value::Error };
+        let x = args.value(0);
         let shape = shape_of(&x);
+        let Some(target) = self.sizes_for(args, 1, shape.iter().product()) else { return Value::Error };
         if target.iter().product::<usize>() != shape.iter().product::<usize>() {
             let text = format!("{} does not reshape to {}", show_shape(&shape), show_shape(&target));
             return self.error(Code::T008, args.span, text, "another number of elements");

@@ -16,17 +16,21 @@ use crate::syntax::ast::BinaryOp;
 
 builtins! {
     /// The sum of all elements, or along an axis or a list of axes, which go unless they are kept with size 1.
+    /// Example: `sum(x, axis=0)`.
     whole "sum"(x: Num("[..s]"), axis: ConstInt("[n]") = "all", keep: ConstBool("") = "false") -> "num[..t]"
         = |l, args, _| l.reduction(args, false);
 
     /// The mean of all elements, or along an axis or a list of axes, as for `sum`.
+    /// Example: `mean(x, axis=[0, 1])`.
     whole "mean"(x: Num("[..s]"), axis: ConstInt("[n]") = "all", keep: ConstBool("") = "false") -> "num[..t]"
         = |l, args, _| l.reduction(args, true);
 
     /// The product along the last axis. Of constants; `use math::product` for everything else.
+    /// Example: `product([2, 3, 4])`.
     whole "product"(x: Num("[..s, n]")) -> "num[..s]" = |l, args, _| l.list_product(args);
 
     /// The sizes of a tensor, which are constants.
+    /// Example: `shape(x)[0]`.
     whole "shape"(x: Tensor("[..s]")) -> "const int[n]" = |l, args, _| l.shape_list(args);
 }
 

@@ -17,37 +17,48 @@ use crate::lower::value::{Elem, Konst, Tensor, Value};
 
 builtins! {
     /// A constant or public value as if it were secret, for tests.
+    /// Example: `secret([1.0, 2.0])`.
     whole "secret"(value: Any("")) -> "any" = |l, args, _| l.secret(args.value(0), args.span);
 
     /// Publishes a value to all parties, on purpose. The report lists every published value.
+    /// Example: `reveal(mean(x))`.
     whole "reveal"(value: Any("")) -> "public any" = |l, args, _| l.reveal(args.value(0), args.span);
 
     /// Bits `from` to `to` (exclusive) of the ring integer behind a secret, along a new last axis, the lowest first.
+    /// Example: `bits(n, 0, 4)`.
     whole "bits"(x: Num("[..s]"), from: ConstInt(""), to: ConstInt("")) -> "bool[..s, to - from]"
         = |l, args, _| l.bits(args);
 
     /// The bit of a constant whole number at a place.
+    /// Example: `bit(5, 2)`.
     whole "bit"(x: ConstNum("[..s]"), place: ConstInt("")) -> "const bool[..s]" = |l, args, _| l.bit(args);
 
     /// The number whose bits these secrets are, the lowest first; with `compact` in fewer bits and more rounds.
+    /// Example: `word(bits(n, 0, 4))`.
     whole "word"(x: Bool("[..s, n]"), compact: ConstBool("") = "false") -> "int[..s]" = |l, args, _| l.word(args);
 
     /// The ring integer behind a secret: x · 2^f.
+    /// Example: `raw(x)`.
     whole "raw"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.reinterpreted(args, Elem::Fix, Elem::Int);
 
     /// The secret number behind which a ring integer stands, with `frac` fraction bits, by default those of `fix`: n · 2^-frac.
+    /// Example: `from_raw(raw(x))`.
     whole "from_raw"(x: Num("[..s]"), frac: ConstInt("") = "f") -> "fix[..s]"
         = |l, args, _| l.reinterpreted(args, Elem::Int, Elem::Fix);
 
     /// The same secret with a promise that it lies within bounds, both included. Narrower comparisons follow from it, and the
     /// emulator checks it.
+    /// Example: `assume(v, 0, 1)`.
     whole "assume"(x: Num("[..s]"), low: ConstNum(""), high: ConstNum("")) -> "num[..s]" = |l, args, _| l.assume(args);
 
-    /// What a loop goes through to see all rows once, in random order and `size` at a time; the last batch is filled at
-    /// random.
+    /// What a loop goes through to see all rows once, in random order and `size` at a time: ceil(rows / size) batches, all
+    /// of one size. If rows are left over, the last one is filled with others at random (PyTorch: it is smaller), so a few
+    /// rows are seen twice.
+    /// Example: `for rows in batches(4, 2) { metric("first", rows[0]) }`.
     whole "batches"(rows: ConstInt(""), size: ConstInt("")) -> "batches" = |l, args, _| l.batches(args);
 
     /// What an unrolled loop goes through to see every field of a model.
+    /// Example: `unroll for w in fields(p) { debug(w) }`.
     whole "fields"(x: Model("")) -> "fields" = |_, args, _| match args.value(0) {
         Value::Record(r) => Value::Fields(r),
         _ => Value::Error,
@@ -55,9 +66,11 @@ builtins! {
 
     /// What an unrolled loop goes through to see every tensor of a model and of the models in it that has a derivative: neither
     /// buffers nor public fields.
+    /// Example: `unroll for w in parameters(p) { debug(w) }`.
     whole "parameters"(x: Model("")) -> "parameters" = |l, args, _| l.parameters(args);
 
     /// The derivative of one secret number by the value that `by` has here: a tensor, a model or a tuple of them.
+    /// Example: `grad(loss, p)`.
     whole "grad"(loss: Num("[]"), by: Any("")) -> "any of by's shapes" = |l, args, _| l.gradient(args);
 }
 

@@ -14,6 +14,7 @@ builtins! {
     /// The windows of `size` on the last two axes, `stride` apart: both grow by two axes. Zeros are laid around first, `before` and
     /// `after` each axis. The elements of a window are `dilation` apart. Each of these is one number for both axes, or a list of
     /// two. It is what convolutions and pooling are made of.
+    /// Example: `windows(x, 2, stride=2)`.
     whole "windows"(
         x: Tensor("[..s, h, w]"),
         size: ConstInt("[..t]"),
@@ -25,6 +26,7 @@ builtins! {
 
     /// A product of two tensors, summed over named axes: a letter per axis, `"bcyxij,ocij->boyx"`. Letters of both operands
     /// that are missing behind the arrow are summed over.
+    /// Example: `einsum("ij,kj->ik", x, x)`.
     whole "einsum"(letters: Text(""), a: Num("[..s]"), b: Num("[..t]")) -> "num[..u]" = |l, args, _| l.einsum(args);
 }
 
