@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tern_bytecode::report::report;
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
 use tern_tests::run::{Values, compiled, emulated, settings};
@@ -227,4 +228,21 @@ fn public_quotients_and_subscripts() {
         close(&found["lowest"], &[-1.75], 0.0);
         close(&found["list"], &[-1.75, 2.5 * -1.75], 0.0001);
     }
+}
+
+/// `min` and `max` of the same two secrets take one comparison: what is added is less than another one costs.
+#[test]
+fn the_smaller_and_the_larger_share_a_comparison() {
+    let bits = |result: &str| {
+        let source = format!(
+            "input x: fix[100] from party 0\ninput y: fix[100] from party 1\nfn main() {{\n    let c = {result}\n    \
+             output c = c to party 0\n}}\n"
+        );
+        let program = compiled(&source, settings(16, Rounding::Probabilistic)).program.expect("compiled");
+        let lines = report(&program).by_line;
+        lines.iter().filter(|line| line.line == 4).map(|line| line.bits).sum::<u64>()
+    };
+    let comparison = bits("int(x > y)");
+    let (one, both) = (bits("max(x, y)"), bits("max(x, y) + 2 * min(x, y)"));
+    assert!(one > 0 && both < one + comparison / 2, "{comparison}, {one}, both {both}");
 }
