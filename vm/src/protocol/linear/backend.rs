@@ -69,7 +69,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
     }
 
     fn before(&mut self, context: &Context<'_, R>, instr: &Instr) {
-        self.fill_in(context, instr);
+        self.ready(context, instr);
     }
 
     fn settle(&mut self, address: Address) -> Result {

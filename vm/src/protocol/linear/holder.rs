@@ -37,7 +37,8 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
     let engine = Engine::new(world, links, program);
     let last = live::last_uses(program)?;
     let later = program.code.iter().map(|instr| comes_whole(program, instr)).collect();
-    let mut party = Holder::<R, S, N> { world, engine, store, last, later, sharing: PhantomData };
+    let ended = None;
+    let mut party = Holder::<R, S, N> { world, engine, store, last, later, ended, sharing: PhantomData };
     let public = &setting.keys.public;
     let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
     let (meter, links) = party.engine.into_parts();
@@ -61,6 +62,10 @@ fn comes_whole(program: &Program, instr: &Instr) -> bool {
     !matches!(instr, Instr::Input { .. }) && !traffic(program, instr).is_empty()
 }
 
+/// Bytes of a buffer's word that is not kept when it is no longer needed. Smaller ones are used again in the next iteration, and memory that
+/// comes from the system anew costs as much time as an operation does.
+const LARGE: usize = tern_bytecode::memory::POOL as usize / 4;
+
 /// One party's back-end.
 pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     pub(super) world: &'w S::World,
@@ -71,6 +76,8 @@ pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     last: Vec<Vec<u32>>,
     /// By instruction, whether a result that fills its buffer comes as vectors of its own, when messages have.
     later: Vec<bool>,
+    /// The instruction that was executed last.
+    ended: Option<u32>,
     sharing: PhantomData<S>,
 }
 
@@ -125,9 +132,30 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         (0..N).filter(move |i| S::has(me, kind, *i))
     }
 
+    /// Before an instruction: gives back what is not read behind the one before, and fills in what this one writes.
+    pub(super) fn ready(&mut self, context: &Context<'_, R>, instr: &Instr) {
+        if let Some(ended) = self.ended.replace(context.address.instruction) {
+            self.drop_large(ended);
+        }
+        self.fill_in(context, instr);
+    }
+
+    /// Gives buffers back to the system that nobody reads behind an instruction, if they are large: the pool would not hold them, and the
+    /// largest ones of a program are what is left of one operation of a layer.
+    fn drop_large(&mut self, ended: u32) {
+        for buffer in &self.last[ended as usize] {
+            for component in &mut self.store {
+                let word = &mut component.ring[*buffer as usize];
+                if word.len() * R::BYTES >= LARGE {
+                    *word = Vec::new();
+                }
+            }
+        }
+    }
+
     /// Vectors for the buffers of registers that an instruction writes, where an operation took them; a result that [`comes_whole`] and fills its
     /// buffer brings its own.
-    pub(super) fn fill_in(&mut self, context: &Context<'_, R>, instr: &Instr) {
+    fn fill_in(&mut self, context: &Context<'_, R>, instr: &Instr) {
         for (reg, _) in instr.registers().filter(|(_, role)| *role != Role::Read) {
             if !(self.later[context.address.instruction as usize] && whole(context, reg)) {
                 self.fill_in_buffer(context, reg);

@@ -25,23 +25,24 @@ use crate::protocol::linear::network::{Network, Place, Prefixes};
 use crate::ring::{Ring, Target};
 
 /// The bits of the sum that the network computes, lowest first. `own` is the addend that this party knows.
-pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Vec<Shares<u64>> {
+pub(super) async fn sums<R: Ring>(op: Op<'_, R>, adder: &Adder, own: Vec<R>) -> Vec<Shares<u64>> {
     let run = Run::new(op, adder, own.len());
-    let monomials = run.share_monomials(own).await;
+    let monomials = run.monomials(&run.split(&own));
+    op.recycle(own);
+    let monomials = run.share_monomials(monomials).await;
+    let tops = run.each(|role| run.tops(&monomials[role]).to_vec());
     let carries = match adder.leaves.is_empty() {
         true => None,
-        false => Some(run.carries(&monomials).await),
+        false => Some(run.carries(monomials).await),
     };
-    (0..adder.sums() as usize)
-        .map(|j| run.sum(j, &monomials, run.top_monomial(j), carries.as_ref()))
-        .collect()
+    (0..adder.sums() as usize).map(|j| run.sum(j, &tops, carries.as_ref())).collect()
 }
 
 /// The carry out of the positions below `adder.low`.
 pub(super) async fn carry<R: Ring>(op: Op<'_, R>, adder: &Adder, own: &[R]) -> Shares<u64> {
     let run = Run::new(op, adder, own.len());
-    let monomials = run.share_monomials(own).await;
-    let carries = run.carries(&monomials).await;
+    let monomials = run.share_monomials(run.monomials(&run.split(own))).await;
+    let carries = run.carries(monomials).await;
     run.each(|role| run.plane(&carries[role], adder.below() - 1).to_vec())
 }
 
@@ -64,7 +65,7 @@ pub(super) async fn of_shares<R: Ring>(
     let mut prefixes = Prefixes { generate, propagate: half_sums.clone() };
     run.gates(&mut prefixes).await;
     let carries = prefixes.generate;
-    let mut sums: Vec<_> = (0..places).map(|j| run.sum(j, &half_sums, j, Some(&carries))).collect();
+    let mut sums: Vec<_> = (0..places).map(|j| run.sum(j, &half_sums, Some(&carries))).collect();
     sums.push(run.each(|role| run.plane(&carries[role], places - 1).to_vec()));
     sums
 }
@@ -95,26 +96,45 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
 
     /// Round 1: the monomials of both addends, leaf by leaf, and their highest bits. Those of a have summands that one of L lacks, those of b
     /// summands that one of H lacks.
-    async fn share_monomials(&self, own: &[R]) -> Shares<u64> {
+    async fn share_monomials(&self, mut own: Vec<u64>) -> Shares<u64> {
         let planes = self.adder.monomial_planes() as usize;
-        let made = |_: Way| self.monomials(&self.split(own));
         let ways = [Cast::OF_A[0], Cast::OF_B[0]];
+        // a party knows one of the two
+        let made = |_: Way| std::mem::take(&mut own);
         self.op.share_planes(ways, Draw::Monomials, planes, self.n, made).await
     }
 
-    /// The carries out of the leaves' prefixes, where the network computes them: all rounds after the first.
-    async fn carries(&self, monomials: &Shares<u64>) -> Shares<u64> {
+    /// The carries out of the leaves' prefixes, where the network computes them: all rounds after the first. Monomials are most of what an
+    /// adder has in memory, and are given back before anything is sent.
+    async fn carries(&self, monomials: Shares<u64>) -> Shares<u64> {
         let planes = self.adder.exchange_planes() as usize;
-        let made = |way: Way| {
+        let known = Cast::BILINEAR.into_iter().filter(|way| [way.from, way.checker].contains(&self.op.role));
+        let sums = known.map(|way| {
             let [i, j] = factors(way);
             let mut sums = vec![0; planes * words(self.n)];
             self.evaluate(&monomials[i], &monomials[j], &mut sums);
             sums
-        };
+        });
+        let mut sums = sums.collect::<Vec<_>>().into_iter();
+        let linear = self.each(|role| self.linear(&monomials[role]));
+        drop(monomials);
+        let made = |_: Way| sums.next().expect("one for each that is asked for");
         let exchanged = self.op.share_planes(Cast::BILINEAR, Draw::Leaves, planes, self.n, made).await;
-        let mut prefixes = self.prefixes(monomials, &exchanged);
+        let mut prefixes = self.prefixes(&linear, &exchanged);
+        drop((linear, exchanged));
         self.gates(&mut prefixes).await;
         prefixes.generate
+    }
+
+    /// The product of all bits of each leaf.
+    fn linear(&self, monomials: &[u64]) -> Vec<u64> {
+        let all = self.leaves().map(|place| place.monomial + (1 << place.leaf.width) - 2);
+        all.flat_map(|all| self.plane(monomials, all)).copied().collect()
+    }
+
+    /// The two addends' bits at the places of the sums, which stand behind all monomials.
+    fn tops<'p>(&self, monomials: &'p [u64]) -> &'p [u64] {
+        &monomials[self.top_monomial(0) * self.width()..]
     }
 
     /// Of generates and propagates, the products of one summand of each addend's monomials.
@@ -164,15 +184,14 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
     }
 
     /// Sorts what was exchanged by leaf, and adds what took no message.
-    fn prefixes(&self, monomials: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes<4> {
+    fn prefixes(&self, linear: &Shares<u64>, exchanged: &Shares<u64>) -> Prefixes<4> {
         let size = self.adder.leaves.len() * self.width();
         let (mut generate, mut propagate) = (self.each(|_| vec![0; size]), self.each(|_| vec![0; size]));
-        for Place { index, leaf, monomial, out, spread } in self.leaves() {
-            let all = monomial + (1 << leaf.width) - 2; // the product of all bits of the leaf
+        for Place { index, leaf, out, spread, .. } in self.leaves() {
             for role in self.op.others() {
                 let exchanged = |out| self.plane(&exchanged[role], out);
                 self.set(&mut generate[role], index, [exchanged(out)], |_, [x]| x);
-                let linear = self.plane(&monomials[role], all);
+                let linear = self.plane(&linear[role], index);
                 if spread {
                     let src = [exchanged(out + 1), linear];
                     self.set(&mut propagate[role], index, src, |_, [x, y]| x ^ y);
@@ -194,16 +213,10 @@ impl<'a, 'w: 'a, R: Ring> Run<'a, 'w, R> {
         }
     }
 
-    /// Bit j of the sum, of which plane `at` of `half_sums` is what the carry is added to.
-    fn sum(
-        &self,
-        j: usize,
-        half_sums: &Shares<u64>,
-        at: usize,
-        carries: Option<&Shares<u64>>,
-    ) -> Shares<u64> {
+    /// Bit j of the sum, of which plane j of `half_sums` is what the carry is added to.
+    fn sum(&self, j: usize, half_sums: &Shares<u64>, carries: Option<&Shares<u64>>) -> Shares<u64> {
         self.each(|role| {
-            let half_sum = self.plane(&half_sums[role], at);
+            let half_sum = self.plane(&half_sums[role], j);
             self.network.sum(j, half_sum, carries.map(|carries| &carries[role]))
         })
     }

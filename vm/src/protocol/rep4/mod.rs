@@ -240,8 +240,7 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
 
     async fn bits(self, x: Words<R, WORDS>, _: usize, adder: Adder) -> Vec<Words<u64, WORDS>> {
         let own = reshare::addend(self, self.by_role(x));
-        let sums = adder::sums(self, &adder, &own).await;
-        self.recycle(own);
+        let sums = adder::sums(self, &adder, own).await;
         sums.into_iter().map(|bit| self.by_party(bit)).collect()
     }
 

@@ -55,10 +55,10 @@ const OPERATIONS: &[(&str, Start)] = &[
         Box::pin(async move { drop(truncate(op, x, with.n, 8, Rounding::Nearest).await) })
     }),
     ("sign", |op, with| {
-        Box::pin(async move { drop(adder::sums(op, &Adder::new(10, 11), &addend(op, with.x)).await) })
+        Box::pin(async move { drop(adder::sums(op, &Adder::new(10, 11), addend(op, with.x)).await) })
     }),
     ("bits", |op, with| {
-        Box::pin(async move { drop(adder::sums(op, &Adder::new(3, 8), &addend(op, with.x)).await) })
+        Box::pin(async move { drop(adder::sums(op, &Adder::new(3, 8), addend(op, with.x)).await) })
     }),
     ("word", |op, with| {
         let places = vec![with.bits.clone(), with.bits];
