@@ -101,7 +101,7 @@ fn groups_are_those_of_a_map() {
         let x = numbers(&mut random, 2 * n);
         let group: Vec<f64> = (0..n).map(|_| random.below(4) as f64).collect();
         let keys = [-2_147_483_646.0, 3.0, 2_147_483_646.0, -7.0, 0.0];
-        let key: Vec<f64> = (0..n).map(|_| keys[random.below(5) as usize]).collect();
+        let key: Vec<f64> = (0..n).map(|_| keys[random.below(5)]).collect();
         let source = format!(
             "use table\ninput x: fix[{n}, 2] from party 0\ninput g: int[{n}] from party 0\ninput k: int[{n}] from party 0\n\
              fn main() {{\n    output counts = table::group_counts(g, 5) to party 0\n    \
@@ -141,7 +141,7 @@ fn joins_find_the_first_row_with_a_key() {
     let mut random = Random::new(SEED + 3);
     for (n, m) in [(1, 1), (4, 1), (1, 5), (6, 9)] {
         let keys = [-2_147_483_646.0, 3.0, 2_147_483_646.0, -7.0, 0.0, 8.0];
-        let mut key = |n: usize| -> Vec<f64> { (0..n).map(|_| keys[random.below(6) as usize]).collect() };
+        let mut key = |n: usize| -> Vec<f64> { (0..n).map(|_| keys[random.below(6)]).collect() };
         let (a, b) = (key(n), key(m));
         let x: Vec<f64> = (0..2 * m).map(|i| i as f64 / 4.0 + 1.0).collect();
         let source = format!(
