@@ -27,6 +27,12 @@ proptest! {
     }
 }
 
+/// One that squares a public number twice, and leaves out bits of what is then beyond fix.
+#[test]
+fn public_numbers_that_leave_fix_by_the_way() {
+    check(3_507_348_251_610_842_555, 70).unwrap();
+}
+
 /// Compares a run of the emitted program with the interpretation of the original.
 fn check(seed: u64, size: usize) -> Result<(), String> {
     let mut ir = generate(seed, size, Flavour::Any);

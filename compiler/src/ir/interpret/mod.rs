@@ -18,7 +18,7 @@ use std::rc::Rc;
 pub use tensor::Tensor;
 
 use super::verify::{Invalid, verify};
-use super::{Block, Inst, Op, Program, ValueId};
+use super::{Block, Inst, Kind, Op, Program, ValueId};
 
 /// What a run depends on, apart from the program.
 #[derive(Debug, Clone, Default)]
@@ -150,8 +150,8 @@ impl Machine<'_> {
                 Ok(vec![Rc::new(stream.draw(&inst.op))])
             }
             _ => {
-                if let (Op::Encode { frac }, true) = (&inst.op, self.setting.bounded) {
-                    self.holds(*frac, &args[0])?;
+                if let (true, Some(frac)) = (self.setting.bounded, self.encoded(inst)) {
+                    self.holds(frac, &args[0])?;
                 }
                 self.observe(&inst.op, &args);
                 let operands: Vec<&Tensor> = args.iter().map(Rc::as_ref).collect();
@@ -160,6 +160,13 @@ impl Machine<'_> {
                 Ok(results.into_iter().map(Rc::new).collect())
             }
         }
+    }
+
+    /// At which scale an instruction makes public numbers ring elements anew: where it leaves out bits it goes by way of the numbers.
+    fn encoded(&self, inst: &Inst) -> Option<u32> {
+        let result = self.program.ty(*inst.results.first()?);
+        let anew = matches!(inst.op, Op::Encode { .. } | Op::Trunc { .. } | Op::Rescale { .. });
+        (anew && result.kind == Kind::Plain).then_some(result.frac)
     }
 
     /// Fails if a number has no ring element at this scale.
