@@ -330,6 +330,13 @@ mod tests {
         of.arrivals.recv_timeout(Duration::from_secs(20)).expect("something comes")
     }
 
+    /// Whoever dials learns that it is none of this run, whoever listens is not bothered.
+    fn is_turned_away(dialing: &Again, listening: &Again) {
+        dialing.dial(Party::P1, 70);
+        assert!(matches!(next(dialing), Arrival::Another { party: Party::P1, dialed: true }));
+        assert!(listening.arrival().is_none());
+    }
+
     #[test]
     fn the_other_end_of_a_link_is_let_in() {
         let world = World::new();
@@ -347,14 +354,12 @@ mod tests {
         }
     }
 
-    /// It has the certificate, and not the secret: whoever dials learns that, whoever listens is not bothered.
+    /// It has the certificate, and not the secret.
     #[test]
     fn another_process_of_a_party_is_not() {
         let world = World::new();
         let (dialing, listening) = (world.process(Party::P0, 2), world.process(Party::P1, 1));
-        dialing.dial(Party::P1, 70);
-        assert!(matches!(next(&dialing), Arrival::Another { party: Party::P1, dialed: true }));
-        assert!(listening.arrival().is_none());
+        is_turned_away(&dialing, &listening);
     }
 
     /// The right certificate is no help to a party at the place of another one.
@@ -362,9 +367,7 @@ mod tests {
     fn another_party_is_not() {
         let world = World::new();
         let (dialing, listening) = (world.process(Party::P2, 1), world.process(Party::P1, 1));
-        dialing.dial(Party::P1, 70);
-        assert!(matches!(next(&dialing), Arrival::Another { party: Party::P1, dialed: true }));
-        assert!(listening.arrival().is_none());
+        is_turned_away(&dialing, &listening);
     }
 
     #[test]
