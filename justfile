@@ -19,7 +19,7 @@ expect name filter="":
 # Rust and tern, in the project's style
 fmt:
     cargo fmt --all
-    cargo run --release -p tern -- fmt programs/*.mpc stdlib/*.mpc
+    cargo run --release -p tern -- fmt programs/*.mpc programs/examples/*.mpc stdlib/*.mpc
 
 # what every operation costs on this machine, from real processes
 bench:

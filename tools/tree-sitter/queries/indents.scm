@@ -1,0 +1,2 @@
+[(block) (model) (list) (tuple) (call) (index)] @indent.begin
+["}" "]" ")"] @indent.branch
