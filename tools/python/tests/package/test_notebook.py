@@ -5,7 +5,9 @@ import json
 import re
 import subprocess
 import sys
+import types
 
+import numpy
 import pytest
 from programs import ROOT
 
@@ -29,6 +31,24 @@ def test_its_cells_run_and_show(monkeypatch):
     assert page.startswith("<!doctype html>") and "By function" in page and "cross_entropy" in page
     assert result.count("<svg") == 1 and ">accuracy<" in result.replace("\n", "") and "<table>" in result and "epoch" in result
     assert shown[-1][1] is True and shown[-1][0]["accuracy"] > 0.3
+
+
+def test_progress_in_a_cell(monkeypatch, double):
+    """One output of the cell that changes, and is empty at the end; a stand-in for IPython keeps what it is told."""
+    shown = []
+    handle = types.SimpleNamespace(update=lambda data, raw: shown.append(data["text/plain"]))
+    kernel = types.ModuleType("IPython")
+    kernel.get_ipython = lambda: types.SimpleNamespace(kernel=True)
+    kernel.display = types.ModuleType("IPython.display")
+    kernel.display.display = lambda data, raw, display_id: handle
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setitem(sys.modules, "IPython.display", kernel.display)
+    double.emulate({"x": numpy.ones(3)})
+    assert len(shown) >= 2 and shown[-1] == ""
+    assert any(re.search(r"\d+/\d+ \d\d:\d\d", text) for text in shown)
+    shown.clear()
+    double.emulate({"x": numpy.ones(3)}, progress=False)
+    assert not shown
 
 
 @pytest.mark.skipif(not all(map(importlib.util.find_spec, ["nbconvert", "ipykernel"])), reason="no Jupyter")
