@@ -15,11 +15,12 @@ def test_every_block_of_the_page(tmp_path):
     """The shell's blocks in a shell, Python's in one Python that stays, all in one folder."""
     blocks = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert [kind for kind, _ in blocks].count("python") >= 8 and len(blocks) >= 9
-    names, here = {"REPOSITORY": str(ROOT)}, os.getcwd()
+    names, here = {}, os.getcwd()
+    (tmp_path / "programs").symlink_to(ROOT / "programs")
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "tern").symlink_to(pathlib.Path(command()).resolve())
-    environment = os.environ | {"REPOSITORY": str(ROOT), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
     os.chdir(tmp_path)
     try:
         for kind, text in blocks:
