@@ -55,9 +55,10 @@ struct Pool<R> {
 }
 
 impl<R> Pool<R> {
-    /// The vector used last of those whose room fits `n` elements: it may still be in the cache.
+    /// The vector used last of those whose room fits `n` elements: it may still be in the cache. It may become a register's, which then has it for
+    /// long: so it is not much larger.
     fn take(&mut self, n: usize) -> Option<Vec<R>> {
-        let fits = |vec: &Vec<R>| vec.capacity() >= n && vec.capacity() / 4 <= n;
+        let fits = |vec: &Vec<R>| vec.capacity() >= n && vec.capacity() / 2 <= n;
         let at = self.vectors.iter().rposition(fits)?;
         let vec = self.vectors.remove(at)?;
         self.elements -= vec.capacity();

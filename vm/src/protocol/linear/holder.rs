@@ -82,11 +82,11 @@ pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
 }
 
 impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Registers for Holder<'w, R, S, N> {
-    fn write(&self, live: &[usize], to: &mut dyn io::Write) -> io::Result<()> {
+    fn write(&self, live: &live::Live, to: &mut dyn io::Write) -> io::Result<()> {
         store::write(&self.store, live, to)
     }
 
-    fn read(&mut self, live: &[usize], from: &mut dyn io::Read) -> io::Result<()> {
+    fn read(&mut self, live: &live::Live, from: &mut dyn io::Read) -> io::Result<()> {
         store::read(&mut self.store, live, from)
     }
 }
@@ -176,10 +176,9 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         }
     }
 
-    /// Whether an operand's vectors can be taken: nobody else needs the buffer that it is all of.
-    fn is_taken(&self, context: &Context<'_, R>, reg: Reg) -> bool {
-        let buffer = slot(context, reg).buffer as u32;
-        self.last[context.address.instruction as usize].contains(&buffer) && whole(context, reg)
+    /// Whether nobody needs the buffer of an operand behind the instruction that is executed.
+    fn is_last(&self, context: &Context<'_, R>, buffer: usize) -> bool {
+        self.last[context.address.instruction as usize].contains(&(buffer as u32))
     }
 
     /// Writes results to their registers.
@@ -259,18 +258,22 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
 
     fn copies(&mut self, context: &Context<'_, R>, reg: Reg, needed: impl Fn(usize) -> bool) -> Words<R, N> {
         let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
-        let taken = self.is_taken(context, reg);
+        let (last, whole) = (self.is_last(context, buffer), whole(context, reg));
         array::from_fn(|i| {
             if !S::has(self.world.me, kind, i) || !needed(i) {
                 return Vec::new();
             }
-            if taken {
+            if last && whole {
                 return std::mem::take(&mut self.store[i].ring[buffer]);
             }
             let mut copy = self.world.room(layout.len());
             let dense = row_major(layout);
             let from = View::new(&self.store[i].ring[buffer][..], layout);
             views::copy(self.threads(), ViewMut::new(&mut copy, &dense), from);
+            if last {
+                // room for the copy of the next word
+                self.world.recycle(std::mem::take(&mut self.store[i].ring[buffer]));
+            }
             copy
         })
     }
