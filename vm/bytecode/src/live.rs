@@ -5,7 +5,7 @@
 //! operation in flight writes its result later than it is issued, but within the block, and nobody touches the
 //! register until then: nothing is in flight where an iteration begins, so it counts as written when it is issued.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::instr::{Instr, Reg, Role};
@@ -13,15 +13,14 @@ use crate::program::Program;
 use crate::validate::{Fault, Nesting};
 
 /// By buffer, ranges of elements: in order, apart, not empty.
-type Live = BTreeMap<u32, Vec<Range<u64>>>;
+pub type Live = BTreeMap<u32, Vec<Range<u64>>>;
 
-/// For every `loop`, the buffers with live elements where an iteration of it begins, its counter having been set.
+/// For every `loop`, what is live where an iteration of it begins, its counter having been set.
 ///
 /// # Errors
 /// Blocks that do not match; a valid program has none.
-pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, BTreeSet<u32>>, Fault> {
-    let heads = found(program)?.heads;
-    Ok(heads.into_iter().map(|(at, live)| (at, live.into_keys().collect())).collect())
+pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, Live>, Fault> {
+    Ok(found(program)?.heads)
 }
 
 /// For every instruction, the buffers that it can take: it reads them through one register alone and writes nothing of them, and nothing of them
@@ -190,6 +189,8 @@ fn remove(ranges: &mut Vec<Range<u64>>, old: Range<u64>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 
 use smallvec::SmallVec;
+use tern_bytecode::live::Live;
 use tern_bytecode::program::Buffer;
 use tern_bytecode::{Kind, Program, Reg, View};
 
@@ -168,36 +169,37 @@ impl<R: Ring> Memory<R> {
         (WindowMut { data, layout }, rest)
     }
 
-    /// Writes the elements of some buffers, of those that are here.
+    /// Writes what is live of the buffers that are here.
     ///
     /// # Errors
     /// Those of the file.
-    pub fn write_buffers(&self, live: &[usize], to: &mut dyn io::Write) -> io::Result<()> {
-        live.iter().try_for_each(|i| match &self.stores[*i] {
-            Store::Ring(cells) => to.write_all(bytemuck::cast_slice(cells)),
-            Store::Bit(cells) => to.write_all(cells),
-            Store::Real(cells) => to.write_all(bytemuck::cast_slice(cells)),
-            Store::Int(cells) => to.write_all(bytemuck::cast_slice(cells)),
+    pub fn write_live(&self, live: &Live, to: &mut dyn io::Write) -> io::Result<()> {
+        ranges(live).try_for_each(|(at, part)| match &self.stores[at] {
+            Store::Ring(cells) => to.write_all(bytemuck::cast_slice(&cells[part])),
+            Store::Bit(cells) => to.write_all(&cells[part]),
+            Store::Real(cells) => to.write_all(bytemuck::cast_slice(&cells[part])),
+            Store::Int(cells) => to.write_all(bytemuck::cast_slice(&cells[part])),
             Store::Absent => Ok(()),
         })
     }
 
-    /// Reads what [`write_buffers`](Self::write_buffers) wrote.
+    /// Reads what [`write_live`](Self::write_live) wrote.
     ///
     /// # Errors
     /// Those of the file; bits that are none.
-    pub fn read_buffers(&mut self, live: &[usize], from: &mut dyn io::Read) -> io::Result<()> {
-        live.iter().try_for_each(|i| match &mut self.stores[*i] {
-            Store::Ring(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
+    pub fn read_live(&mut self, live: &Live, from: &mut dyn io::Read) -> io::Result<()> {
+        ranges(live).try_for_each(|(at, part)| match &mut self.stores[at] {
+            Store::Ring(cells) => from.read_exact(bytemuck::cast_slice_mut(&mut cells[part])),
             Store::Bit(cells) => {
+                let cells = &mut cells[part];
                 from.read_exact(cells)?;
                 match cells.iter().all(|bit| *bit <= 1) {
                     true => Ok(()),
                     false => Err(io::Error::other("a bit is neither 0 nor 1")),
                 }
             }
-            Store::Real(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
-            Store::Int(cells) => from.read_exact(bytemuck::cast_slice_mut(cells)),
+            Store::Real(cells) => from.read_exact(bytemuck::cast_slice_mut(&mut cells[part])),
+            Store::Int(cells) => from.read_exact(bytemuck::cast_slice_mut(&mut cells[part])),
             Store::Absent => Ok(()),
         })
     }
@@ -205,6 +207,12 @@ impl<R: Ring> Memory<R> {
     fn register(&self, reg: Reg) -> &Register {
         &self.registers[reg.0 as usize]
     }
+}
+
+/// What is live, range by range: the buffer, and which of its elements.
+pub fn ranges(live: &Live) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let part = |range: &Range<u64>| range.start as usize..range.end as usize;
+    live.iter().flat_map(move |(at, parts)| parts.iter().map(move |range| (*at as usize, part(range))))
 }
 
 /// The memory without the range that is being written.

@@ -4,13 +4,15 @@
 //! itself. Bits are packed.
 
 use std::io;
+use std::ops::Range;
 
 use bytemuck::Pod;
+use tern_bytecode::live::Live;
 use tern_bytecode::{Kind, Program};
 
 use crate::bits::lane::Lane;
 use crate::machine::Fault;
-use crate::machine::memory::{row_major, zeros};
+use crate::machine::memory::{ranges, row_major, zeros};
 use crate::par::Threads;
 use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
 
@@ -49,16 +51,16 @@ pub(super) fn new<R: Ring>(
     (0..components).map(component).collect()
 }
 
-/// Writes some buffers of all components, for a checkpoint.
+/// Writes what is live of all components, for a checkpoint.
 pub(super) fn write<'a, R: Ring>(
     components: impl IntoIterator<Item = &'a Component<R>>,
-    live: &[usize],
+    live: &Live,
     to: &mut dyn io::Write,
 ) -> io::Result<()> {
     for component in components {
-        for buffer in live {
-            to.write_all(bytemuck::cast_slice(&component.ring[*buffer]))?;
-            to.write_all(bytemuck::cast_slice(&component.bits[*buffer]))?;
+        for (at, elements) in ranges(live) {
+            to.write_all(bytemuck::cast_slice(part(&component.ring[at], elements.clone())))?;
+            to.write_all(bytemuck::cast_slice(part(&component.bits[at], words(elements))))?;
         }
     }
     Ok(())
@@ -67,16 +69,30 @@ pub(super) fn write<'a, R: Ring>(
 /// Reads what [`write()`] wrote.
 pub(super) fn read<'a, R: Ring>(
     components: impl IntoIterator<Item = &'a mut Component<R>>,
-    live: &[usize],
+    live: &Live,
     from: &mut dyn io::Read,
 ) -> io::Result<()> {
     for component in components {
-        for buffer in live {
-            from.read_exact(bytemuck::cast_slice_mut(&mut component.ring[*buffer]))?;
-            from.read_exact(bytemuck::cast_slice_mut(&mut component.bits[*buffer]))?;
+        for (at, elements) in ranges(live) {
+            from.read_exact(bytemuck::cast_slice_mut(part_mut(&mut component.ring[at], elements.clone())))?;
+            from.read_exact(bytemuck::cast_slice_mut(part_mut(&mut component.bits[at], words(elements))))?;
         }
     }
     Ok(())
+}
+
+/// The words that have these bits. Two ranges may share one, which is written twice then.
+fn words(bits: Range<usize>) -> Range<usize> {
+    bits.start / 64..bits.end.div_ceil(64)
+}
+
+/// Of a buffer that is here; nothing of one that is not.
+fn part<T>(buffer: &[T], range: Range<usize>) -> &[T] {
+    if buffer.is_empty() { buffer } else { &buffer[range] }
+}
+
+fn part_mut<T>(buffer: &mut [T], range: Range<usize>) -> &mut [T] {
+    if buffer.is_empty() { buffer } else { &mut buffer[range] }
 }
 
 /// A register as the kernels here take it.

@@ -2,10 +2,10 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 8 | `TERNCP02` |
+//! | 8 | `TERNCP03` |
 //! | 8 + n | length and bytes of what it is of: [`Head`] |
 //! | 8 + n | length and bytes of all but registers: [`State`] |
-//! | | the live registers: the machine's, then the back-end's; the program says how many bytes |
+//! | | the live elements of buffers: the machine's, then the back-end's; the program says which ([`tern_bytecode::live`]) |
 //! | 32 | BLAKE3 of everything before |
 //!
 //! Numbers are little-endian, head and state are in postcard's format. The checksum tells damage, not malice: whoever can write the file can also
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tern_bytecode::live::Live;
 
 use super::Registers;
 use crate::data::{Access, write_atomically};
@@ -25,7 +26,7 @@ use crate::machine::memory::Memory;
 use crate::protocol::Terms;
 use crate::ring::Ring;
 
-const MAGIC: &[u8; 8] = b"TERNCP02";
+const MAGIC: &[u8; 8] = b"TERNCP03";
 const SUM: usize = 32;
 /// Bytes that head or state have at most.
 const LIMIT: u64 = 1 << 32;
@@ -86,7 +87,7 @@ pub enum Refusal {
 pub(super) struct All<'a, R> {
     pub(super) memory: &'a Memory<R>,
     pub(super) backend: Option<&'a dyn Registers>,
-    pub(super) live: &'a [usize],
+    pub(super) live: &'a Live,
 }
 
 /// Writes a file, which is there completely or not at all; its bytes.
@@ -104,7 +105,7 @@ pub(super) fn write<R: Ring>(
             out.write_all(&(part.len() as u64).to_le_bytes())?;
             out.write_all(&part)?;
         }
-        registers.memory.write_buffers(registers.live, &mut out)?;
+        registers.memory.write_live(registers.live, &mut out)?;
         if let Some(backend) = registers.backend {
             backend.write(registers.live, &mut out)?;
         }
@@ -203,12 +204,12 @@ impl Restored {
     /// Reads the registers.
     pub(crate) fn registers<R: Ring>(
         &mut self,
-        live: &[usize],
+        live: &Live,
         memory: &mut Memory<R>,
         backend: Option<&mut dyn Registers>,
     ) -> Result<(), Refusal> {
         let input = &mut self.input;
-        let read = memory.read_buffers(live, input).and_then(|()| match backend {
+        let read = memory.read_live(live, input).and_then(|()| match backend {
             Some(backend) => backend.read(live, input),
             None => Ok(()),
         });

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tern_bytecode::{Program, live};
+use tern_bytecode::Program;
+use tern_bytecode::live::{self, Live};
 
 use super::choice::{Stage, file_of, remove_but, whose};
 use super::file::{self, All, Head, State};
@@ -32,7 +33,7 @@ pub(crate) struct Keeper {
     head: Head,
     me: Option<Party>,
     /// By loop.
-    live: BTreeMap<u32, Vec<usize>>,
+    live: BTreeMap<u32, Live>,
     /// Iterations that have begun.
     now: u64,
     /// The last point, and when it was.
@@ -53,15 +54,12 @@ impl Keeper {
         me: Option<Party>,
         attempt: RunId,
     ) -> Result<Keeper, Fault> {
-        let heads = live::at_heads(program)?;
-        let live =
-            heads.into_iter().map(|(at, buffers)| (at, buffers.into_iter().map(|i| i as usize).collect()));
         let (run, now) = checkpoints.start.as_ref().map_or((attempt, 0), |start| (start.run, start.point));
         let keeper = Keeper {
             checkpoints: checkpoints.clone(),
             head: Head { terms, whose: whose(me), run: run.0, point: now, attempt: attempt.0 },
             me,
-            live: live.collect(),
+            live: live::at_heads(program)?,
             now,
             last: now,
             since: Instant::now(),
@@ -84,9 +82,10 @@ impl Keeper {
         RunId(self.head.run)
     }
 
-    /// The buffers that are live where iterations of a loop begin.
-    pub(crate) fn live(&self, at: u32) -> &[usize] {
-        self.live.get(&at).map_or(&[], Vec::as_slice)
+    /// What is live where iterations of a loop begin.
+    pub(crate) fn live(&self, at: u32) -> &Live {
+        static NOTHING: Live = Live::new();
+        self.live.get(&at).unwrap_or(&NOTHING)
     }
 
     /// An iteration begins: whether a point is due. A party that wants one `early` says so where clocks are compared; one that is alone has it.

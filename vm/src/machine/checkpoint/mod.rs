@@ -27,6 +27,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tern_bytecode::live::Live;
 
 pub(crate) use choice::{agree, choose_alone, clear};
 pub(crate) use ending::conclude;
@@ -138,17 +139,17 @@ pub struct Point {
 
 /// Writes bytes that have been written and are read in the same order, whose number both sides know.
 pub trait Registers {
-    /// Writes those of the buffers given.
+    /// Writes what is live of the buffers.
     ///
     /// # Errors
     /// Those of the file.
-    fn write(&self, live: &[usize], to: &mut dyn io::Write) -> io::Result<()>;
+    fn write(&self, live: &Live, to: &mut dyn io::Write) -> io::Result<()>;
 
     /// Reads them again.
     ///
     /// # Errors
     /// Those of the file.
-    fn read(&mut self, live: &[usize], from: &mut dyn io::Read) -> io::Result<()>;
+    fn read(&mut self, live: &Live, from: &mut dyn io::Read) -> io::Result<()>;
 }
 
 #[cfg(test)]
