@@ -304,15 +304,16 @@ impl Shown {
 
 /// What a run needs, and how roughly that is known.
 fn forecast_text(forecast: &Forecast) -> String {
-    let Forecast { memory, rounds, bytes, round, rate, seconds } = *forecast;
+    let Forecast { memory, rounds, bytes, round, rate, seconds, computing } = *forecast;
     format!(
-        "needs {} of memory per party besides data; {} rounds of {:.2} ms and {} at {}/s, as measured now: at least {} of communication, and computing on top",
+        "needs {} of memory per party besides data; {} rounds of {:.2} ms and {} at {}/s, as measured now: at least {} of communication, and about {} of computing",
         sized(memory as f64),
         group(rounds),
         1e3 * round,
         sized(bytes as f64),
         sized(rate),
-        time(seconds)
+        time(seconds),
+        time(computing)
     )
 }
 

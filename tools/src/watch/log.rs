@@ -46,8 +46,8 @@ pub(crate) fn event(event: &Event) {
         }
         Event::Met {} => info!("met"),
         Event::Forecast { forecast } => {
-            let Forecast { memory, rounds, bytes, round, rate, seconds } = *forecast;
-            info!(memory, rounds, bytes, round, rate, seconds, "forecast");
+            let Forecast { memory, rounds, bytes, round, rate, seconds, computing } = *forecast;
+            info!(memory, rounds, bytes, round, rate, seconds, computing, "forecast");
         }
         Event::Begun {} => info!("begun"),
         Event::Checkpoint { number, bytes, seconds } => info!(number, bytes, seconds, "checkpoint"),

@@ -11,6 +11,7 @@
 //! - [`clients`] states what those send and receive who run none of the servers.
 //! - [`cost`] states what each instruction sends over which link in which round.
 //! - [`report`] adds it up over a whole program, loops and all.
+//! - [`work`] counts what a party computes for it.
 //! - [`disasm`] prints a program for people.
 
 pub mod circuit;
@@ -26,6 +27,7 @@ pub mod program;
 pub mod report;
 pub mod table;
 pub mod validate;
+pub mod work;
 
 pub use container::{DecodeError, decode, encode};
 pub use instr::{Instr, Reg, Route};

@@ -21,6 +21,7 @@ mod public;
 mod range;
 mod report;
 mod seed;
+mod speed;
 
 pub use checkpoint::{Checkpoints, Ending, Every, Point, Registers};
 pub use context::{Address, Context};
@@ -31,3 +32,4 @@ pub use memory::Memory;
 pub use range::{LineRange, RangeReport, Violation, Watch, Wrong};
 pub use report::{Measured, Report};
 pub use seed::{Purpose, Seeds};
+pub use speed::Speed;

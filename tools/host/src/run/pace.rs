@@ -1,10 +1,12 @@
-//! How fast the links are, measured before a run, and how long its communication takes at least.
+//! How fast links and machine are, measured before a run, and how long it takes by that.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tern_bytecode::Program;
 use tern_bytecode::report::report;
+use tern_bytecode::work::Work;
+use tern_vm::machine::Speed;
 use tern_vm::net::{Links, NetError};
 
 /// Exchanges of a byte, of which the median counts.
@@ -57,15 +59,23 @@ pub struct Forecast {
     pub round: f64,
     /// Bytes per second over a link, as measured.
     pub rate: f64,
-    /// Seconds that communication takes: computing comes on top.
+    /// Seconds that communication takes at least.
     pub seconds: f64,
+    /// Seconds that computing takes besides, roughly.
+    pub computing: f64,
 }
 
+/// Passes over a word of a result that an instruction makes on average, and over the words that an element's bits of messages would fill: what
+/// `tools/measure/forecast.py` found for networks A to D under all protocols.
+const PASSES: (f64, f64) = (1.0, 1.0);
+
 impl Forecast {
-    /// Of a program over links of this pace.
-    pub fn of(program: &Program, pace: Pace) -> Forecast {
-        let costs = report(program);
+    /// Of a program over links of this pace, on a machine of this speed.
+    pub fn of(program: &Program, pace: Pace, speed: Speed) -> Forecast {
+        let (costs, work) = (report(program), Work::of(program));
         let (round, bytes) = (pace.round.as_secs_f64(), costs.serial_bits / 8);
+        let of = |row: &Vec<u64>| row.iter().fold(0u64, |sum, bits| sum.saturating_add(*bits));
+        let bits = costs.bits_by_link.iter().map(of).max().unwrap_or(0);
         Forecast {
             memory: costs.memory.total(),
             rounds: costs.rounds,
@@ -73,8 +83,18 @@ impl Forecast {
             round,
             rate: pace.rate,
             seconds: costs.rounds as f64 * round + bytes as f64 / pace.rate,
+            computing: computing(program, work, bits, speed),
         }
     }
+}
+
+/// Seconds of computing at a party that sends so many bits. Of a value it has a word less than there are parties, and a product of two values is as
+/// many products.
+fn computing(program: &Program, work: Work, bits: u64, speed: Speed) -> f64 {
+    let header = &program.header;
+    let words = header.protocol.model().parties as f64 - 1.0;
+    let passes = PASSES.0 * words * work.elements as f64 + PASSES.1 * bits as f64 / f64::from(header.ring);
+    words * work.products as f64 / speed.products + passes / speed.elements
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tern_bytecode::Program;
-use tern_vm::machine::{Ending, place};
+use tern_vm::machine::{Ending, Speed, place};
 use tern_vm::net::{Endpoint, Hosts, Links, Live, NetError, Party, Setup, Traffic, connect_at};
 use tern_vm::{Dealt, DealtError, Fault, Options, PartyError, Report, RunError, run_dealt};
 
@@ -208,7 +208,8 @@ impl Part<'_> {
         links.show(self.live.clone());
         let pace = Pace::measure(&mut links)?;
         if !std::mem::replace(told, true) {
-            host.events().emit(Event::Forecast { forecast: Forecast::of(self.program, pace) });
+            let speed = Speed::measure(self.program.header.ring, self.threads)?;
+            host.events().emit(Event::Forecast { forecast: Forecast::of(self.program, pace, speed) });
         }
         self.stop.put_off(self.keeping.is_some());
         let outcome = run_dealt(self.program, &mut links, host, &self.options(), dealt);
