@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::instr::{Instr, Reg, Role};
-use crate::program::Program;
+use crate::program::{Program, View};
 use crate::validate::{Fault, Nesting};
 
 /// By buffer, ranges of elements: in order, apart, not empty.
@@ -23,25 +23,41 @@ pub fn at_heads(program: &Program) -> Result<BTreeMap<u32, Live>, Fault> {
     Ok(found(program)?.heads)
 }
 
-/// For every instruction, the buffers that it can take: it reads them through one register alone and writes nothing of them, and nothing of them
-/// is read behind it before it has been written again.
+/// What instructions are to the buffers that they touch, by instruction.
+#[derive(Debug)]
+pub struct Uses {
+    /// Buffers that it can take: it reads them through one register alone and writes nothing of them, and nothing of them is read behind it before
+    /// it has been written again.
+    pub last: Vec<Vec<u32>>,
+    /// Buffers whose first elements it writes, side by side, and of which nothing else is live behind it, or touched before all of it is dead.
+    pub alone: Vec<Vec<u32>>,
+    /// Buffers of which nothing is live before it, and where what is read or written of them ends from here on, until nothing is live again.
+    pub begun: Vec<Vec<(u32, u64)>>,
+}
+
+/// What all instructions are to buffers.
 ///
 /// # Errors
 /// As [`at_heads`].
-pub fn last_uses(program: &Program) -> Result<Vec<Vec<u32>>, Fault> {
-    Ok(found(program)?.last)
+pub fn uses(program: &Program) -> Result<Uses, Fault> {
+    Ok(found(program)?.uses)
 }
 
 /// What is known at the end.
 struct Found {
     heads: BTreeMap<u32, Live>,
-    last: Vec<Vec<u32>>,
+    uses: Uses,
+    /// By buffer, where what is touched of it ends: from the instruction on that the walk has come to.
+    ends: BTreeMap<u32, u64>,
 }
 
 fn found(program: &Program) -> Result<Found, Fault> {
     let nesting = Nesting::of(program)?;
     let flow = Flow { program, nesting: &nesting };
-    let mut found = Found { heads: BTreeMap::new(), last: vec![Vec::new(); program.code.len()] };
+    let none = || vec![Vec::new(); program.code.len()];
+    let begun = vec![Vec::new(); program.code.len()];
+    let uses = Uses { last: none(), alone: none(), begun };
+    let mut found = Found { heads: BTreeMap::new(), uses, ends: BTreeMap::new() };
     // What is live at a head depends on what is live where the iteration ends, which is that head again. What the last walk says is right.
     loop {
         let before = found.heads.clone();
@@ -110,10 +126,13 @@ impl Flow<'_> {
             }
             _ => {
                 let all = instr.registers().collect::<Vec<_>>();
-                found.last[at as usize] = self.last(&all, &live);
+                self.touched(&all, &mut found.ends);
+                found.uses.last[at as usize] = self.last(&all, &live);
+                found.uses.alone[at as usize] = self.alone(&all, &live, &found.ends);
                 let with = |wanted: Role| all.iter().filter(move |(_, role)| *role == wanted);
                 with(Role::Write).for_each(|(reg, _)| self.written(*reg, &mut live));
                 with(Role::Read).for_each(|(reg, _)| self.read(*reg, &mut live));
+                found.uses.begun[at as usize] = self.begun(&all, &live, &mut found.ends);
                 live
             }
         }
@@ -127,40 +146,83 @@ impl Flow<'_> {
         read.filter(|own| !behind.contains_key(own) && alone(own)).collect()
     }
 
+    /// Which buffers one of these registers writes from their beginning on, where nothing further behind in them is live behind the instruction, or
+    /// touched before all of them is dead.
+    fn alone(&self, registers: &[(Reg, Role)], behind: &Live, ends: &BTreeMap<u32, u64>) -> Vec<u32> {
+        let view = |reg: Reg| &self.program.views[reg.0 as usize];
+        let written = || registers.iter().filter(|(_, role)| *role == Role::Write).map(|(reg, _)| view(*reg));
+        let first = |own: &&View| own.offset == 0 && own.is_dense() && !own.is_empty();
+        let once = |own: &&View| written().filter(|other| other.buffer == own.buffer).count() == 1;
+        let all = |own: &&View| {
+            let behind =
+                behind.get(&own.buffer).and_then(|ranges| ranges.last()).map_or(0, |range| range.end);
+            behind.max(ends.get(&own.buffer).copied().unwrap_or(0)) <= own.len()
+        };
+        written().filter(first).filter(once).filter(all).map(|own| own.buffer).collect()
+    }
+
+    /// Registers are touched.
+    fn touched(&self, registers: &[(Reg, Role)], ends: &mut BTreeMap<u32, u64>) {
+        for (reg, _) in registers {
+            let view = &self.program.views[reg.0 as usize];
+            if let Some(reach) = reach(view) {
+                let end = ends.entry(view.buffer).or_default();
+                *end = reach.end.max(*end);
+            }
+        }
+    }
+
+    /// Which buffers of these registers are dead before the instruction, and where what is touched of them ends.
+    fn begun(
+        &self,
+        registers: &[(Reg, Role)],
+        before: &Live,
+        ends: &mut BTreeMap<u32, u64>,
+    ) -> Vec<(u32, u64)> {
+        let mut dead: Vec<_> =
+            registers.iter().map(|(reg, _)| self.program.views[reg.0 as usize].buffer).collect();
+        dead.sort_unstable();
+        dead.dedup();
+        dead.retain(|buffer| !before.contains_key(buffer));
+        dead.into_iter().filter_map(|buffer| Some((buffer, ends.remove(&buffer)?))).collect()
+    }
+
     /// A register is read: at most all between its first and its last element.
     fn read(&self, reg: Reg, live: &mut Live) {
         let view = &self.program.views[reg.0 as usize];
-        if view.is_empty() {
-            return;
+        if let Some(reach) = reach(view) {
+            insert(live.entry(view.buffer).or_default(), reach);
         }
-        let (mut low, mut high) = (view.offset, view.offset);
-        for dim in &view.dims {
-            let reach = dim.stride.unsigned_abs().saturating_mul(u64::from(dim.size) - 1);
-            if dim.stride < 0 {
-                low = low.saturating_sub(reach);
-            } else {
-                high = high.saturating_add(reach);
-            }
-        }
-        insert(live.entry(view.buffer).or_default(), low..high.saturating_add(1));
     }
 
     /// A register is written: if its elements lie side by side, all of these.
     fn written(&self, reg: Reg, live: &mut Live) {
         let view = &self.program.views[reg.0 as usize];
-        let mut step = 1;
-        let dense = view.dims.iter().rev().all(|dim| {
-            let next_to = dim.size == 1 || dim.stride == step;
-            step = step.saturating_mul(i64::from(dim.size));
-            next_to
-        });
-        if let (true, Some(ranges)) = (dense && !view.is_empty(), live.get_mut(&view.buffer)) {
+        let dense = view.is_dense() && !view.is_empty();
+        if let (true, Some(ranges)) = (dense, live.get_mut(&view.buffer)) {
             remove(ranges, view.offset..view.offset.saturating_add(view.len()));
             if ranges.is_empty() {
                 live.remove(&view.buffer);
             }
         }
     }
+}
+
+/// All between the first and the last element of a view that has elements.
+fn reach(view: &View) -> Option<Range<u64>> {
+    if view.is_empty() {
+        return None;
+    }
+    let (mut low, mut high) = (view.offset, view.offset);
+    for dim in &view.dims {
+        let reach = dim.stride.unsigned_abs().saturating_mul(u64::from(dim.size) - 1);
+        if dim.stride < 0 {
+            low = low.saturating_sub(reach);
+        } else {
+            high = high.saturating_add(reach);
+        }
+    }
+    Some(low..high.saturating_add(1))
 }
 
 fn join(live: &mut Live, other: &Live) {

@@ -238,6 +238,16 @@ impl View {
         self.len() == 0
     }
 
+    /// Whether its elements lie side by side, in row-major order.
+    pub fn is_dense(&self) -> bool {
+        let mut step = 1;
+        self.dims.iter().rev().all(|dim| {
+            let next_to = dim.size == 1 || dim.stride == step;
+            step = step.saturating_mul(i64::from(dim.size));
+            next_to
+        })
+    }
+
     /// The sizes of the axes.
     pub fn shape(&self) -> Vec<u32> {
         self.dims.iter().map(|d| d.size).collect()

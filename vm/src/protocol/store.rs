@@ -3,7 +3,7 @@
 //! A party has a protocol's number of *components*: summands of every value, each known to some others too. Linear operations are done to each by
 //! itself. Bits are packed.
 
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 
 use bytemuck::Pod;
@@ -22,6 +22,7 @@ pub(super) struct Component<R> {
     pub(super) ring: Vec<Vec<R>>,
     /// The same of bits.
     pub(super) bits: Vec<Vec<u64>>,
+    kinds: Vec<Kind>,
 }
 
 /// Room for a program's shares, all zero, in so many components; `here` says which kinds a component has.
@@ -34,7 +35,8 @@ pub(super) fn new<R: Ring>(
     here: impl Fn(Kind, usize) -> bool,
 ) -> Result<Vec<Component<R>>, Fault> {
     let component = |i: usize| {
-        let mut component = Component { ring: Vec::new(), bits: Vec::new() };
+        let kinds = program.buffers.iter().map(|buffer| buffer.kind).collect();
+        let mut component = Component { ring: Vec::new(), bits: Vec::new(), kinds };
         for buffer in &program.buffers {
             let (ring, bits) = match buffer.kind {
                 kind if !here(kind, i) => (0, 0),
@@ -51,34 +53,37 @@ pub(super) fn new<R: Ring>(
     (0..components).map(component).collect()
 }
 
-/// Writes what is live of all components, for a checkpoint.
-pub(super) fn write<'a, R: Ring>(
-    components: impl IntoIterator<Item = &'a Component<R>>,
-    live: &Live,
-    to: &mut dyn io::Write,
-) -> io::Result<()> {
-    for component in components {
-        for (at, elements) in ranges(live) {
-            to.write_all(bytemuck::cast_slice(part(&component.ring[at], elements.clone())))?;
-            to.write_all(bytemuck::cast_slice(part(&component.bits[at], words(elements))))?;
+impl<R: Ring> Component<R> {
+    /// Writes what is live of the buffers of the kinds that are here, for a checkpoint. A vector may be shorter than what counts as live: nothing
+    /// has been written there.
+    pub(super) fn write(
+        &self,
+        live: &Live,
+        here: impl Fn(Kind) -> bool,
+        to: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        for (at, elements) in ranges(live).filter(|(at, _)| here(self.kinds[*at])) {
+            match self.kinds[at] {
+                Kind::Bit => write_part(&self.bits[at], words(elements), to)?,
+                Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
+                    write_part(&self.ring[at], elements, to)?;
+                }
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Reads what [`write()`] wrote.
-pub(super) fn read<'a, R: Ring>(
-    components: impl IntoIterator<Item = &'a mut Component<R>>,
-    live: &Live,
-    from: &mut dyn io::Read,
-) -> io::Result<()> {
-    for component in components {
+    /// Reads what [`Self::write`] wrote, into vectors as they are at first: as long as their buffers.
+    pub(super) fn read(&mut self, live: &Live, from: &mut dyn Read) -> io::Result<()> {
         for (at, elements) in ranges(live) {
-            from.read_exact(bytemuck::cast_slice_mut(part_mut(&mut component.ring[at], elements.clone())))?;
-            from.read_exact(bytemuck::cast_slice_mut(part_mut(&mut component.bits[at], words(elements))))?;
+            if !self.ring[at].is_empty() {
+                from.read_exact(bytemuck::cast_slice_mut(&mut self.ring[at][elements]))?;
+            } else if !self.bits[at].is_empty() {
+                from.read_exact(bytemuck::cast_slice_mut(&mut self.bits[at][words(elements)]))?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The words that have these bits. Two ranges may share one, which is written twice then.
@@ -86,13 +91,12 @@ fn words(bits: Range<usize>) -> Range<usize> {
     bits.start / 64..bits.end.div_ceil(64)
 }
 
-/// Of a buffer that is here; nothing of one that is not.
-fn part<T>(buffer: &[T], range: Range<usize>) -> &[T] {
-    if buffer.is_empty() { buffer } else { &buffer[range] }
-}
-
-fn part_mut<T>(buffer: &mut [T], range: Range<usize>) -> &mut [T] {
-    if buffer.is_empty() { buffer } else { &mut buffer[range] }
+/// Some elements, those that are not there as 0.
+fn write_part<T: Pod>(all: &[T], part: Range<usize>, to: &mut dyn io::Write) -> io::Result<()> {
+    let there = part.start.min(all.len())..part.end.min(all.len());
+    let missing = (part.len() - there.len()) * size_of::<T>();
+    to.write_all(bytemuck::cast_slice(&all[there]))?;
+    io::copy(&mut io::repeat(0).take(missing as u64), &mut &mut *to).map(drop)
 }
 
 /// A register as the kernels here take it.

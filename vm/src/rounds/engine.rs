@@ -29,6 +29,7 @@ use crate::net::{Counted, Links, NetError, Party, Peers};
 use crate::par::Threads;
 use crate::prg::{self, Key, Stream, Values};
 use crate::ring::Ring;
+use crate::scarce;
 
 /// What all operations of a party use, whatever the protocol.
 pub(crate) struct World<R> {
@@ -187,8 +188,8 @@ impl<R: Ring> World<R> {
     /// A vector of `n` elements, which may be anything.
     pub(crate) fn room(&self, n: usize) -> Vec<R> {
         let pooled = self.pool.borrow_mut().take(n);
-        // new memory of the system is zero already, and is not written here
-        let Some(mut room) = pooled else { return vec![R::ZERO; n] };
+        // new memory of the system is zero already, and is not written here; without any, it ends as everywhere
+        let Some(mut room) = pooled else { return scarce::zeros(n).unwrap_or_else(|_| vec![R::ZERO; n]) };
         room.resize(n, R::ZERO);
         room
     }

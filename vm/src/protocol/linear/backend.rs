@@ -115,7 +115,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         let me = self.world.me;
         let word = |i| if S::public(me, Kind::Bit, i) { bits.clone() } else { vec![0; bits.len()] };
         let value = std::array::from_fn(word);
-        self.keep(context, vec![Done::Bits(dst, value)])
+        self.keep(context, context.address.instruction, vec![Done::Bits(dst, value)])
     }
 
     fn widen(&mut self, context: &mut Context<'_, R>, dst: Reg, a: Reg) -> Result {
@@ -227,7 +227,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
             value[i] = vec![0; bits::words(len)];
             stream.fill(self.threads(), 0, &mut value[i]);
         }
-        self.keep(context, vec![Done::Bits(dst, value)])
+        self.keep(context, context.address.instruction, vec![Done::Bits(dst, value)])
     }
 
     fn input(&mut self, context: &mut Context<'_, R>, dst: Reg, input: u32, route: Route) -> Result {
@@ -411,7 +411,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
                 let fault = S::explain(self.world, context.program, fault, exchange);
                 RunError::from(fault).located(context.program, issued)
             })?;
-            self.keep(context, results)?;
+            self.keep(context, issued, results)?;
             self.engine.meter.worked(at, issued, started);
         }
         Ok(())

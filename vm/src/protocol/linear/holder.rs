@@ -12,7 +12,7 @@ use tern_bytecode::{Kind, Program, Reg};
 
 use super::{Entry, Held, Sharing, Words};
 use crate::machine::checkpoint::conclude;
-use crate::machine::memory::row_major;
+use crate::machine::memory::{dense, row_major};
 use crate::machine::{Context, Fault, Memory, Registers, Report, RunError, run as run_machine};
 use crate::net::Party;
 use crate::par::Threads;
@@ -35,10 +35,13 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
 ) -> Result<Report> {
     let store = store::new(program, N, |kind, i| S::has(world.me, kind, i))?;
     let engine = Engine::new(world, links, program);
-    let last = live::last_uses(program)?;
+    let uses = live::uses(program)?;
+    let (issued, touched) = (vec![0; program.code.len()], vec![0; program.buffers.len()]);
     let later = program.code.iter().map(|instr| comes_whole(program, instr)).collect();
     let ended = None;
-    let mut party = Holder::<R, S, N> { world, engine, store, last, later, ended, sharing: PhantomData };
+    let clock = Clock { now: 0, issued, touched };
+    let mut party =
+        Holder::<R, S, N> { world, engine, store, uses, later, ended, clock, sharing: PhantomData };
     let public = &setting.keys.public;
     let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
     let (meter, links) = party.engine.into_parts();
@@ -66,28 +69,43 @@ fn comes_whole(program: &Program, instr: &Instr) -> bool {
 /// comes from the system anew costs as much time as an operation does.
 const LARGE: usize = tern_bytecode::memory::POOL as usize / 4;
 
+/// What was begun when, counted in executions.
+struct Clock {
+    now: u64,
+    /// By instruction, its last execution.
+    issued: Vec<u64>,
+    /// By buffer, the last execution of an instruction that writes to it.
+    touched: Vec<u64>,
+}
+
 /// One party's back-end.
+///
+/// A buffer's vectors are as long as what is in it asks for: a register that begins a buffer, and is all that is alive in it, has vectors of its own
+/// size, which operations take and give.
 pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     pub(super) world: &'w S::World,
     pub(super) engine: Engine<'w, R, Result<Vec<Done<R, N>>, Fault>>,
     /// By word.
     pub(super) store: Vec<Component<R>>,
-    /// By instruction, the buffers whose vectors it can take.
-    last: Vec<Vec<u32>>,
+    /// Whose vectors an instruction can take, and which ones its result can take the place of.
+    uses: live::Uses,
     /// By instruction, whether a result that fills its buffer comes as vectors of its own, when messages have.
     later: Vec<bool>,
     /// The instruction that was executed last.
     ended: Option<u32>,
+    clock: Clock,
     sharing: PhantomData<S>,
 }
 
 impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Registers for Holder<'w, R, S, N> {
     fn write(&self, live: &live::Live, to: &mut dyn io::Write) -> io::Result<()> {
-        store::write(&self.store, live, to)
+        let me = self.world.me;
+        let mut components = self.store.iter().enumerate();
+        components.try_for_each(|(i, component)| component.write(live, |kind| S::has(me, kind, i), to))
     }
 
     fn read(&mut self, live: &live::Live, from: &mut dyn io::Read) -> io::Result<()> {
-        store::read(&mut self.store, live, from)
+        self.store.iter_mut().try_for_each(|component| component.read(live, from))
     }
 }
 
@@ -123,7 +141,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         operation: impl Future<Output = Result<Vec<Done<R, N>>, Fault>> + 'w,
     ) -> Result {
         let results = self.engine.issue(context.address.instruction, operation).map_err(PartyError::Net)?;
-        results.map_or(Ok(()), |results| self.keep(context, results?))
+        results.map_or(Ok(()), |results| self.keep(context, context.address.instruction, results?))
     }
 
     /// The words that this party has of values of a kind.
@@ -132,18 +150,29 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         (0..N).filter(move |i| S::has(me, kind, *i))
     }
 
-    /// Before an instruction: gives back what is not read behind the one before, and fills in what this one writes.
+    /// Before an instruction: gives back what is not read behind the one before, and makes room for what this one touches.
     pub(super) fn ready(&mut self, context: &Context<'_, R>, instr: &Instr) {
-        if let Some(ended) = self.ended.replace(context.address.instruction) {
+        let at = context.address.instruction;
+        if let Some(ended) = self.ended.replace(at) {
             self.drop_large(ended);
         }
-        self.fill_in(context, instr);
+        self.clock.now += 1;
+        self.clock.issued[at as usize] = self.clock.now;
+        for (reg, role) in instr.registers() {
+            let written = role != Role::Read;
+            if written {
+                self.clock.touched[slot(context, reg).buffer] = self.clock.now;
+            }
+            if !(written && self.later[at as usize] && self.comes_alone(context, at, reg)) {
+                self.make_room(context, reg);
+            }
+        }
     }
 
     /// Gives buffers back to the system that nobody reads behind an instruction, if they are large: the pool would not hold them, and the
     /// largest ones of a program are what is left of one operation of a layer.
     fn drop_large(&mut self, ended: u32) {
-        for buffer in &self.last[ended as usize] {
+        for buffer in &self.uses.last[ended as usize] {
             for component in &mut self.store {
                 let word = &mut component.ring[*buffer as usize];
                 if word.len() * R::BYTES >= LARGE {
@@ -153,36 +182,48 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         }
     }
 
-    /// Vectors for the buffers of registers that an instruction writes, where an operation took them; a result that [`comes_whole`] and fills its
-    /// buffer brings its own.
-    fn fill_in(&mut self, context: &Context<'_, R>, instr: &Instr) {
-        for (reg, _) in instr.registers().filter(|(_, role)| *role != Role::Read) {
-            if !(self.later[context.address.instruction as usize] && whole(context, reg)) {
-                self.fill_in_buffer(context, reg);
-            }
-        }
+    /// Whether a result is all that is alive of its buffer when it is complete, and begins it: its vectors take the place of the buffer's. No other
+    /// instruction has written there since it was `issued`.
+    fn comes_alone(&self, context: &Context<'_, R>, issued: u32, reg: Reg) -> bool {
+        let (buffer, at) = (slot(context, reg).buffer, issued as usize);
+        let untouched = self.clock.touched[buffer] == self.clock.issued[at];
+        whole(context, reg) || untouched && self.uses.alone[at].contains(&(buffer as u32))
     }
 
-    fn fill_in_buffer(&mut self, context: &Context<'_, R>, reg: Reg) {
-        let (at, kind) = (slot(context, reg).buffer, context.kind(reg));
+    /// Makes the vectors of a register's buffer long enough for it, where an operation took them or left shorter ones; for all that will be there,
+    /// where the instruction is the first to write to it.
+    fn make_room(&mut self, context: &Context<'_, R>, reg: Reg) {
+        let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
         if !matches!(kind, Kind::Shared | Kind::Additive | Kind::Half) {
             return;
         }
-        let len = context.program.buffers[at].len as usize;
+        let needed = layout.span().map_or(0, |span| span.end);
+        let begun = &self.uses.begun[context.address.instruction as usize];
+        let all = begun.iter().find(|(begun, _)| *begun == buffer as u32).map(|(_, end)| *end as usize);
         for i in self.words(kind) {
-            if self.store[i].ring[at].len() < len {
-                self.store[i].ring[at] = self.world.room(len);
+            let short = &mut self.store[i].ring[buffer];
+            if short.len() < needed {
+                let mut long = self.world.room(all.map_or(needed, |all| all.max(needed)));
+                if all.is_none() {
+                    long[..short.len()].copy_from_slice(short);
+                }
+                self.world.recycle(std::mem::replace(short, long));
             }
         }
     }
 
     /// Whether nobody needs the buffer of an operand behind the instruction that is executed.
     fn is_last(&self, context: &Context<'_, R>, buffer: usize) -> bool {
-        self.last[context.address.instruction as usize].contains(&(buffer as u32))
+        self.uses.last[context.address.instruction as usize].contains(&(buffer as u32))
     }
 
-    /// Writes results to their registers.
-    pub(super) fn keep(&mut self, context: &mut Context<'_, R>, results: Vec<Done<R, N>>) -> Result {
+    /// Writes results to their registers: of the last execution of the instruction that was `issued`.
+    pub(super) fn keep(
+        &mut self,
+        context: &mut Context<'_, R>,
+        issued: u32,
+        results: Vec<Done<R, N>>,
+    ) -> Result {
         let threads = self.threads();
         for result in results {
             match result {
@@ -190,11 +231,11 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
                     let kind = context.kind(dst);
                     for (i, word) in words.into_iter().enumerate() {
                         if S::has(self.world.me, kind, i) {
-                            self.keep_word(context, dst, i, word);
+                            self.keep_word(context, (issued, dst), i, word);
                         }
                     }
                 }
-                Done::Word(dst, i, word) => self.keep_word(context, dst, i, word),
+                Done::Word(dst, i, word) => self.keep_word(context, (issued, dst), i, word),
                 Done::Bits(dst, value) => self.keep_bits(slot(context, dst), &value),
                 Done::Planes(dst, planes) => {
                     let Slot { buffer, layout } = slot(context, dst);
@@ -217,13 +258,13 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         }
     }
 
-    /// Writes a word to its register; a vector that fills the buffer becomes the buffer.
-    fn keep_word(&mut self, context: &Context<'_, R>, dst: Reg, i: usize, value: Vec<R>) {
-        if whole(context, dst) {
+    /// Writes a word to its register.
+    fn keep_word(&mut self, context: &Context<'_, R>, (issued, dst): (u32, Reg), i: usize, value: Vec<R>) {
+        if self.comes_alone(context, issued, dst) {
             let old = std::mem::replace(&mut self.store[i].ring[slot(context, dst).buffer], value);
             self.world.recycle(old);
         } else {
-            self.fill_in_buffer(context, dst);
+            self.make_room(context, dst);
             let (slot, buffers) = (slot(context, dst), &mut self.store[i].ring);
             store::save(&self.world.threads, buffers, slot, &value);
             self.world.recycle(value);
@@ -258,21 +299,23 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
 
     fn copies(&mut self, context: &Context<'_, R>, reg: Reg, needed: impl Fn(usize) -> bool) -> Words<R, N> {
         let (Slot { buffer, layout }, kind) = (slot(context, reg), context.kind(reg));
-        let (last, whole) = (self.is_last(context, buffer), whole(context, reg));
+        let (n, last) = (layout.len(), self.is_last(context, buffer));
+        let first = last && dense(layout) == Some(0..n);
         array::from_fn(|i| {
             if !S::has(self.world.me, kind, i) || !needed(i) {
                 return Vec::new();
             }
-            if last && whole {
-                return std::mem::take(&mut self.store[i].ring[buffer]);
+            let word = &mut self.store[i].ring[buffer];
+            if first && word.capacity() / 2 <= n {
+                word.truncate(n);
+                return std::mem::take(word);
             }
-            let mut copy = self.world.room(layout.len());
-            let dense = row_major(layout);
-            let from = View::new(&self.store[i].ring[buffer][..], layout);
-            views::copy(self.threads(), ViewMut::new(&mut copy, &dense), from);
+            let mut copy = self.world.room(n);
+            let from = View::new(&word[..], layout);
+            views::copy(&self.world.threads, ViewMut::new(&mut copy, &row_major(layout)), from);
             if last {
                 // room for the copy of the next word
-                self.world.recycle(std::mem::take(&mut self.store[i].ring[buffer]));
+                self.world.recycle(std::mem::take(word));
             }
             copy
         })
