@@ -12,8 +12,8 @@ fn work(body: &str) -> Work {
 
 #[test]
 fn products_count_as_often_as_their_loop_runs() {
-    assert_eq!(work("output z = matmul(x, y) to party 0").products, 3 * 4 * 4);
-    let often = work("var z = x\nfor i in 0..7 { z = matmul(z, y) }\noutput z = z to party 0");
+    assert_eq!(work("output z = x @ y to party 0").products, 3 * 4 * 4);
+    let often = work("var z = x\nfor i in 0..7 { z = z @ y }\noutput z = z to party 0");
     assert_eq!(often.products, 7 * 3 * 4 * 4);
     assert_eq!(work("output z = x + 1 to party 0").products, 0);
 }
@@ -25,7 +25,7 @@ fn of_two_arms_the_costlier_counts() {
             "var z = x\nif reveal(sum(x) > 0) { z = FIRST } else { z = SECOND }\noutput z = z to party 0";
         work(&body.replace("FIRST", first).replace("SECOND", second))
     };
-    let (one, two) = ("matmul(x, y)", "matmul(matmul(x, y), y)");
+    let (one, two) = ("x @ y", "(x @ y) @ y");
     assert_eq!(body(one, two).products, 2 * 48);
     assert_eq!(body(two, one), body(one, two));
     assert!(body(one, two).elements > body(one, "x").elements);

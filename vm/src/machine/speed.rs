@@ -15,7 +15,7 @@ const SIZES: [usize; 3] = [128, 384, 64];
 /// Elements of a pass: more than fit into a cache.
 const PASS: usize = 1 << 20;
 /// How long either is repeated.
-const TIME: Duration = Duration::from_millis(8);
+const TIME: Duration = Duration::from_millis(20);
 
 /// What a party's threads do in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
