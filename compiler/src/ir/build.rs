@@ -170,6 +170,12 @@ impl Builder {
         &mut self.open[last]
     }
 
+    /// The instruction of an open block that gives a value; none gives a block's parameters.
+    pub fn definition(&self, value: ValueId) -> Option<&Inst> {
+        let insts = self.open.iter().rev().flat_map(|block| block.insts.iter().rev());
+        insts.into_iter().find(|inst| inst.results.contains(&value))
+    }
+
     /// How many blocks are open.
     pub fn depth(&self) -> usize {
         self.open.len()

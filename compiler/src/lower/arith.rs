@@ -68,6 +68,13 @@ struct Pair {
     right: Span,
 }
 
+/// What is asked of a division that ends at whole numbers. Both are those of Python: the quotient is rounded down, the remainder has the divisor's sign.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Quotient,
+    Remainder,
+}
+
 impl<'a> Lowerer<'a> {
     pub(super) fn binary(
         &mut self,
@@ -160,7 +167,9 @@ impl<'a> Lowerer<'a> {
             BinaryOp::Add | BinaryOp::Sub => self.aligned(pair, a, b, |l, a, b| l.sum(pair, a, b)),
             BinaryOp::Mul => self.aligned(pair, a, b, |l, a, b| l.product(a, b, pair.span)),
             BinaryOp::Div => self.aligned(pair, a, b, |l, a, b| l.quotient(pair, a, b)),
-            BinaryOp::Rem => self.aligned(pair, a, b, |l, a, b| l.remainder(pair, a, b)),
+            BinaryOp::Rem => {
+                self.aligned(pair, a, b, |l, a, b| l.whole_division(Part::Remainder, pair, a, b))
+            }
             BinaryOp::Pow => self.power(pair, a, b),
             BinaryOp::Eq => self.relation(pair, Relation::Eq, a, b),
             BinaryOp::Ne => self.relation(pair, Relation::Ne, a, b),
@@ -512,56 +521,41 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// `a % b`, with the sign of b as in Python.
-    fn remainder(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
+    /// A part of a division that ends at whole numbers, of operands of one shape.
+    fn whole_division(&mut self, part: Part, pair: &Pair, a: Value, b: Value) -> Value {
         match (a, b) {
             (_, Value::Const(k)) if k.occurring().any(Zero::is_zero) => {
                 self.error(Code::T010, pair.right, "division by zero", "this is 0")
             }
-            (Value::Const(x), Value::Const(y)) => {
-                let elem = number_elem(x.elem, y.elem);
-                Value::Const(zip(&x, &y, elem, |a, b| a - b * (a / b).floor()))
-            }
+            (Value::Const(x), Value::Const(y)) => Value::Const(match part {
+                Part::Quotient => zip(&x, &y, Elem::Int, |a, b| (a / b).floor()),
+                Part::Remainder => zip(&x, &y, number_elem(x.elem, y.elem), |a, b| a - b * (a / b).floor()),
+            }),
             (a, b) if a.secret() || b.secret() => {
                 let Some(divisor) = self.known_divisor(pair, &a, &b) else { return Value::Error };
-                let whole = is_whole(&a) && is_whole(&divisor);
-                let function =
-                    if whole { library!(math::remainder) } else { library!(math::remainder_of_fix) };
+                let function = match (part, is_whole(&a) && is_whole(&divisor)) {
+                    (Part::Quotient, true) => library!(math::quotient),
+                    (Part::Quotient, false) => library!(math::quotient_of_fix),
+                    (Part::Remainder, true) => library!(math::remainder),
+                    (Part::Remainder, false) => library!(math::remainder_of_fix),
+                };
                 self.library(function, vec![a, divisor], pair.span)
             }
             (a, b) if joined_elem(&a, &b) == Elem::Int => {
-                self.public_binary(&a, &b, Elem::Int, IntBinary::Rem, RealBinary::Sub)
+                let op = match part {
+                    Part::Quotient => IntBinary::Div,
+                    Part::Remainder => IntBinary::Rem,
+                };
+                self.public_binary(&a, &b, Elem::Int, op, RealBinary::Div)
             }
             (a, b) => {
                 let quotient = self.public_binary(&a, &b, Elem::Fix, IntBinary::Div, RealBinary::Div);
                 let whole = self.public_floor(&quotient);
+                if part == Part::Quotient {
+                    return whole;
+                }
                 let multiple = self.public_binary(&whole, &b, Elem::Fix, IntBinary::Mul, RealBinary::Mul);
                 self.public_binary(&a, &multiple, Elem::Fix, IntBinary::Sub, RealBinary::Sub)
-            }
-        }
-    }
-
-    /// The largest whole number that is not above a / b, of operands of one shape.
-    fn whole_quotient(&mut self, pair: &Pair, a: Value, b: Value) -> Value {
-        match (a, b) {
-            (_, Value::Const(k)) if k.occurring().any(Zero::is_zero) => {
-                self.error(Code::T010, pair.right, "division by zero", "this is 0")
-            }
-            (Value::Const(x), Value::Const(y)) => {
-                Value::Const(zip(&x, &y, Elem::Int, |a, b| (a / b).floor()))
-            }
-            (a, b) if a.secret() || b.secret() => {
-                let Some(divisor) = self.known_divisor(pair, &a, &b) else { return Value::Error };
-                let whole = is_whole(&a) && is_whole(&divisor);
-                let function = if whole { library!(math::quotient) } else { library!(math::quotient_of_fix) };
-                self.library(function, vec![a, divisor], pair.span)
-            }
-            (a, b) if joined_elem(&a, &b) == Elem::Int => {
-                self.public_binary(&a, &b, Elem::Int, IntBinary::Div, RealBinary::Div)
-            }
-            (a, b) => {
-                let quotient = self.public_binary(&a, &b, Elem::Fix, IntBinary::Div, RealBinary::Div);
-                self.public_floor(&quotient)
             }
         }
     }
@@ -574,7 +568,7 @@ impl<'a> Lowerer<'a> {
         (b, right): (Value, Span),
     ) -> Value {
         let pair = Pair { op: BinaryOp::Div, span, left, right };
-        self.aligned(&pair, a, b, |l, a, b| l.whole_quotient(&pair, a, b))
+        self.aligned(&pair, a, b, |l, a, b| l.whole_division(Part::Quotient, &pair, a, b))
     }
 
     /// The one constant by which a secret is divided without a remainder beyond it; reports what else there is.
@@ -1155,9 +1149,25 @@ fn number_elem(a: Elem, b: Elem) -> Elem {
     if a == Elem::Int && b == Elem::Int { Elem::Int } else { Elem::Fix }
 }
 
-/// The element of a result of two numbers. A whole constant does not make a secret int a fix.
+/// The element of a result of two numbers: one without a point is an int, and leaves an int an int.
 fn joined_elem(a: &Value, b: &Value) -> Elem {
     number_elem(elem_of(a), elem_of(b))
+}
+
+/// The element of a tensor that these are parts of, or nothing if truth values stand beside numbers. Beside what is computed, a constant counts as
+/// what it is: `zeros([2])` behind secret ints is two of them.
+pub(super) fn elem_of_parts(parts: &[Value]) -> Option<Elem> {
+    let computed = parts.iter().any(|part| matches!(part, Value::Tensor(_)));
+    let elems = parts.iter().map(|part| match elem_of(part) {
+        Elem::Fix if computed && is_whole(part) => Elem::Int,
+        elem => elem,
+    });
+    let joined = |a, b| match (a, b) {
+        (Elem::Bool, Elem::Bool) => Some(Elem::Bool),
+        (Elem::Bool, _) | (_, Elem::Bool) => None,
+        (a, b) => Some(number_elem(a, b)),
+    };
+    elems.map(Some).reduce(|a, b| joined(a?, b?)).unwrap_or(Some(Elem::Fix))
 }
 
 pub(super) fn elem_of(value: &Value) -> Elem {

@@ -20,6 +20,9 @@ use crate::syntax::ast::{self, Expr, ExprKind, ExprOrRange, Stmt, StmtKind};
 /// The hidden variable that `break` sets.
 pub(super) const BREAK: &str = "break";
 
+/// Why a loop is expanded that does not say so.
+const BOUNDS_ANOTHER: &str = "it is expanded because a loop inside is bounded by its counter";
+
 /// Where the two types of a message stand.
 const AROUND_LOOP: [&str; 2] = ["before the loop", "after its body"];
 const ARMS: [&str; 2] = ["in one branch", "in the other"];
@@ -79,8 +82,11 @@ impl<'a> Lowerer<'a> {
                     "their order is drawn when the program runs",
                 );
             }
-            Some(Iteration::Counter { start, step, trips }) => {
-                self.run_time_loop(f, trips, |l, counter| l.counter_value(counter, start, step));
+            Some(counter @ Iteration::Counter { start, step, trips }) => {
+                let element = |l: &mut Self, counter| l.counter_value(counter, start, step);
+                if let Ended::Expand = self.run_time_loop(f, trips, element) {
+                    self.unrolled(f, counter.known().into_iter().flatten());
+                }
             }
             Some(Iteration::Batches { rows, size }) => {
                 let trips = rows.div_ceil(size);
@@ -159,12 +165,10 @@ impl<'a> Lowerer<'a> {
             match flag {
                 Some(Value::Const(flag)) if flag.is_zero() => {}
                 Some(Value::Tensor(_)) => {
-                    self.error(
-                        Code::S004,
-                        f.pattern.span(),
-                        "an unrolled loop is left on a condition known only at run time",
-                        "expanded by the compiler",
-                    );
+                    let text = "an unrolled loop is left on a condition known only at run time";
+                    let error =
+                        Diagnostic::error(Code::S004, text).at(f.pattern.span(), "expanded by the compiler");
+                    self.report(if f.unroll { error } else { error.note(BOUNDS_ANOTHER) });
                     return;
                 }
                 Some(_) | None => return,
@@ -237,9 +241,14 @@ impl<'a> Lowerer<'a> {
         fits
     }
 
-    fn run_time_loop(&mut self, f: &'a ast::For, trips: u32, element: impl Fn(&mut Self, ValueId) -> Value) {
+    fn run_time_loop(
+        &mut self,
+        f: &'a ast::For,
+        trips: u32,
+        element: impl Fn(&mut Self, ValueId) -> Value,
+    ) -> Ended {
         if !self.shallow(f.pattern.span()) {
-            return;
+            return Ended::Done;
         }
         let mut names = BTreeSet::new();
         assigned_block(&f.body, &mut names);
@@ -251,20 +260,22 @@ impl<'a> Lowerer<'a> {
         let breaks = f.body.stmts.iter().any(breaks_stmt) || f.body.value.as_deref().is_some_and(breaks_expr);
         loop {
             let attempt = self.transaction(|l| match l.try_body(f, &initial, &slots, breaks, &element) {
-                raise @ Attempt::Raise(_) => Outcome::Undo(raise),
+                again @ (Attempt::Raise(_) | Attempt::Expand) => Outcome::Undo(again),
                 done @ (Attempt::Fits(_) | Attempt::Failed) => Outcome::Keep(done),
             });
             match attempt {
                 Attempt::Fits(body) => {
                     self.finish_loop(trips, &initial, &slots, *body);
-                    return;
+                    return Ended::Done;
                 }
                 Attempt::Raise(raised) => slots = raised,
-                Attempt::Failed => {
+                Attempt::Expand if self.expand.is_empty() => return Ended::Expand,
+                // a loop around this one is expanded first, and this is tried anew
+                Attempt::Expand | Attempt::Failed => {
                     for (name, _) in &initial {
                         self.set(name, Value::Error);
                     }
-                    return;
+                    return Ended::Done;
                 }
             }
         }
@@ -313,9 +324,12 @@ impl<'a> Lowerer<'a> {
         self.hide_break();
         let current = element(self, params[0]);
         self.bind(&f.pattern, current, false);
-        self.loops.push(f.iter.span());
+        self.loops.push(params[0]);
         self.block_for_effect(&f.body);
         self.loops.pop();
+        if self.expand.remove(&params[0]) {
+            return Attempt::Expand;
+        }
         let flag = self.break_flag();
         self.leave_scope();
         let after: Vec<Value> =
@@ -654,7 +668,16 @@ struct Body {
 enum Attempt {
     Fits(Box<Body>),
     Raise(Vec<Vec<Slot>>),
+    /// A loop inside is bounded by the counter.
+    Expand,
     Failed,
+}
+
+/// How it ended to lower a run-time loop.
+enum Ended {
+    Done,
+    /// It has to be expanded instead; nothing of it is left.
+    Expand,
 }
 
 fn slot(value: Value) -> Slot {

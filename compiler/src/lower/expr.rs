@@ -592,7 +592,13 @@ impl<'a> Lowerer<'a> {
 
     /// A constant whole number, or a report of why it is none.
     pub(super) fn constant_int(&mut self, expr: &'a Expr) -> Option<i64> {
-        match self.expr(expr, None) {
+        let value = self.expr(expr, None);
+        self.constant_whole(value, expr)
+    }
+
+    /// What an expression came to as a constant whole number, or a report of why it is none.
+    pub(super) fn constant_whole(&mut self, value: Value, expr: &Expr) -> Option<i64> {
+        match value {
             Value::Const(k) if k.elem != Elem::Bool && k.len() == 1 => {
                 let found = k.whole();
                 if found.is_none() {

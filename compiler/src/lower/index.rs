@@ -3,7 +3,7 @@
 use num_rational::BigRational;
 
 use super::Lowerer;
-use super::arith::{elem_of, shape_of};
+use super::arith::{elem_of, elem_of_parts, shape_of};
 use super::control::runtime_type;
 use super::exact;
 use super::limits::MAX_PARTS;
@@ -375,23 +375,7 @@ impl<'a> Lowerer<'a> {
                 && axis < s.len()
                 && s.iter().zip(&shape).enumerate().all(|(i, (a, b))| i == axis || a == b)
         });
-        // Whole constants do not make a secret int a fix, as in sums.
-        let values = parts.iter().any(|p| matches!(p, Value::Tensor(_)));
-        let elem_of = |p: &Value| match p {
-            Value::Const(k)
-                if values && k.elem == Elem::Fix && k.occurring().all(BigRational::is_integer) =>
-            {
-                Elem::Int
-            }
-            other => elem_of(other),
-        };
-        let elem = parts.iter().map(elem_of).reduce(|a, b| match (a, b) {
-            (a, b) if a == b => a,
-            (Elem::Bool, _) | (_, Elem::Bool) => Elem::Bool,
-            _ => Elem::Fix,
-        });
-        let elem = elem.unwrap_or(Elem::Fix);
-        if !fits || parts.iter().any(|p| (elem_of(p) == Elem::Bool) != (elem == Elem::Bool)) {
+        let Some(elem) = elem_of_parts(&parts).filter(|_| fits) else {
             let found: Vec<String> = parts.iter().map(Value::describe).collect();
             return self.error(
                 Code::T008,
@@ -399,7 +383,7 @@ impl<'a> Lowerer<'a> {
                 format!("these do not go together along axis {axis}"),
                 found.join(", "),
             );
-        }
+        };
         if parts.len() == 1 {
             return parts[0].clone();
         }
@@ -504,19 +488,19 @@ impl<'a> Lowerer<'a> {
     /// A constant range; open ends need the axis.
     pub(super) fn constant_range(&mut self, range: &'a Range, axis: Option<usize>) -> Option<Steps> {
         let step = self.constant_step(range)?;
-        let start = match &range.start {
-            Some(expr) => self.constant_int(expr)?,
-            None => 0,
-        };
+        let start = range.start.as_ref().map_or(Some(0), |expr| self.bound(expr, axis));
         let end = match (&range.end, axis) {
-            (RangeEnd::Before(expr), _) => self.constant_int(expr)?,
-            (RangeEnd::Length(expr), _) => start.saturating_add(self.constant_int(expr)?),
-            (RangeEnd::Open, Some(size)) => size as i64,
+            (RangeEnd::Before(expr), _) => self.bound(expr, axis),
+            (RangeEnd::Length(expr), _) => {
+                self.bound(expr, axis).zip(start).map(|(len, start)| start.saturating_add(len))
+            }
+            (RangeEnd::Open, Some(size)) => Some(size as i64),
             (RangeEnd::Open, None) => {
                 self.error(Code::T005, range.span, "this range has no end", "write 0..n");
-                return None;
+                None
             }
         };
+        let (start, end) = start.zip(end)?;
         match end.checked_sub(start).map(usize::try_from) {
             Some(Ok(len)) => Some(Steps { start, end, step, len: len.div_ceil(step) }),
             Some(Err(_)) | None => {
@@ -529,6 +513,15 @@ impl<'a> Lowerer<'a> {
                 None
             }
         }
+    }
+
+    /// An end of a range: of an axis, or of what a loop goes through, which may depend on the counters of loops around it.
+    fn bound(&mut self, expr: &'a Expr, axis: Option<usize>) -> Option<i64> {
+        let value = self.expr(expr, None);
+        if axis.is_none() && self.expand_for(&value) {
+            return None;
+        }
+        self.constant_whole(value, expr)
     }
 
     /// What stands behind `by`; 1 if nothing does.

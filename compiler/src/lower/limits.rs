@@ -49,11 +49,11 @@ impl Limit {
             Limit::Fuel => Diagnostic::error(Code::T020, "this program expands without end")
                 .at(span, "still expanding here")
                 .note(format!(
-                    "it gives up after {FUEL} steps; a loop without `unroll` is one, long constants are many"
+                    "it gives up after {FUEL} steps; a loop that is not expanded is one, long constants are many"
                 )),
             Limit::Values => Diagnostic::error(Code::T020, "this program expands to too many instructions")
                 .at(span, "still expanding here")
-                .note(format!("there can be {MAX_VALUES}; a loop without `unroll` does not expand")),
+                .note(format!("there can be {MAX_VALUES}; loops are expanded under `unroll`, and where a loop inside is bounded by their counter")),
         }
     }
 }

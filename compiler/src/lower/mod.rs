@@ -6,7 +6,7 @@
 //! expression is reported once and becomes [`Value::Error`], which everything accepts silently, so one run reports all independent errors.
 //!
 //! - [`modules`] loads files and resolves `use`; - `value` is what expressions evaluate to; - `exact` computes with constants;
-//! - `stmt` has statements, `control` loops and branches; - `expr` has expressions, `arith` their operators, `index` subscripts;
+//! - `stmt` has statements, `control` loops and branches, `expand` those loops that have to be expanded; - `expr` has expressions, `arith` their operators, `index` subscripts;
 //! - `transaction` tries things and undoes them as one;
 //! - `call` has functions, signatures and derivative rules, `builtin` the functions of the language itself; - `record` has models, inputs and outputs.
 
@@ -16,6 +16,7 @@ mod call;
 mod computed;
 mod control;
 mod exact;
+mod expand;
 mod expr;
 mod index;
 mod limits;
@@ -29,12 +30,12 @@ mod stmt;
 mod transaction;
 mod value;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::{IndexMap, IndexSet};
 
 use crate::diagnostics::{Code, Diagnostic, FileId, Label, Origin as Ownership, Severity, SourceMap, Span};
-use crate::ir::{Builder, Origin, Program, Settings};
+use crate::ir::{Builder, Origin, Program, Settings, ValueId};
 use crate::syntax::ast;
 pub use builtin::ASSERT;
 pub use builtin::table::{Builtin, Param, SUBJECTS, Takes};
@@ -118,6 +119,7 @@ pub fn lower(
         names: IndexSet::new(),
         outputs: IndexMap::new(),
         loops: Vec::new(),
+        expand: BTreeSet::new(),
         fuel: FUEL,
         exhausted: None,
         oversized: false,
@@ -182,8 +184,10 @@ struct Lowerer<'a> {
     names: IndexSet<String>,
     /// Outputs by name, with their place.
     outputs: IndexMap<String, Span>,
-    /// What the run-time loops in progress go through, outermost first.
-    loops: Vec<Span>,
+    /// The counters of the run-time loops in progress, outermost first.
+    loops: Vec<ValueId>,
+    /// Those of them that have to be constants, because a loop inside is bounded by them.
+    expand: BTreeSet<ValueId>,
     fuel: u64,
     /// Which limit of the whole program was reached, and where.
     exhausted: Option<(Limit, Span)>,
