@@ -8,7 +8,7 @@ use tern_compiler::diagnostics::{Code, Diagnostic, FileId, Origin, SourceFile, S
 use tern_compiler::lower::modules::Resolver;
 use tern_compiler::lower::seen::Seen;
 use tern_compiler::syntax::{ast, parse};
-use tern_compiler::{Compilation, Entry};
+use tern_compiler::{Compilation, Entry, rows_wanted};
 
 use crate::Compile;
 use crate::names::Names;
@@ -33,7 +33,7 @@ pub struct Analysis {
 pub struct Cost {
     /// By line, from 1.
     pub lines: BTreeMap<u32, LineCost>,
-    /// For which settings: `rep3, f = 16`.
+    /// For which settings: `rep3, f = 16`; and for how many rows, where that is asked of the data.
     pub settings: String,
     /// Whether the figures are upper bounds.
     pub at_most: bool,
@@ -93,9 +93,12 @@ impl Analysis {
             let name = self.sources.get(FILE).map(|file| file.name.to_string()).unwrap_or_default();
             let lines = report.by_line.into_iter().filter(|line| line.file == name);
             let header = &program.header;
+            let counted = rows_wanted(&self.file().text);
+            let rows = header.args.iter().filter(|(name, _)| counted.iter().any(|(other, _)| other == name));
+            let rows: String = rows.map(|(name, value)| format!(", {name} = {value}")).collect();
             self.cost = Some(Cost {
                 lines: lines.map(|line| (line.line, line)).collect(),
-                settings: format!("{}, f = {}", header.protocol.name(), header.frac),
+                settings: format!("{}, f = {}{rows}", header.protocol.name(), header.frac),
                 at_most: report.at_most,
             });
         }

@@ -22,7 +22,7 @@ fn hint(analysis: &Analysis, cost: &Cost, line: &LineCost) -> InlayHint {
     let end = file.line_range(line.line - 1).end;
     InlayHint {
         position: places::position(file, end),
-        label: InlayHintLabel::String(format!("{} rounds, {}", group(line.rounds), amount(line.bits))),
+        label: InlayHintLabel::String(format!("{}, {}", rounds(line.rounds), amount(line.bits))),
         kind: None,
         text_edits: None,
         tooltip: Some(InlayHintTooltip::String(sentence(cost, line))),
@@ -38,11 +38,15 @@ pub fn sentence(cost: &Cost, line: &LineCost) -> String {
     let times =
         if line.executions == 1 { "once".into() } else { format!("{} times", group(line.executions)) };
     format!(
-        "This line: {bound}{} rounds, {} bits; it runs {times} ({}).",
-        group(line.rounds),
+        "This line: {bound}{}, {} bits; it runs {times} ({}).",
+        rounds(line.rounds),
         group(line.bits),
         cost.settings
     )
+}
+
+fn rounds(rounds: u64) -> String {
+    format!("{} round{}", group(rounds), if rounds == 1 { "" } else { "s" })
 }
 
 /// Bits with three digits and a unit.

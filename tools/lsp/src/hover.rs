@@ -67,13 +67,15 @@ fn said_of(analysis: &Analysis, named: &Use) -> Option<String> {
             let item = analysis.tree.items.iter().find(is_it)?;
             Some(of_item(item, &analysis.sources))
         }
-        Target::Module(module, Some(name)) => match reference::module(module) {
-            Some(library) => Some(of_item(reference::item(&library.tree, name)?, &library.sources)),
-            None => {
-                let (tree, _) = own_module(analysis, module)?;
-                Some(of_item(reference::item(&tree, name)?, &analysis.sources))
+        Target::Module(module, Some(name)) | Target::Parameter { module, function: name, .. } => {
+            match reference::module(module) {
+                Some(library) => Some(of_item(reference::item(&library.tree, name)?, &library.sources)),
+                None => {
+                    let (tree, _) = own_module(analysis, module)?;
+                    Some(of_item(reference::item(&tree, name)?, &analysis.sources))
+                }
             }
-        },
+        }
         Target::Module(..) | Target::Field | Target::Unknown => None,
     }
 }

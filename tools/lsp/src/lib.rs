@@ -3,12 +3,13 @@
 //! Every change compiles the whole program, which takes less time than a keystroke; so messages are the compiler's own, types are those that the
 //! expressions have, and costs are those of the bytecode that would run.
 //!
-//! - [`wire`]: messages on a stream; - [`server`]: what is open and who asks; - [`analysis`]: one file, compiled; - [`names`]: what each name stands for;
+//! - [`wire`]: messages on a stream; - [`server`]: what is open and who asks; - [`analysis`]: one file, compiled; - [`names`]: what each name stands for, [`across`] in several files;
 //! - [`places`]: offsets and the protocol's positions; - [`mod@reference`]: what there is to say of functions; - one module for each thing that editors ask for:
 //!   [`messages`], [`hover`], [`hints`], [`complete`], [`rename`].
 //!
 //! Whoever runs the server says how programs are compiled ([`Compile`]): precision, protocol and arguments are none of its business.
 
+mod across;
 mod analysis;
 mod complete;
 mod hints;

@@ -17,6 +17,15 @@ pub enum Target {
     Here(Span),
     /// A module, or an item of one.
     Module(String, Option<String>),
+    /// A parameter of a module's function, where an argument is given by its name.
+    Parameter {
+        /// The module.
+        module: String,
+        /// The function.
+        function: String,
+        /// The parameter.
+        name: String,
+    },
     /// A function of the language, by its full name.
     Language(String),
     /// A field of a model.
@@ -76,11 +85,6 @@ impl Names {
     /// The name at an offset, also right behind it.
     pub fn at(&self, offset: u32) -> Option<&Use> {
         self.uses.iter().find(|used| used.span.start <= offset && offset <= used.span.end)
-    }
-
-    /// All places of what is declared there.
-    pub fn of_target(&self, declared: Span) -> impl Iterator<Item = &Use> {
-        self.uses.iter().filter(move |used| used.target == Target::Here(declared))
     }
 
     /// The local names in scope, the innermost first.
@@ -399,13 +403,30 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The name of an argument is that of a parameter, where the function is one of this file's.
+    /// The name of an argument is that of a parameter, of a function of this file or of a module.
     fn argument(&mut self, callee: &Expr, name: &Ident) {
         let ExprKind::Path(path) = &callee.kind else { return };
-        let called = path.as_ident().and_then(|ident| reference::item(self.file, &ident.name));
-        let Some(Item::Fn(function)) = called else { return };
-        if let Some(param) = function.params.iter().find(|param| param.name.name == name.name) {
-            self.note(name, Target::Here(param.name.span));
+        let target = match path.segments.as_slice() {
+            [function] => self.find(&function.name),
+            [module, function] => match self.names.imports.get(&module.name) {
+                Some(Target::Module(module, None)) => {
+                    Target::Module(module.clone(), Some(function.name.clone()))
+                }
+                _ => return,
+            },
+            _ => return,
+        };
+        match target {
+            Target::Here(_) => {
+                let Some(Item::Fn(function)) = reference::item(self.file, &path.last().name) else { return };
+                if let Some(param) = reference::parameter(function, &name.name) {
+                    self.note(name, Target::Here(param.span));
+                }
+            }
+            Target::Module(module, Some(function)) => {
+                self.note(name, Target::Parameter { module, function, name: name.name.clone() });
+            }
+            _ => {}
         }
     }
 

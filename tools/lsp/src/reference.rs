@@ -61,6 +61,21 @@ pub fn item<'t>(tree: &'t ast::File, name: &str) -> Option<&'t ast::Item> {
     tree.items.iter().find(|item| name_of(item).is_some_and(|ident| ident.name == name))
 }
 
+/// The parameter of a function that has this name.
+pub fn parameter<'t>(function: &'t ast::Function, name: &str) -> Option<&'t ast::Ident> {
+    function.params.iter().map(|param| &param.name).find(|ident| ident.name == name)
+}
+
+/// The place where a file declares an item, or a parameter of one.
+pub fn declared(tree: &ast::File, name: &str, param: Option<&str>) -> Option<Span> {
+    let item = item(tree, name)?;
+    match (param, item) {
+        (None, item) => Some(name_of(item)?.span),
+        (Some(name), ast::Item::Fn(function)) => Some(parameter(function, name)?.span),
+        (Some(_), _) => None,
+    }
+}
+
 /// How an item is declared, on one line if it is a function's head.
 pub fn declaration(item: &ast::Item, sources: &SourceMap) -> String {
     let text = |span: Span| sources.text(span).trim().to_string();

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tern_compiler::diagnostics::FileId;
 use tern_format::{Unformatted, format};
 
+use crate::across::Text;
 use crate::analysis::Analysis;
 use crate::complete::Before;
 use crate::wire::{self, Incoming};
@@ -45,7 +46,8 @@ pub fn serve(
             }
         }
     })?;
-    let mut server = Server { output, compile, documents: BTreeMap::new(), phase: Phase::New };
+    let mut server =
+        Server { output, compile, documents: BTreeMap::new(), closed: Vec::new(), phase: Phase::New };
     loop {
         let next = match receiver.try_recv() {
             Ok(next) => next,
@@ -89,8 +91,13 @@ struct Server<'c, W> {
     output: W,
     compile: &'c Compile<'c>,
     documents: BTreeMap<Uri, Document>,
+    /// What was closed, and whose messages the client still shows.
+    closed: Vec<Uri>,
     phase: Phase,
 }
+
+/// How many files beside an open one are looked at for a name.
+const MAX_BESIDE: usize = 1000;
 
 /// What a request comes to.
 type Answer = Result<Value, (ErrorCode, String)>;
@@ -136,8 +143,10 @@ impl<W: Write> Server<'_, W> {
                 }
             }
             "textDocument/didClose" => {
-                if let Some(DidCloseTextDocumentParams { text_document: it }) = read(note.params) {
-                    self.documents.remove(&it.uri);
+                if let Some(DidCloseTextDocumentParams { text_document: it }) = read(note.params)
+                    && self.documents.remove(&it.uri).is_some()
+                {
+                    self.closed.push(it.uri);
                 }
             }
             // what was changed elsewhere may be a module of an open file
@@ -157,8 +166,14 @@ impl<W: Write> Server<'_, W> {
         self.documents.insert(uri, Document { path, text, version, analysis: None, published: false });
     }
 
-    /// Tells the client the messages of all texts that have changed.
+    /// Tells the client the messages of all texts that have changed, and that those of closed ones are over.
     fn publish(&mut self) -> io::Result<()> {
+        for uri in std::mem::take(&mut self.closed) {
+            if !self.documents.contains_key(&uri) {
+                let params = PublishDiagnosticsParams { uri, diagnostics: Vec::new(), version: None };
+                self.send(Notification::new("textDocument/publishDiagnostics".into(), params).into())?;
+            }
+        }
         let stale = self.documents.iter().filter(|(_, document)| !document.published);
         for uri in stale.map(|(uri, _)| uri.clone()).collect::<Vec<_>>() {
             let known = catch_unwind(AssertUnwindSafe(|| {
@@ -198,15 +213,7 @@ impl<W: Write> Server<'_, W> {
             if let Some(text) = open.get(path.as_path()) {
                 return Some((name, Ok((*text).to_string())));
             }
-            // a pipe or a device might never end, or never begin
-            let kind = std::fs::metadata(&path).ok()?;
-            let fits = kind.is_file() && kind.len() <= tern_compiler::syntax::MAX_SOURCE as u64;
-            let text = if fits {
-                std::fs::read_to_string(&path).map_err(|e| e.to_string())
-            } else {
-                Err("it is no program".into())
-            };
-            Some((name, text))
+            Some((name, program(&path)?))
         };
         Analysis::new(path, text, &resolve, self.compile)
     }
@@ -255,9 +262,8 @@ impl<W: Write> Server<'_, W> {
             }
             "textDocument/references" => {
                 let ReferenceParams { text_document_position: it, .. } = parsed(params)?;
-                self.at(&it.text_document.uri, it.position, |analysis, offset, uri| {
-                    json!(rename::references(analysis, offset, uri))
-                })
+                let (texts, offset) = self.around(&it.text_document.uri, it.position)?;
+                Ok(json!(rename::references(&texts, offset)))
             }
             "textDocument/rename" => self.rename(parsed(params)?),
             "textDocument/completion" => self.complete(parsed(params)?),
@@ -273,15 +279,44 @@ impl<W: Write> Server<'_, W> {
         Ok(f(analysis, places::offset(analysis.file(), position), uri))
     }
 
+    /// An open file and those beside it that have the name at a position, the asked one first; and the position's offset in it.
+    fn around(&self, uri: &Uri, position: Position) -> Result<(Vec<Text>, u32), (ErrorCode, String)> {
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
+        let asked = Text::new(uri.clone(), &document.path, &document.text);
+        let offset = places::offset(asked.file(), position);
+        let name = asked.names.at(offset).map(|used| used.name.clone());
+        let directory = document.path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut paths: Vec<PathBuf> = self.documents.values().map(|other| other.path.clone()).collect();
+        paths.extend(std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.path()));
+        paths.retain(|path| {
+            path.parent() == Some(directory.as_path())
+                && path.extension().is_some_and(|extension| extension == "mpc")
+                && *path != document.path
+        });
+        paths.sort();
+        paths.dedup();
+        let mut texts = vec![asked];
+        for path in paths.into_iter().take(MAX_BESIDE) {
+            let open = self.documents.iter().find(|(_, other)| other.path == path);
+            let text = match open {
+                Some((_, other)) => Some(other.text.clone()),
+                None => program(&path).and_then(Result::ok),
+            };
+            let text = text.filter(|text| name.as_ref().is_some_and(|name| text.contains(name)));
+            let address = open.map(|(uri, _)| uri.clone()).or_else(|| places::uri(&path));
+            texts.extend(text.zip(address).map(|(text, uri)| Text::new(uri, &path, &text)));
+        }
+        Ok((texts, offset))
+    }
+
     fn rename(&mut self, params: RenameParams) -> Answer {
         let RenameParams { text_document_position: it, new_name, .. } = params;
-        let uri = it.text_document.uri;
-        let analysis = self.analysis(&uri).ok_or_else(|| not_open(&uri))?;
-        let offset = places::offset(analysis.file(), it.position);
+        let (texts, offset) = self.around(&it.text_document.uri, it.position)?;
         let edits =
-            rename::rename(analysis, offset, &new_name).map_err(|why| (ErrorCode::RequestFailed, why))?;
+            rename::rename(&texts, offset, &new_name).map_err(|why| (ErrorCode::RequestFailed, why))?;
         // as JSON: an address is no key of a map that could not change
-        let changes: BTreeMap<String, Vec<TextEdit>> = BTreeMap::from([(uri.as_str().to_string(), edits)]);
+        let changes: BTreeMap<String, Vec<TextEdit>> =
+            edits.into_iter().map(|(uri, edits)| (uri.as_str().to_string(), edits)).collect();
         let mut edit = json!(WorkspaceEdit::default());
         edit["changes"] = json!(changes);
         Ok(edit)
@@ -329,6 +364,18 @@ impl Document {
         self.analysis = None;
         self.published = false;
     }
+}
+
+/// The text of a file that may be a program; nothing if there is none.
+fn program(path: &Path) -> Option<Result<String, String>> {
+    // a pipe or a device might never end, or never begin
+    let kind = std::fs::metadata(path).ok()?;
+    let fits = kind.is_file() && kind.len() <= tern_compiler::syntax::MAX_SOURCE as u64;
+    Some(if fits {
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    } else {
+        Err("it is no program".into())
+    })
 }
 
 /// The text of a file of the library.
