@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tern_bytecode::report::{CostReport, LineCost, group};
+use tern_bytecode::report::group;
 use tern_compiler::diagnostics::{FileId, Origin, SourceMap};
 use tern_compiler::syntax::{ast, parse};
 
+use crate::line::Line;
 use crate::table::{anchor, number};
 use crate::{escaped, share};
 
@@ -13,28 +14,43 @@ use crate::{escaped, share};
 const NARROWEST: f64 = 0.05;
 
 /// A function with the lines that cost something.
-type Functions<'r> = BTreeMap<(String, String), Vec<&'r LineCost>>;
+type Functions<'r> = BTreeMap<(String, String), Vec<&'r Line>>;
 
-/// The graph, by bits and by rounds.
-pub fn section(report: &CostReport, sources: &SourceMap) -> String {
-    let functions = functions(report, sources);
-    let graph = |class: &str, of: fn(&LineCost) -> u64| {
-        format!("<div class=\"graph {class}\">\n{}</div>\n", program(report, &functions, sources, of))
-    };
-    format!(
-        "<h2>By function</h2>\n<div class=\"flame\">\n\
-         <input type=\"radio\" name=\"by\" id=\"by-bits\" checked> <label for=\"by-bits\">bits</label>\n\
-         <input type=\"radio\" name=\"by\" id=\"by-rounds\"> <label for=\"by-rounds\">rounds</label>\n{}{}</div>\n",
-        graph("bits", |line| line.bits),
-        graph("rounds", |line| line.rounds)
-    )
+/// What a graph is drawn of.
+struct Measure {
+    name: &'static str,
+    of: fn(&Line) -> u64,
+    shown: fn(u64) -> String,
+}
+
+const MEASURES: [Measure; 3] = [
+    Measure { name: "bits", of: |line| line.bits, shown: group },
+    Measure { name: "rounds", of: |line| line.rounds, shown: group },
+    Measure { name: "time", of: Line::microseconds, shown: |time| format!("{:.3} s", time as f64 / 1e6) },
+];
+
+/// The graph, by bits, by rounds, and by time if that is known.
+pub fn section(name: &str, lines: &[Line], sources: &SourceMap) -> String {
+    let functions = functions(lines, sources);
+    let timed = lines.iter().any(|line| line.time.is_some());
+    let (mut choices, mut graphs) = (String::new(), String::new());
+    for measure in MEASURES.iter().filter(|measure| timed || measure.name != "time") {
+        let by = measure.name;
+        let checked = if by == MEASURES[0].name { " checked" } else { "" };
+        choices.push_str(&format!(
+            "<input type=\"radio\" name=\"by\" id=\"by-{by}\"{checked}> <label for=\"by-{by}\">{by}</label>\n"
+        ));
+        let graph = Graph { name, lines, sources, measure };
+        graphs.push_str(&format!("<div class=\"graph {by}\">\n{}</div>\n", graph.program(&functions)));
+    }
+    format!("<h2>By function</h2>\n<div class=\"flame\">\n{choices}{graphs}</div>\n")
 }
 
 /// The lines by file and function.
-fn functions<'r>(report: &'r CostReport, sources: &SourceMap) -> Functions<'r> {
+fn functions<'r>(lines: &'r [Line], sources: &SourceMap) -> Functions<'r> {
     let mut heads: BTreeMap<&str, Vec<(u32, String)>> = BTreeMap::new();
     let mut functions = Functions::new();
-    for line in &report.by_line {
+    for line in lines {
         let heads = heads.entry(&line.file).or_insert_with(|| heads_of(&line.file, sources));
         let at = heads.partition_point(|(first, _)| *first <= line.line);
         let name = at.checked_sub(1).map_or("", |at| heads[at].1.as_str());
@@ -60,54 +76,56 @@ fn heads_of(name: &str, sources: &SourceMap) -> Vec<(u32, String)> {
     tree.items.iter().map(|item| (file.line(item.span().start), called(item))).collect()
 }
 
-fn program(
-    report: &CostReport,
-    functions: &Functions<'_>,
-    sources: &SourceMap,
-    of: fn(&LineCost) -> u64,
-) -> String {
-    let sum = |lines: &[&LineCost]| lines.iter().fold(0, |n: u64, line| n.saturating_add(of(line)));
-    let all = functions.values().fold(0, |n: u64, lines| n.saturating_add(sum(lines)));
-    let mut below = String::new();
-    for ((file, name), lines) in functions {
-        let within = sum(lines);
-        let part = share(within, all);
-        if part < NARROWEST {
-            continue;
+/// One graph.
+struct Graph<'r> {
+    name: &'r str,
+    lines: &'r [Line],
+    sources: &'r SourceMap,
+    measure: &'r Measure,
+}
+
+impl Graph<'_> {
+    fn program(&self, functions: &Functions<'_>) -> String {
+        let of = self.measure.of;
+        let sum = |lines: &[&Line]| lines.iter().fold(0, |n: u64, line| n.saturating_add(of(line)));
+        let all = functions.values().fold(0, |n: u64, lines| n.saturating_add(sum(lines)));
+        let mut below = String::new();
+        for ((file, name), lines) in functions {
+            let within = sum(lines);
+            let part = share(within, all);
+            if part < NARROWEST {
+                continue;
+            }
+            let name = if name.is_empty() { "other" } else { name };
+            let label =
+                format!("<span title=\"{}\">{}</span>", self.title(name, within, part), escaped(name));
+            let leaves: String = lines.iter().map(|line| self.leaf(file, line, (within, all))).collect();
+            below.push_str(&frame(part, &label, &leaves));
         }
-        let name = if name.is_empty() { "other" } else { name };
-        let label = format!("<span title=\"{}\">{}</span>", title(name, within, part), escaped(name));
-        let leaves: String =
-            lines.iter().map(|line| leaf(report, file, line, sources, of, (within, all))).collect();
-        below.push_str(&frame(part, &label, &leaves));
+        let title = self.title(self.name, all, 100.0);
+        frame(100.0, &format!("<span title=\"{title}\">{}</span>", escaped(self.name)), &below)
     }
-    let name = &report.program;
-    frame(100.0, &format!("<span title=\"{}\">{}</span>", title(name, all, 100.0), escaped(name)), &below)
-}
 
-/// A line, as wide as its part of the function that it stands in.
-fn leaf(
-    report: &CostReport,
-    file: &str,
-    line: &LineCost,
-    sources: &SourceMap,
-    of: fn(&LineCost) -> u64,
-    (within, all): (u64, u64),
-) -> String {
-    if share(of(line), all) < NARROWEST {
-        return String::new();
+    /// A line, as wide as its part of the function that it stands in.
+    fn leaf(&self, file: &str, line: &Line, (within, all): (u64, u64)) -> String {
+        let amount = (self.measure.of)(line);
+        if share(amount, all) < NARROWEST {
+            return String::new();
+        }
+        let source = self.sources.find(file).and_then(|id| self.sources.get(id));
+        let text = source
+            .and_then(|s| s.text.lines().nth((line.line as usize).checked_sub(1)?))
+            .unwrap_or("")
+            .trim();
+        let said = self.title(&format!("line {}: {text}", line.line), amount, share(amount, all));
+        let link = anchor(number(self.lines, file), line.line);
+        let label = format!("<a href=\"#{link}\" title=\"{said}\">{} {}</a>", line.line, escaped(text));
+        frame(share(amount, within), &label, "")
     }
-    let source = sources.find(file).and_then(|id| sources.get(id));
-    let text =
-        source.and_then(|s| s.text.lines().nth((line.line as usize).checked_sub(1)?)).unwrap_or("").trim();
-    let said = title(&format!("line {}: {text}", line.line), of(line), share(of(line), all));
-    let link = anchor(number(report, file), line.line);
-    let label = format!("<a href=\"#{link}\" title=\"{said}\">{} {}</a>", line.line, escaped(text));
-    frame(share(of(line), within), &label, "")
-}
 
-fn title(name: &str, amount: u64, part: f64) -> String {
-    format!("{}: {}, {part:.1} %", escaped(name), group(amount))
+    fn title(&self, name: &str, amount: u64, part: f64) -> String {
+        format!("{}: {}, {part:.1} %", escaped(name), (self.measure.shown)(amount))
+    }
 }
 
 fn frame(width: f64, label: &str, below: &str) -> String {

@@ -1,14 +1,16 @@
-//! What a program costs, as one page for a browser: the source beside rounds and bits per line, sortable, and a flame graph by function. The page needs nothing
+//! What a program costs or a run has taken, as one page for a browser: the source beside rounds, bits and time per line, sortable, and a flame graph by function. The page needs nothing
 //! but itself, neither other files nor a network, and shows its figures without scripts, too; those only sort.
 //!
 //! [`mod@page`] puts it together; [`table`] has the lines, [`flame`] the graph. [`figure`] draws what runs have reported.
 
 pub mod figure;
 mod flame;
+mod line;
 mod page;
 mod table;
 
-pub use page::page;
+pub use line::{Line, Time};
+pub use page::{Run, page, run_page};
 
 /// Text as HTML shows it.
 fn escaped(text: &str) -> String {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tern_bytecode::Program;
 use tern_bytecode::program::{Protocol, Rounding};
 use tern_bytecode::report::{CostReport, group, report};
 use tern_compiler::diagnostics::{Origin, SourceMap};
 use tern_compiler::{Compilation, Entry, Request, Settings, compile};
-use tern_pages::page;
+use tern_pages::{Line, Run, Time, page, run_page};
 
 const PROGRAM: &str = "use nn::relu
 
@@ -24,7 +25,16 @@ fn main() {
 }
 ";
 
+fn compiled_text(text: &str) -> (Program, SourceMap) {
+    let Compilation { program, sources, .. } = compiled_as(text);
+    (program.expect("it compiles"), sources)
+}
+
 fn compiled() -> Compilation {
+    compiled_as(PROGRAM)
+}
+
+fn compiled_as(text: &str) -> Compilation {
     let settings = Settings {
         protocol: Protocol::Rep3,
         ring: 64,
@@ -33,7 +43,7 @@ fn compiled() -> Compilation {
         rounding: Rounding::Probabilistic,
     };
     let mut sources = SourceMap::new();
-    let file = sources.add("small.mpc", PROGRAM, Origin::User);
+    let file = sources.add("small.mpc", text, Origin::User);
     let request = Request {
         name: "small",
         file,
@@ -69,9 +79,84 @@ fn it_shows_every_line_with_its_cost() {
     assert!(page.contains("<td>z</td><td>party 1</td>"));
 }
 
+/// A run of the program in which every line took as many milliseconds as its number says.
+fn run_shown() -> (CostReport, String) {
+    let compilation = compiled();
+    let program = compilation.program.expect("it compiles");
+    let report = report(&program);
+    let timed = |line| {
+        let line = Line::from(line);
+        let time = Some(Time { compute: f64::from(line.line) / 2e3, waited: f64::from(line.line) / 2e3 });
+        Line { time, ..line }
+    };
+    let run = Run {
+        lines: report.by_line.iter().map(timed).collect(),
+        rounds: report.rounds,
+        bits: report.bits,
+        party: None,
+        seconds: 2.25,
+        waited: 1.0,
+        peak_memory: 77_000_000,
+    };
+    let page = run_page(&run, &report, &program.header, &compilation.sources);
+    (report, page)
+}
+
+#[test]
+fn a_run_has_times_besides() {
+    let (report, page) = run_shown();
+    assert!(page.contains("<b>2.2 s</b>, of which up to 1.0 s waiting") && page.contains("at most 77 MB"));
+    for line in &report.by_line {
+        let row = page.lines().find(|row| row.contains(&format!("id=\"L0-{}\"", line.line))).expect("a row");
+        let half = format!("data-value=\"{}\">{:.3} s<", 500 * line.line, f64::from(line.line) / 2e3);
+        assert_eq!(row.matches(&half).count(), 2, "{row}");
+        assert!(row.contains(&format!("data-value=\"{}\">{}<", line.bits, group(line.bits))), "{row}");
+    }
+    // as wide as the times: main's lines are 11 to 13, of those with a cost
+    let of = |from: u32| -> u32 { report.by_line.iter().map(|l| l.line).filter(|line| *line >= from).sum() };
+    let width = 100.0 * f64::from(of(10)) / f64::from(of(0));
+    let graph = page.split("<div class=\"graph time\">").nth(1).expect("a graph");
+    assert!(graph.contains(&format!("style=\"width:{width:.3}%\"><span title=\"main: ")), "{width}\n{graph}");
+    // every row has as many cells as there are heads
+    let heads = page.matches("<button>").count() + 1;
+    for row in page.lines().filter(|row| row.starts_with("<tr id=\"L")) {
+        assert_eq!(row.matches("<td").count(), heads, "{row}");
+    }
+    assert!(!shown().1.contains("waiting") && !shown().1.contains("id=\"by-time\""));
+}
+
+const WITH_CLIENTS: &str = "input x: fix[4] from client hospital\n
+fn main() {
+    output y = x * x to client analyst
+}
+";
+
+#[test]
+fn clients_are_shown_where_there_are_any() {
+    let (program, sources) = compiled_text(WITH_CLIENTS);
+    let report = report(&program);
+    let page = page(&report, &program.header, &sources, None);
+    let clients = page.split("<h2>Clients</h2>").nth(1).expect("a table");
+    for client in &report.clients {
+        let row =
+            clients.lines().find(|row| row.contains(&format!("<td>{}</td>", client.client))).expect("a row");
+        let used = if client.client == "hospital" { &client.sends } else { &client.receives };
+        assert!(used.iter().any(|bits| *bits > 0));
+        for bits in used {
+            assert!(row.contains(&format!("<td class=\"n\">{}</td>", group(*bits))), "{row}");
+        }
+    }
+    assert!(!shown().1.contains("Clients"));
+}
+
 #[test]
 fn it_needs_nothing_but_itself() {
-    let (_, page) = shown();
+    for (_, page) in [shown(), run_shown()] {
+        alone(&page);
+    }
+}
+
+fn alone(page: &str) {
     for part in ["http:", "https:", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(part), "{part}");
     }
