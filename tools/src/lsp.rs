@@ -27,7 +27,7 @@ pub(crate) struct LspArgs {
 pub(crate) fn lsp(args: &LspArgs) -> anyhow::Result<ExitCode> {
     let compile =
         |path: &Path, text: String, resolve: &Resolver<'_>, entry: Entry| -> Result<Compilation, String> {
-            let source = args.settings.source(path, own(&args.args, &text));
+            let source = args.settings.source(path, arguments(&args.args, &text));
             source.compile_text(text, resolve, entry, None).map_err(|error| error.to_string())
         };
     let input = std::io::BufReader::new(std::io::stdin());
@@ -36,13 +36,24 @@ pub(crate) fn lsp(args: &LspArgs) -> anyhow::Result<ExitCode> {
     Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Those arguments that a program has.
-fn own(args: &[String], text: &str) -> Vec<String> {
+/// How many rows a file has that nobody has counted: an editor knows of no data.
+const ROWS: u32 = 100;
+
+/// Those arguments that a program has, and as many rows as [`ROWS`] where it asks for those of its data.
+fn arguments(args: &[String], text: &str) -> Vec<String> {
     let has = |name: &str| {
         text.lines().any(|line| {
             line.strip_prefix("const ")
                 .is_some_and(|rest| rest.split('=').next().is_some_and(|n| n.trim() == name))
         })
     };
-    args.iter().filter(|arg| arg.split_once('=').is_some_and(|(name, _)| has(name.trim()))).cloned().collect()
+    let name = |arg: &String| arg.split_once('=').map(|(name, _)| name.trim().to_string());
+    let own = args.iter().filter(|arg| name(arg).is_some_and(|name| has(&name))).cloned();
+    let mut own: Vec<String> = own.collect();
+    for (argument, _) in tern_compiler::rows_wanted(text) {
+        if !own.iter().any(|arg| name(arg).as_ref() == Some(&argument)) {
+            own.push(format!("{argument}={ROWS}"));
+        }
+    }
+    own
 }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use serde_json::json;
-use tern_bytecode::report::group;
+use tern_bytecode::report::{group, report};
 use tern_host::Loaded;
 use tern_host::run::{LineShare, Measured};
+use tern_pages::{Line, Run, Time, run_page};
+use tern_vm::data::{Access, write_atomically};
 
 use crate::screen::Screen;
 
@@ -44,6 +47,35 @@ pub(super) fn tell(measured: &Measured, screen: &Screen, loaded: &Loaded) {
         text.push_str(&format!("\nAll randomness came from the seed {seed}: nothing of this run is secret."));
     }
     screen.emit(&measured.to_json(&loaded.program), Some(&text));
+}
+
+/// The file of a run's page.
+const PAGE: &str = "run.html";
+
+/// Leaves a page about the run beside its results.
+pub(super) fn leave_page(measured: &Measured, loaded: &Loaded, out: &Path) -> anyhow::Result<()> {
+    let line = |l: LineShare| Line {
+        file: l.file,
+        line: l.line,
+        bits: l.bits,
+        rounds: l.rounds,
+        executions: l.executions,
+        time: Some(Time { compute: l.compute, waited: l.waited }),
+    };
+    let run = Run {
+        lines: measured.by_line().into_iter().map(line).collect(),
+        rounds: measured.rounds(),
+        bits: measured.bits(),
+        party: if let [one] = measured.shares() { Some(one.party) } else { None },
+        seconds: measured.seconds(),
+        waited: measured.waited(),
+        peak_memory: measured.peak_memory(),
+    };
+    let program = &loaded.program;
+    let page = run_page(&run, &report(program), &program.header, &loaded.messages.sources);
+    let path = out.join(PAGE);
+    write_atomically(&path, Access::Owner, |file| std::io::Write::write_all(file, page.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The table of `tern cost`, measured.

@@ -62,6 +62,9 @@ pub(crate) struct RunArgs {
     /// Events as JSON lines on standard output.
     #[arg(long)]
     json: bool,
+    /// Leave a page for a browser beside the results, run.html: the source beside rounds, bits and time, and a graph by function.
+    #[arg(long)]
+    html: bool,
     #[command(flatten)]
     party: OptionalParty,
     #[command(flatten)]
@@ -128,6 +131,15 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl RunArgs {
+    /// Says what the run has cost, in the ways that were asked for.
+    fn tell(&self, measured: &Measured, screen: &Screen, loaded: &Loaded) -> anyhow::Result<()> {
+        measured::tell(measured, screen, loaded);
+        if self.html {
+            measured::leave_page(measured, loaded, &self.outputs.outputs().out)?;
+        }
+        Ok(())
+    }
+
     /// Who follows the run.
     fn audience(&self) -> Audience {
         if self.watch.log().is_some() { Audience::Log } else { Audience::of(self.json) }
@@ -197,7 +209,7 @@ fn local_parties(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         measured::over(&screen, &outputs.out);
     } else {
         let measured = Measured::new(outcome, events.metrics(), args.seed, args.network);
-        measured::tell(&measured, &screen, loaded);
+        args.tell(&measured, &screen, loaded)?;
     }
     let closed = screen.close(&mut events);
     keeping.iter().for_each(|keeping| Party::all(parties).for_each(|party| keeping.forget(party)));
@@ -263,7 +275,7 @@ fn one_party(args: &RunArgs, loaded: &Loaded, seat: &Seat) -> anyhow::Result<Exi
     match share {
         Some(share) => {
             let measured = Measured::new(vec![share], events.metrics(), args.seed, args.network);
-            measured::tell(&measured, &screen, loaded);
+            args.tell(&measured, &screen, loaded)?;
         }
         None => measured::over(&screen, &outputs.out),
     }

@@ -362,6 +362,23 @@ fn definition_and_rename_follow_scopes() {
     editor.close();
 }
 
+/// How many rows the data has is not known here; the costs say for how many they are.
+#[test]
+fn sizes_of_data_are_assumed() {
+    let text = "const N = arg(rows(x))\ninput x: fix[N] from party 0\nfn main() {\n    output y = x * x to party 0\n}\n";
+    for (args, rows) in [(&[][..], 100), (&["--arg", "N=7"], 7)] {
+        let mut editor = Editor::open(args);
+        assert_eq!(editor.write(1, text), Vec::<Value>::new());
+        let answer = editor.about("hover", text, "x * x", 0, &json!({}));
+        let said = answer["result"]["contents"]["value"].as_str().unwrap().to_string();
+        assert!(
+            said.contains(&format!("secret fix[{rows}]")) && said.contains(&format!(", N = {rows})")),
+            "{said}"
+        );
+        editor.close();
+    }
+}
+
 #[test]
 fn formatting() {
     let mut editor = Editor::open(&[]);

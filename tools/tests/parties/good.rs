@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tern_bytecode::report::group;
 
 use crate::support::{ENDLESS, PROGRAM, Process, World, root, tern};
 
@@ -38,7 +39,7 @@ fn local_run(protocol: &str) {
         }
         Process::start(&mut process).end().expect_success()
     };
-    let (secure, clear, cost) = (run("run", &[]), run("emulate", &[]), run("cost", &[]));
+    let (secure, clear, cost) = (run("run", &["--html"]), run("emulate", &[]), run("cost", &[]));
     let (secure_events, clear_events) = (events(&secure.out), events(&clear.out));
     assert_eq!(metrics(&secure_events), metrics(&clear_events));
     assert_eq!(metrics(&secure_events).len(), 2);
@@ -58,6 +59,24 @@ fn local_run(protocol: &str) {
     };
     for name in ["file", "line", "bits", "rounds", "executions"] {
         assert_eq!(column(&done, name), column(&cost, name), "{name} by line");
+    }
+    page_of(&done, &dir.path().join("run/run.html"));
+}
+
+/// The page of a run has the figures of its last event.
+fn page_of(done: &Value, path: &Path) {
+    let page = fs::read_to_string(path).unwrap();
+    assert!(page.contains(&format!("{} bits</b> of all parties", group(done["bits"].as_u64().unwrap()))));
+    for line in done["by_line"].as_array().unwrap() {
+        let number = format!("-{}\"", line["line"]);
+        let row =
+            page.lines().find(|row| row.starts_with("<tr id=") && row.contains(&number)).expect("a row");
+        for name in ["bits", "rounds", "executions"] {
+            assert!(row.contains(&format!("data-value=\"{}\"", line[name])), "{name}: {row}");
+        }
+        for name in ["compute", "waited"] {
+            assert!(row.contains(&format!(">{:.3} s<", line[name].as_f64().unwrap())), "{name}: {row}");
+        }
     }
 }
 
