@@ -16,6 +16,14 @@ use tern_vm::{Host, Options, emulate};
 /// Tensors by name, in row-major order.
 pub type Values = BTreeMap<String, Vec<f64>>;
 
+/// The precisions and roundings at which the library is tested.
+pub const WAYS: [(u32, Rounding); 4] = [
+    (16, Rounding::Probabilistic),
+    (16, Rounding::Nearest),
+    (32, Rounding::Probabilistic),
+    (32, Rounding::Nearest),
+];
+
 /// `f` fraction bits in the smallest ring that has room for products of numbers of 2 f bits.
 pub fn settings(frac: u32, rounding: Rounding) -> Settings {
     Settings {

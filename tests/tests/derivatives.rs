@@ -7,7 +7,7 @@ use std::f64::consts::{LN_2, PI};
 
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
-use tern_tests::run::{Values, compiled, emulated, interpreted, messages, settings};
+use tern_tests::run::{Values, WAYS, compiled, emulated, interpreted, messages, settings};
 
 const SEED: u64 = 11;
 
@@ -554,7 +554,10 @@ fn of_all_others_by_differences() {
         let ir = compiled(&source, settings(64, Rounding::Nearest)).ir.expect("compiled");
         let loss =
             |x: &[f64]| interpreted(&ir, &Values::from([("x".to_string(), x.to_vec())]), SEED)["loss"][0];
-        for f in [8, 16, 32, 8 + random.below(57) as u32] {
+        let drawn = |random: &mut Random, f| (f, WAYS[random.below(2)].1);
+        let other = 8 + random.below(57) as u32;
+        let others = [8, other].map(|f| drawn(&mut random, f));
+        for (f, rounding) in WAYS.into_iter().chain(others) {
             let x: Vec<f64> = (0..case.shape.iter().product()).map(|i| rounded((case.x)(i), f)).collect();
             let differences: Vec<f64> = (0..x.len())
                 .map(|i| {
@@ -568,7 +571,6 @@ fn of_all_others_by_differences() {
                     (8.0 * near - far) / (12.0 * step)
                 })
                 .collect();
-            let rounding = if random.below(2) == 0 { Rounding::Nearest } else { Rounding::Probabilistic };
             let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
             let found = &emulated(&program, &Values::from([("x".to_string(), x.clone())]), SEED)["g"];
             // Results are weighted by up to 1 + n / 8, and up to n of them depend on one element.

@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
-use tern_tests::run::{Values, compiled, emulated, interpreted, settings};
+use tern_tests::run::{Values, WAYS, compiled, emulated, interpreted, settings};
 
 /// How far a result may be from the exact one, at f fraction bits.
 #[derive(Clone, Copy)]
@@ -33,6 +33,7 @@ impl Error {
 }
 
 const SEED: u64 = 7;
+const BOTH: [Rounding; 2] = [Rounding::Probabilistic, Rounding::Nearest];
 
 /// A number with f fraction bits.
 fn rounded(x: f64, f: u32) -> f64 {
@@ -67,7 +68,7 @@ fn check(call: &str, range: fn(i32) -> [f64; 2], exact: fn(f64) -> f64, error: E
             "use math\nuse nn\ninput x: fix[{}] from party 0\nfn main() {{ output y = {call} to party 0 }}\n",
             x.len()
         );
-        for rounding in [Rounding::Probabilistic, Rounding::Nearest] {
+        for rounding in BOTH {
             let compilation = compiled(&source, settings(f, rounding));
             let inputs = Values::from([("x".to_string(), x.clone())]);
             let program = compilation.program.expect("compiled");
@@ -109,16 +110,18 @@ fn quotients() {
              fn main() {{ output q = math::divide(x, y) to party 0 }}\n",
             n = pairs.len()
         );
-        let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
         let (x, y) = pairs.into_iter().unzip();
         let inputs = Values::from([("x".to_string(), x), ("y".to_string(), y)]);
-        let found = &emulated(&program, &inputs, SEED)["q"];
-        for ((x, y), q) in inputs["x"].iter().zip(&inputs["y"]).zip(found) {
-            let allowed = Error::Relative.allowed(*x, x / y, f);
-            assert!((q - x / y).abs() <= allowed, "{x} / {y}, f = {f}: {q}, exactly {}", x / y);
+        for rounding in BOTH {
+            let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
+            let found = &emulated(&program, &inputs, SEED)["q"];
+            for ((x, y), q) in inputs["x"].iter().zip(&inputs["y"]).zip(found) {
+                let allowed = Error::Relative.allowed(*x, x / y, f);
+                assert!((q - x / y).abs() <= allowed, "{x} / {y}, f = {f}: {q}, exactly {}", x / y);
+            }
+            println!("{} quotients, f = {f}", found.len());
+            assert!(found.len() > 1000);
         }
-        println!("{} quotients, f = {f}", found.len());
-        assert!(found.len() > 1000);
     }
 }
 
@@ -228,14 +231,14 @@ fn argmax(row: &[f64]) -> Vec<f64> {
 
 /// Compares a function of rows with the exact one.
 fn check_rows(call: &str, exact: fn(&[f64]) -> Vec<f64>, allowed: fn(u32) -> f64) {
-    for (f, n) in [16, 32].into_iter().flat_map(|f| [1, 2, 3, 10, 21].map(|n| (f, n))) {
+    for ((f, rounding), n) in WAYS.into_iter().flat_map(|way| [1, 2, 3, 10, 21].map(|n| (way, n))) {
         let z = logits(n, f);
         let rows = z.len() / n;
         let source = format!(
             "use math\nuse nn\ninput z: fix[{rows}, {n}] from party 0\ninput y: fix[{rows}, {n}] from party 1\n\
              fn main() {{ output result = {call} to party 0 }}\n",
         );
-        let compilation = compiled(&source, settings(f, Rounding::Probabilistic));
+        let compilation = compiled(&source, settings(f, rounding));
         let program = compilation.program.expect("compiled");
         let first_class = (0..z.len()).map(|i| f64::from(i % n == 0)).collect();
         let inputs = Values::from([("z".to_string(), z.clone()), ("y".to_string(), first_class)]);
@@ -279,10 +282,10 @@ fn orders_and_their_places() {
              output keys = keys to party 0\n    output payload = payload to party 0\n    \
              output sums = math::cumulative_sum(x) to party 0\n}}\n"
         );
-        for f in [16, 32] {
+        for (f, rounding) in WAYS {
             let x: Vec<f64> = (0..40 * n).map(|_| random.between(-12, 12) as f64 / 4.0).collect();
             let y: Vec<f64> = x.iter().map(|x| 1.0 - 2.0 * x).collect();
-            let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
+            let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
             let found =
                 emulated(&program, &Values::from([("x".to_string(), x.clone()), ("y".to_string(), y)]), SEED);
             for row in 0..40 {
@@ -429,7 +432,7 @@ fn layers_round_once() {
         ("nn::max_pool2d(v, 3, 2, 1)", "1"),
     ];
     for (call, weight) in calls {
-        for (f, rounding) in [(16, Rounding::Probabilistic), (32, Rounding::Nearest)] {
+        for (f, rounding) in WAYS {
             let source = format!(
                 "use nn\ninput x: fix[12, 4] from party 0\ninput w: fix[{weight}] from party 1\nfn main() {{\n    \
                  let v = reshape(x, [1, 2, 4, 6])\n    output y = {call} to party 0\n}}\n"

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tern_bytecode::report::report;
 use tern_compiler::ir::Rounding;
 use tern_tests::random::Random;
-use tern_tests::run::{Values, compiled, emulated, settings};
+use tern_tests::run::{Values, WAYS, compiled, emulated, settings};
 
 const SEED: u64 = 13;
 
@@ -13,13 +13,11 @@ const SEED: u64 = 13;
 fn everywhere(source: &str, inputs: &[(&str, &[f64])]) -> Vec<(u32, Values)> {
     let inputs: BTreeMap<_, _> =
         inputs.iter().map(|(name, data)| ((*name).to_string(), data.to_vec())).collect();
-    let ways =
-        [16, 32].into_iter().flat_map(|f| [Rounding::Probabilistic, Rounding::Nearest].map(|r| (f, r)));
-    ways.map(|(f, rounding)| {
+    let run = |(f, rounding)| {
         let program = compiled(source, settings(f, rounding)).program.expect("compiled");
         (f, emulated(&program, &inputs, SEED))
-    })
-    .collect()
+    };
+    WAYS.map(run).to_vec()
 }
 
 #[track_caller]
