@@ -107,7 +107,9 @@ fn what_is_said_of_buffers_holds_on_every_path() {
                 assert!(of(*buffer).all(|cell| cell.1 < own.len()), "{name}: more of {buffer} is read later");
             }
             for (reg, _) in instr.registers().filter(|(_, role)| *role == Role::Write) {
-                cells(view(reg)).iter().for_each(|cell| drop(live.remove(cell)));
+                for cell in cells(view(reg)) {
+                    live.remove(&cell);
+                }
             }
             for (reg, _) in instr.registers().filter(|(_, role)| *role == Role::Read) {
                 live.extend(cells(view(reg)));
