@@ -248,6 +248,10 @@ fn models(cases: &mut Cases) {
     write_safetensors(&mut safetensors, each()).unwrap();
     cases.check_model(&fields, "weights.npz", &npz.into_inner());
     cases.check_model(&fields, "weights.safetensors", &safetensors);
+    let parametrised = [("l1.parametrizations.weight.original", zeros(&[3, 2])), ("l1.bias", zeros(&[3]))];
+    let mut npz = std::io::Cursor::new(Vec::new());
+    write_npz(&mut npz, parametrised.iter().map(|(name, array)| (*name, array))).unwrap();
+    cases.check_model(&fields[..2], "parametrised.npz", &npz.into_inner());
     cases.check_model(&fields, "weights.npy", &floats(&[1], &[1.0]));
     cases.check_model(&fields, "weights.npz:l1.bias", b"");
     cases.check_model(&fields, "weights.npz[:2]", b"");
@@ -272,6 +276,34 @@ fn a_model_is_read_in_the_order_of_its_fields() {
             tensor.fill_real(0..tensor.len(), |_, value| values.push(value));
         }
         assert_eq!(values, [3.0, -4.0, 1.0, 2.0], "{name}");
+    }
+}
+
+/// Lengths and directions of each row, as PyTorch keeps them from 2.0 on and before; the number 0 stands for a layer of a `Sequential`.
+#[test]
+fn weights_under_weight_normalisation_are_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lengths, directions) =
+        (Array::new([2, 1], vec![10.0f32, 26.0]), Array::new([2, 2], vec![3.0f32, 4.0, -5.0, 12.0]));
+    for (suffixes, safetensors) in [
+        (["parametrizations.weight.original0", "parametrizations.weight.original1"], false),
+        (["weight_g", "weight_v"], true),
+    ] {
+        let [g, v] = suffixes.map(|suffix| format!("0.{suffix}"));
+        let each = [(g.as_str(), &lengths), (v.as_str(), &directions)];
+        let path = folder.path().join("w");
+        let mut file = fs::File::create(&path).unwrap();
+        if safetensors { write_safetensors(&mut file, each) } else { write_npz(&mut file, each) }.unwrap();
+        let source = Source::from(path.as_path());
+        let (model, told) = load_model("w", &[fix("_0.weight", &[2, 2])], &source).unwrap();
+        let mut values = Vec::new();
+        model[0].fill_real(0..4, |_, value| values.push(value));
+        assert_eq!(values, [6.0, 8.0, -10.0, 24.0]);
+        let told: Vec<String> = told.iter().map(|one| one.to_string()).collect();
+        assert_eq!(told, [format!("holds {g} and {v}, from which comes _0.weight, by weight normalisation")]);
+        // a program that has the parts as fields gets them
+        let fields = [fix(&format!("_{g}"), &[2, 1]), fix(&format!("_{v}"), &[2, 2])];
+        assert!(load_model("w", &fields, &source).unwrap().1.is_empty());
     }
 }
 

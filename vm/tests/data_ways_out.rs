@@ -95,6 +95,7 @@ impl Way {
         let code = |text: &str| {
             text.split("; in MATLAB:")
                 .flat_map(|text| text.split("; the Python package"))
+                .flat_map(|text| text.split("; the whole model"))
                 .next()
                 .unwrap_or_default()
                 .to_string()

@@ -1,6 +1,8 @@
 //! NumPy's arrays as the library's tensors and back. On the way in every element is copied once, whatever the array's strides;
 //! on the way out none is.
 
+use std::cell::Cell;
+
 use numpy::{Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,35 +10,73 @@ use tern_vm::data::{Array, Dtype, Values};
 
 use crate::failed;
 
-/// A tensor from an array. `kind` is the name of NumPy's type, or `float16` and `bfloat16` of arrays of their bits.
+/// A tensor from an array. `kind` is the name of NumPy's type, or `float16` and `bfloat16` of arrays of their bits; with ` swapped` behind it, the
+/// bytes of each number stand in the other order.
 pub(crate) fn tensor(array: &Bound<'_, PyAny>, kind: &str) -> PyResult<Array> {
+    let (kind, swapped) = kind.strip_suffix(" swapped").map_or((kind, false), |kind| (kind, true));
     match kind {
         "bool" => {
             let array = array.cast::<PyArrayDyn<bool>>()?.readonly();
             Ok(Array::of_bools(array.shape(), &copied(&array, |value| value)))
         }
-        "uint8" => converted(array, |value: u8| value),
-        "int8" => converted(array, |value: i8| i32::from(value)),
-        "uint16" => converted(array, |value: u16| i32::from(value)),
-        "int16" => converted(array, |value: i16| i32::from(value)),
-        "int32" => converted(array, |value: i32| value),
-        "uint32" => converted(array, |value: u32| i64::from(value)),
-        "int64" => converted(array, |value: i64| value),
-        "uint64" => unsigned(array),
-        "float16" => converted(array, |bits: u16| half::f16::from_bits(bits).to_f32()),
-        "bfloat16" => converted(array, |bits: u16| half::bf16::from_bits(bits).to_f32()),
-        "float32" => converted(array, |value: f32| value),
-        "float64" => converted(array, |value: f64| value),
+        "uint8" => converted(array, swapped, |value: u8| value),
+        "int8" => converted(array, swapped, |value: i8| i32::from(value)),
+        "uint16" => converted(array, swapped, |value: u16| i32::from(value)),
+        "int16" => converted(array, swapped, |value: i16| i32::from(value)),
+        "int32" => converted(array, swapped, |value: i32| value),
+        "uint32" => converted(array, swapped, |value: u32| i64::from(value)),
+        "int64" => converted(array, swapped, |value: i64| value),
+        "uint64" => unsigned(array, swapped),
+        "float16" => converted(array, swapped, |bits: u16| half::f16::from_bits(bits).to_f32()),
+        "bfloat16" => converted(array, swapped, |bits: u16| half::bf16::from_bits(bits).to_f32()),
+        "float32" => converted(array, swapped, |value: f32| value),
+        "float64" => converted(array, swapped, |value: f64| value),
         other => Err(PyTypeError::new_err(format!("numbers of the type {other} cannot be used"))),
     }
 }
 
-fn converted<T: Element + Copy, V>(array: &Bound<'_, PyAny>, convert: impl Fn(T) -> V) -> PyResult<Array>
+/// Numbers of more than one byte, which may stand in either order.
+trait Bytes: Element + Copy {
+    fn swapped(self) -> Self;
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty),+) => {$(
+        impl Bytes for $type {
+            fn swapped(self) -> Self {
+                self.swap_bytes()
+            }
+        }
+    )+};
+}
+whole_numbers!(u8, i8, u16, i16, u32, i32, u64, i64);
+
+impl Bytes for f32 {
+    fn swapped(self) -> f32 {
+        f32::from_bits(self.to_bits().swap_bytes())
+    }
+}
+
+impl Bytes for f64 {
+    fn swapped(self) -> f64 {
+        f64::from_bits(self.to_bits().swap_bytes())
+    }
+}
+
+fn converted<T: Bytes, V>(
+    array: &Bound<'_, PyAny>,
+    swapped: bool,
+    convert: impl Fn(T) -> V,
+) -> PyResult<Array>
 where
     Vec<V>: Into<Values>,
 {
     let array = array.cast::<PyArrayDyn<T>>()?.readonly();
-    Ok(Array::new(array.shape(), copied(&array, convert)))
+    let values = match swapped {
+        true => copied(&array, |value| convert(value.swapped())),
+        false => copied(&array, convert),
+    };
+    Ok(Array::new(array.shape(), values))
 }
 
 /// The elements in row-major order.
@@ -48,12 +88,20 @@ fn copied<T: Element + Copy, V>(array: &PyReadonlyArrayDyn<'_, T>, convert: impl
     }
 }
 
-fn unsigned(array: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let array = array.cast::<PyArrayDyn<u64>>()?.readonly();
-    let values = copied(&array, i64::try_from);
-    let values: Result<Vec<i64>, _> = values.into_iter().collect();
-    let values = values.map_err(|_| failed::data(array.py(), "a value does not fit 64 bits with a sign"))?;
-    Ok(Array::new(array.shape(), values))
+/// In one pass, which remembers whether a value did not fit.
+fn unsigned(array: &Bound<'_, PyAny>, swapped: bool) -> PyResult<Array> {
+    let large = Cell::new(false);
+    let signed = |value: u64| {
+        i64::try_from(value).unwrap_or_else(|_| {
+            large.set(true);
+            0
+        })
+    };
+    let tensor = converted(array, swapped, signed)?;
+    if large.get() {
+        return Err(failed::data(array.py(), "a value does not fit 64 bits with a sign"));
+    }
+    Ok(tensor)
 }
 
 /// An array of a tensor's own, of the type that a file of it would have.

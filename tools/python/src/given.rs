@@ -1,5 +1,6 @@
 //! Inputs as Python gives them: arrays, dictionaries of arrays, files.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -10,6 +11,7 @@ use tern_vm::data::{Array, Source, read_all};
 
 use crate::arrays::{array, tensor};
 use crate::attend::attend;
+use crate::failed::exception;
 
 /// Data of inputs, in memory and in files.
 #[derive(Default)]
@@ -31,14 +33,18 @@ impl Given {
             if let Ok(file) = value.cast::<PyString>() {
                 given.files.inputs.push(format!("{name}={file}"));
             } else if let Ok(state) = value.cast::<PyDict>() {
-                let fields = state.iter().map(|(field, pair)| Ok((field.extract()?, one(&pair)?)));
-                given.tensors.insert(name, Tensor::Model(fields.collect::<PyResult<_>>()?));
+                given.tensors.insert(name, Tensor::Model(model(state)?));
             } else {
                 given.tensors.insert(name, Tensor::One(one(&value)?));
             }
         }
         Ok(given)
     }
+}
+
+/// The tensors of a dictionary, by name.
+fn model(state: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Array>> {
+    state.iter().map(|(field, pair)| Ok((field.extract()?, one(&pair)?))).collect()
 }
 
 fn one(pair: &Bound<'_, PyAny>) -> PyResult<Array> {
@@ -58,4 +64,27 @@ pub(crate) fn read_tensors<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Boun
         tensors.set_item(name, array(py, tensor)?)?;
     }
     Ok(tensors)
+}
+
+/// Whether a tensor of this name may be one of those that a layer computes a weight from.
+#[pyfunction]
+pub(crate) fn is_part_of_weight(name: &str) -> bool {
+    tern_vm::data::is_part_of_weight(name)
+}
+
+/// A state dictionary, as pairs of an array and its type, in which layers under weight normalisation have their weights; `path` is what messages
+/// call it.
+#[pyfunction]
+pub(crate) fn with_weights<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    state: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let tensors = tern_vm::data::with_weights(model(state)?, &Source::file(path));
+    let tensors = tensors.map_err(|error| exception(py, anyhow::Error::msg(error.message())))?;
+    let arrays = PyDict::new(py);
+    for (name, tensor) in tensors {
+        arrays.set_item(name, array(py, tensor)?)?;
+    }
+    Ok(arrays)
 }

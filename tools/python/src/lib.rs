@@ -47,7 +47,7 @@ mod _tern {
     }
 
     #[pymodule_export]
-    use super::given::read_tensors;
+    use super::given::{is_part_of_weight, read_tensors, with_weights};
     #[pymodule_export]
     use super::program::{Program, compile, figure, rows_wanted};
     #[pymodule_export]

@@ -1,12 +1,12 @@
 """State dictionaries in files."""
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, Dict, Union
 
 import numpy
 
 from . import _tern
+from ._arrays import typed
 from .errors import DataError
 
 __all__ = ["load_state"]
@@ -15,8 +15,6 @@ __all__ = ["load_state"]
 TORCH = (".pt", ".pth", ".ckpt", ".bin")
 #: Where the tensors are in what people save besides them.
 INSIDE = ("state_dict", "model_state_dict", "model")
-#: A tensor of a parametrised layer: the layer's path, and the weight that it belongs to.
-PARAMETRISED = re.compile(r"(.*?)parametrizations\.(\w+)\..*")
 
 
 def load_state(path: Union[str, "os.PathLike[str]"]) -> Dict[str, numpy.ndarray]:
@@ -28,49 +26,23 @@ def load_state(path: Union[str, "os.PathLike[str]"]) -> Dict[str, numpy.ndarray]
     Raises `DataError`.
     """
     path = os.fspath(path)
-    if not is_torch(path):
-        return plain(_tern.read_tensors(path), path)
+    state = torch_tensors(path) if is_torch(path) else _tern.read_tensors(path)
+    parts = {name: typed(name, tensor) for name, tensor in state.items() if _tern.is_part_of_weight(name)}
+    return {**{name: array(tensor) for name, tensor in state.items() if name not in parts}, **_tern.with_weights(path, parts)}
+
+
+def torch_tensors(path: str) -> Dict[str, Any]:
+    """The tensors of a file of PyTorch's, as they are there.
+
+    Raises `DataError`.
+    """
     import torch
 
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise DataError(f"{path} cannot be read as a file of tensors: {error}") from error
-    return plain({name: array(tensor) for name, tensor in tensors(path, saved).items()}, path)
-
-
-def plain(state: Mapping[str, Any], name: str) -> Dict[str, Any]:
-    """A state dictionary in which layers under weight normalisation, by `parametrizations` or the older `weight_norm`, have their weights, as if these had
-    never been parametrised.
-
-    Raises `DataError` for parametrisations that a state dictionary does not say enough of.
-    """
-    found = {}
-    for key, value in state.items():
-        place = PARAMETRISED.fullmatch(str(key))
-        pair = place and (f"{place[1]}parametrizations.{place[2]}.original0", f"{place[1]}parametrizations.{place[2]}.original1")
-        if place and all(one in state for one in pair):
-            found[f"{place[1]}{place[2]}"] = normalised(*(numbers(state[one]) for one in pair))
-        elif place:
-            where = place[1].rstrip(".") or "module"
-            raise DataError(f"{name} holds {key}: what the layer computes from that is not in a state dictionary\n   = help: give the module itself, or "
-                            f"torch.nn.utils.parametrize.remove_parametrizations({where}, {place[2]!r}) before it is saved")
-        elif str(key).endswith("_g") and f"{str(key)[:-2]}_v" in state:
-            found[str(key)[:-2]] = normalised(numbers(value), numbers(state[f"{str(key)[:-2]}_v"]))
-        elif not (str(key).endswith("_v") and f"{str(key)[:-2]}_g" in state):
-            found[str(key)] = value
-    return found
-
-
-def normalised(length: numpy.ndarray, direction: numpy.ndarray) -> numpy.ndarray:
-    """A weight from its lengths, one for each position of the axis that they keep, and its directions."""
-    others = tuple(axis for axis, size in enumerate(length.shape) if size == 1)
-    return length * direction / numpy.sqrt(numpy.square(direction).sum(axis=others, keepdims=True))
-
-
-def numbers(value: Any) -> numpy.ndarray:
-    """An array in double precision."""
-    return numpy.asarray(array(value) if hasattr(value, "detach") else value, dtype="f8")
+    return tensors(path, saved)
 
 
 def of_module(module: Any) -> Mapping[str, Any]:
@@ -105,6 +77,8 @@ def tensors(path: str, saved: Any) -> Dict[str, Any]:
 
 
 def array(tensor: Any) -> numpy.ndarray:
-    """A tensor's numbers; NumPy has no bfloat16."""
+    """Numbers of NumPy's, which has no bfloat16."""
+    if isinstance(tensor, numpy.ndarray):
+        return tensor
     tensor = tensor.detach().cpu()
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()

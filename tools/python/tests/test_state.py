@@ -1,7 +1,10 @@
 """State dictionaries and tensors of PyTorch as inputs."""
+import subprocess
+
 import numpy
 import pytest
 import torch
+from checks import command
 from torch import nn
 
 import tern
@@ -69,6 +72,13 @@ NORMS = [norm for norm in [
     torch.nn.utils.parametrizations.spectral_norm, torch.nn.utils.parametrizations.orthogonal] if norm]
 
 
+def saved(state, folder):
+    """The same state in each kind of file."""
+    torch.save(state, folder / "a.pt")
+    numpy.savez(folder / "a.npz", **{name: tensor.numpy() for name, tensor in state.items()})
+    return [folder / "a.pt", folder / "a.npz"]
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 @pytest.mark.parametrize("norm", NORMS, ids=lambda norm: f"{norm.__module__}.{norm.__name__}")
 def test_parametrised_layers(program, norm, tmp_path):
@@ -77,15 +87,37 @@ def test_parametrised_layers(program, norm, tmp_path):
     kept = nn.Sequential(norm(nn.Linear(3, 2)), nn.ReLU()).eval()
     x = torch.tensor([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
     exact = kept[0](x).detach().numpy()
-    torch.save(kept.state_dict(), tmp_path / "a.pt")
-    for given in [kept, kept.state_dict(), tmp_path / "a.pt"]:
-        if "parametrizations.weight.original" in "".join(kept.state_dict()) and norm.__name__ != "weight_norm" and given is not kept:
-            with pytest.raises(tern.DataError, match="remove_parametrizations\\(0, 'weight'\\)"):
+    for given in [kept, kept.state_dict(), *saved(kept.state_dict(), tmp_path)]:
+        if norm.__name__ != "weight_norm" and given is not kept:
+            with pytest.raises(tern.DataError, match='remove_parametrizations\\(module.get_submodule\\("0"\\), "weight"\\)') as raised:
                 program.emulate({"x": x, "weights": given})
+            assert raised.value.code == "D019"
         else:
             assert numpy.allclose(program.emulate({"x": x, "weights": given}, seed=1)["z"], exact, atol=2e-3)
     with pytest.raises(tern.Unsupported, match="^0: weight is (parametrised|normalised)"):
         tern.from_torch(kept, torch.zeros(2, 3))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("norm", NORMS[: 1 + hasattr(torch.nn.utils.parametrizations, "weight_norm")], ids=lambda norm: norm.__module__)
+@pytest.mark.parametrize("dim", [0, 1, None])
+def test_weight_normalisation(program, norm, dim, tmp_path):
+    """Along either axis and over all, in what is loaded, and by the command."""
+    torch.manual_seed(1)
+    kept = nn.Sequential(norm(nn.Linear(3, 2), dim=dim)).eval()
+    x = torch.tensor([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
+    exact = kept(x).detach().numpy()
+    for file in saved(kept.state_dict(), tmp_path):
+        loaded = tern.load_state(file)
+        assert set(loaded) == {"0.weight", "0.bias"} and numpy.allclose(loaded["0.weight"], kept[0].weight.detach().numpy(), atol=1e-6)
+    result = program.emulate({"x": x, "weights": kept.state_dict()}, seed=1)
+    assert numpy.allclose(result["z"], exact, atol=2e-3) and len(result.notes) == 1 and "by weight normalisation" in result.notes[0]
+    if command():
+        (tmp_path / "p.mpc").write_text(SOURCE)
+        numpy.save(tmp_path / "x.npy", x.numpy())
+        done = subprocess.run([command(), "emulate", "p.mpc", "--data", ".", "--input", "weights=a.npz"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and "by weight normalisation" in done.stderr, done.stderr
+        assert numpy.allclose(numpy.load(tmp_path / "tern-out" / "z.npz")["z"], exact, atol=2e-3)
 
 
 class Evil:

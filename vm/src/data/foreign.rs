@@ -68,7 +68,7 @@ const KERAS: Foreign = foreign(
 );
 const ONNX: Foreign = foreign(
     "an ONNX model",
-    "in Python:  numpy.savez(\"{stem}.npz\", **{t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(\"{file}\").graph.initializer})",
+    "in Python:  numpy.savez(\"{stem}.npz\", **{t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(\"{file}\").graph.initializer}); the whole model, as a program with its weights:  tern import {file}",
 );
 const SPREADSHEET: Foreign = foreign(
     "a spreadsheet",

@@ -4,6 +4,7 @@ use super::array::shape_text;
 use super::csv::{Doubt, Line};
 use super::error::{NoNumber, Precision, Problem};
 use super::model::Mismatch;
+use super::normalised::layer_of;
 use super::source::{Decimal, Reading, Rows, Source};
 use super::spec::{Element, InputSpec, Options};
 
@@ -184,13 +185,30 @@ impl Problem {
             Problem::OutOfRange { .. } => one("correct the file, or the range in the declaration"),
             Problem::Overflow { precision, .. } => hints.precision(precision),
             Problem::Option { option, .. } => vec![format!("leave `{option}` out")],
-            Problem::Model { .. } => one(
-                "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]",
-            ),
+            Problem::Model { mismatches } => names(mismatches),
         }
     }
 }
 
+/// What to do about tensors that are missing or misshapen, and about those that something else is in place of.
+fn names(mismatches: &[Mismatch]) -> Vec<String> {
+    let other = |mismatch: &Mismatch| match mismatch {
+        Mismatch::Parametrised { found, .. } => {
+            let (layer, weight) = layer_of(found)?;
+            Some(format!(
+                "before it is saved, in Python:  torch.nn.utils.parametrize.remove_parametrizations(module.get_submodule({layer:?}), {weight:?})"
+            ))
+        }
+        Mismatch::Missing { .. } | Mismatch::Misshapen { .. } => None,
+        Mismatch::Normalised { .. } | Mismatch::Extra { .. } => None,
+    };
+    let others: Vec<String> = mismatches.iter().filter_map(other).collect();
+    let plain = mismatches.iter().any(|m| matches!(m, Mismatch::Missing { .. } | Mismatch::Misshapen { .. }));
+    let layouts = plain.then(|| LAYOUTS.to_string());
+    layouts.into_iter().chain(others).collect()
+}
+
+const LAYOUTS: &str = "tensors have the names of the model's fields and PyTorch's layouts: a dense layer's weight is [outputs, inputs]";
 const FORMATS: &str = "npy, npz, csv, idx and safetensors are known, also gzipped:  numpy.save(\"x.npy\", x)";
 const TEXTS: &str = "a text holds rows of numbers, with or without headings above them:  0.5,1.5";
 

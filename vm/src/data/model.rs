@@ -2,6 +2,7 @@
 
 use super::array::Array;
 use super::error::{DataError, Problem};
+use super::normalised::{self, InPlace};
 use super::open::read_tensors;
 use super::prepare::{Prepared, prepare_part};
 use super::source::Source;
@@ -28,6 +29,20 @@ pub enum Mismatch {
         /// What the file has.
         found: String,
     },
+    /// The file lacks it, and holds something from which a layer computes it in a way that the file does not tell.
+    Parametrised {
+        /// The field.
+        name: String,
+        /// The tensor that is there.
+        found: String,
+    },
+    /// The file lacks it, and holds its lengths and directions instead, from which it was computed: no error.
+    Normalised {
+        /// The field.
+        name: String,
+        /// The tensors that are there.
+        from: [String; 2],
+    },
     /// The file holds it, the program does not use it.
     Extra {
         /// The tensor.
@@ -45,6 +60,15 @@ impl fmt::Display for Mismatch {
             Mismatch::Misshapen { name, declared, found } => {
                 write!(f, "holds {name} {found}, declared {declared}")
             }
+            Mismatch::Parametrised { name, found } => {
+                write!(f, "holds {found} in place of {name}, and not how the one becomes the other")
+            }
+            Mismatch::Normalised { name, from: [lengths, directions] } => {
+                write!(
+                    f,
+                    "holds {lengths} and {directions}, from which comes {name}, by weight normalisation"
+                )
+            }
             Mismatch::Extra { name, found } => {
                 write!(f, "holds {name} {found}, which the program does not use")
             }
@@ -54,7 +78,7 @@ impl fmt::Display for Mismatch {
 
 /// The tensors of a model's fields, whose names are those of `fields`, in that order, checked as [`prepare`](super::prepare())
 /// checks tensors; and what the file holds besides, which is no error: a program may use a part of a network. Unlike rows of data, they
-/// must have exactly the declared shapes.
+/// must have exactly the declared shapes. A weight under weight normalisation is computed from what the file has instead, and that is told.
 ///
 /// # Errors
 /// Whatever is wrong with the file, as [`prepare`](super::prepare()); D019 for tensors that are missing or misshapen, all of them at
@@ -107,10 +131,24 @@ fn matched(
     fields: &[InputSpec],
     mut tensors: BTreeMap<String, Array>,
 ) -> Result<(Vec<Array>, Vec<Mismatch>), Problem> {
-    let (mut arrays, mut mismatches) = (Vec::new(), Vec::new());
+    let (mut arrays, mut mismatches, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for field in fields {
         let (name, declared) = (field.name.clone(), field.type_text());
-        match taken(&mut tensors, &name) {
+        let array = match taken(&mut tensors, &name) {
+            Some(array) => Some(array),
+            None => match normalised::taken(&mut tensors, |key| key == name || stands_for(&name, key)) {
+                Some(InPlace::Weight(array, from)) => {
+                    told.push(Mismatch::Normalised { name: name.clone(), from });
+                    Some(array)
+                }
+                Some(InPlace::Unknown(found)) => {
+                    mismatches.push(Mismatch::Parametrised { name, found });
+                    continue;
+                }
+                None => None,
+            },
+        };
+        match array {
             Some(array) if array.shape() == field.shape => arrays.push(array),
             Some(array) => {
                 mismatches.push(Mismatch::Misshapen { name, declared, found: array.to_string() });
@@ -123,7 +161,7 @@ fn matched(
     tensors.retain(|name, _| !counter(name));
     let unused = tensors.into_iter().map(|(name, array)| Mismatch::Extra { name, found: array.to_string() });
     if mismatches.is_empty() {
-        return Ok((arrays, unused.collect()));
+        return Ok((arrays, told.into_iter().chain(unused).collect()));
     }
     mismatches.extend(unused);
     Err(Problem::Model { mismatches })

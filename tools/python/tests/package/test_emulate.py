@@ -22,7 +22,7 @@ def test_outputs_metrics_and_figures(double):
     assert result.ranges == [] and "first 4" in repr(result)
 
 
-@pytest.mark.parametrize("kind", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">f8", ">i4"])
+@pytest.mark.parametrize("kind", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">f2", ">f4", ">f8", ">i2", ">u4", ">i4", ">u8"])
 def test_every_type_of_number(double, kind):
     x = numpy.array([1, 0, 1]).astype(kind)
     assert double.emulate({"x": x})["y"].tolist() == [4.0, 0.0, 4.0]
@@ -47,6 +47,45 @@ def test_arrays_by_columns(net):
         for given in (x, numpy.asfortranarray(x), x.T.copy().T):
             state = {"l1.weight": numpy.asfortranarray(weight.astype(kind)), "l1.bias": numpy.zeros(2)}
             assert numpy.allclose(net.emulate({"x": given, "weights": state}, seed=1)["z"], x @ weight.T, atol=1e-3)
+
+
+PEAK = """\
+import re, sys
+import numpy, tern
+
+N = 1 << 23
+program = tern.compile("const N = arg(1)\\ninput x: fix[N] from party 0\\nfn main() {\\n    output y = x[0] to party 0\\n}\\n", {"N": N})
+
+
+def memory(what):
+    with open("/proc/self/status") as status:
+        return int(re.search(rf"{what}:\\s+(\\d+) kB", status.read())[1]) * 1024
+
+
+x = {array}
+before = memory("VmRSS")
+with open("/proc/self/clear_refs", "w") as peak:
+    peak.write("5")
+assert program.emulate({"x": x}, threads=1)["y"] == 1
+print((memory("VmHWM") - before) / N)
+"""
+
+
+def peak(array, tmp_path):
+    """The most memory that an emulation takes beside its input, in bytes per element."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", PEAK.replace("{array}", array)], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="no peak of memory to be read here")
+def test_arrays_are_copied_once(tmp_path):
+    """What is computed with takes the same memory whatever the array's type: what double precision takes more than bytes are its copies, of 7 bytes more."""
+    least = peak("numpy.ones(N, 'u1')", tmp_path)
+    for array in ("numpy.ones(N)", "numpy.ones(N, '>f8')", "numpy.ones((2, N), order='F')[0]", "numpy.ones(2 * N)[::-2]", "numpy.ones(N, 'u8')"):
+        copies = (peak(array, tmp_path) - least) / 7
+        assert 0.8 < copies < 1.2, f"{array} is copied {copies:.2f} times"
 
 
 def test_a_model_is_a_state_dictionary(net):
