@@ -1,4 +1,4 @@
-//! Errors as the exceptions of `tern.errors`, which have as fields what the messages have as parts.
+//! Errors as the exceptions of `tern.errors`, which have as fields what the messages have as parts. The package puts them into Python's words.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -18,12 +18,12 @@ pub(crate) fn exception(py: Python<'_>, error: anyhow::Error) -> PyErr {
     if let Some(inputs) = error.downcast_ref::<InputError>() {
         let problems: Vec<Value> =
             inputs.problems().map(|(name, text, message)| problem(Some(name), text, message)).collect();
-        return made(py, "DataError", &pasted(&inputs.to_string()), &json!({ "problems": problems }));
+        return made(py, "DataError", &inputs.to_string(), &json!({ "problems": problems }));
     }
     if let Some(message) = error.downcast_ref::<Message>() {
         let text = message.to_string();
         let problems = [problem(None, &text, Some(message))];
-        return made(py, "DataError", &pasted(&text), &json!({ "problems": problems }));
+        return made(py, "DataError", &text, &json!({ "problems": problems }));
     }
     if let Some(run) = error.downcast_ref::<RunError>() {
         let (file, line) = run.place.clone().map_or((None, None), |(file, line)| (Some(file), Some(line)));
@@ -52,23 +52,10 @@ fn made(py: Python<'_>, class: &str, text: &str, fields: &Value) -> PyErr {
 fn problem(input: Option<&str>, text: &str, message: Option<&Message>) -> Value {
     let code = text.strip_prefix("error[").and_then(|rest| rest.split(']').next());
     json!({
-        "input": input, "text": pasted(text), "code": code, "title": message.map(|m| &m.title),
+        "input": input, "text": text, "code": code, "title": message.map(|m| &m.title),
         "notes": message.map(|m| &m.notes),
-        "help": message.map(|m| m.helps.iter().map(|help| pasted(help)).collect::<Vec<_>>()),
+        "help": message.map(|m| &m.helps),
     })
-}
-
-/// A text whose ways out are arguments of the command, with what they are in Python: `--input x=FILE` is `inputs={"x": "FILE"}`.
-fn pasted(text: &str) -> String {
-    let line = |line: &str| {
-        let given = line.split_once("--input ").and_then(|(before, rest)| {
-            let (name, value) = rest.trim_matches('\'').split_once('=')?;
-            let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-            is_name.then(|| format!("{before}inputs={{{name:?}: {value:?}}}"))
-        });
-        given.unwrap_or_else(|| line.to_string())
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A message of the compiler, part by part.

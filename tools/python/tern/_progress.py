@@ -3,6 +3,8 @@ import json
 import sys
 import time
 
+from ._words import python
+
 WIDTH = 30
 
 
@@ -34,6 +36,8 @@ class Follower:
 
     def __call__(self, text):
         event = json.loads(text)
+        if "message" in event:
+            event["message"] = python(event["message"])
         if event["event"] in self.KEPT:
             self.all.append(event)
         if self.listener:

@@ -1,7 +1,10 @@
-"""Errors and warnings of the package. An error's text is the whole message, as the command shows it; its parts are fields."""
+"""Errors and warnings of the package. An error's text is the whole message, as the command shows it, with arguments of Python in place of the command's; its
+parts are fields."""
 import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
+
+from ._words import python, translated
 
 __all__ = ["CompileError", "CompileWarning", "DataError", "Diagnostic", "Error", "Label", "RangeWarning", "RunError", "RunWarning"]
 
@@ -65,8 +68,8 @@ class Error(Exception):
     @classmethod
     def _of(cls, text: str, fields: str) -> "Error":
         """What the native module raises."""
-        error = cls(text)
-        error._fill(json.loads(fields))
+        error = cls(python(text))
+        error._fill(translated(json.loads(fields)))
         return error
 
     def _fill(self, fields: Dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from . import _inputs, _kept, _tern
 from ._progress import follower
+from ._words import python, translated
 from .cost import Cost
 from .errors import CompileWarning, Diagnostic, RangeWarning, RunWarning
 from .result import Result
@@ -55,7 +56,7 @@ def compile(
     named = [f"{key}={value}" for key, value in files.items()]
     compiled = Program(_tern.compile(path, text, pairs, named, _path(data), *settings))
     if compiled.warnings:
-        warnings.warn(compiled._about["rendered"], CompileWarning, stacklevel=2)
+        warnings.warn(python(compiled._about["rendered"]), CompileWarning, stacklevel=2)
     return compiled
 
 
@@ -130,7 +131,7 @@ class Program:
     @property
     def warnings(self) -> List[Diagnostic]:
         """What the compiler warns of."""
-        return [Diagnostic._of(parts) for parts in self._about["warnings"]]
+        return [Diagnostic._of(parts) for parts in translated(self._about["warnings"])]
 
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Writes the bytecode, which every party of a run needs."""
@@ -229,6 +230,7 @@ class Program:
         for message in warned(events.all):
             warnings.warn(message, RunWarning, stacklevel=3)
         report = json.loads(measured)
+        report.update({part: translated(report[part]) for part in ("warning", "outside") if part in report})
         if out is not None:
             _kept.earlier(events.all, report, self.outputs, out)
         return Result(outputs, events.all, report)
