@@ -262,12 +262,11 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The states of a recurrent layer of two features and two units: `step` makes the next state of the gates' sums of input and of state, and its memory.
-fn recurrent(
-    x: &[f64],
-    gates: usize,
-    step: fn(&[f64], &[f64], [f64; 2], &mut [f64; 2]) -> [f64; 2],
-) -> Vec<f64> {
+/// The next state of the gates' sums of input and of state, the state, and the memory, which it changes.
+type Step = fn(&[f64], &[f64], [f64; 2], &mut [f64; 2]) -> [f64; 2];
+
+/// The states of a recurrent layer of two features and two units.
+fn recurrent(x: &[f64], gates: usize, step: Step) -> Vec<f64> {
     let weights: Vec<f64> = (0..4 * gates).map(weight).collect();
     let (input_bias, state_bias): (Vec<f64>, Vec<f64>) =
         (0..2 * gates).map(|k| (weight(k), k as f64 / 8.0)).unzip();

@@ -1,4 +1,5 @@
 //! Loops that are bounded by the counters of loops around them, against the same loops in Rust, and against what `unroll` gives.
+#![allow(clippy::needless_range_loop)] // the loops are those of the programs
 
 use std::collections::BTreeMap;
 
