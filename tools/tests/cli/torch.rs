@@ -30,7 +30,8 @@ fn python() -> Option<&'static str> {
 /// A Python that has these modules.
 fn python_with(modules: &str, named: &str) -> Option<&'static str> {
     let has = |python: &&str| {
-        let probe = Command::new(python).args(["-c", &format!("import {modules}")]).output();
+        // elsewhere, since a folder here is called torch too
+        let probe = Command::new(python).args(["-c", &format!("import {modules}")]).current_dir("/").output();
         probe.is_ok_and(|output| output.status.success())
     };
     let found = ["python3", "/usr/bin/python3"].into_iter().find(|python| has(python));
