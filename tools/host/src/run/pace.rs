@@ -66,7 +66,7 @@ pub struct Forecast {
 }
 
 /// Passes over a word of a result that an instruction makes on average, and over the words that an element's bits of messages would fill: what
-/// `tools/measure/forecast.py` found for networks A to D under all protocols.
+/// `tools/measure/forecast.py` found for networks A and C among three and four parties.
 const PASSES: (f64, f64) = (4.0, 4.0);
 
 impl Forecast {
