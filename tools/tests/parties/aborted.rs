@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::checkpoints::Case;
-use crate::support::{ENDLESS, Ended, Process, World};
+use crate::support::{ENDLESS, Ended, PROGRAM, Process, World};
 
 /// Lines of a file of metrics, each of which has to be whole.
 fn metrics(world: &World, party: usize) -> usize {
@@ -20,9 +20,18 @@ fn says(ended: &Ended, texts: &[&str]) {
     }
 }
 
+/// The program of the tests, which says that it has begun when it is in a loop.
+fn in_a_loop() -> String {
+    let begun = "metric(\"begun\", reveal(sum(x)))";
+    let steps = "for step in 0..STEPS {\n        z = z * y\n    }";
+    let inner = format!("for epoch in 0..2 {{\n        {begun}\n        {steps}\n    }}");
+    PROGRAM.replace(&format!("    {begun}\n"), "").replace(steps, &inner)
+}
+
 #[test]
 fn without_checkpoints() {
-    let world = World::new(&[ENDLESS]);
+    let world = World::new(&[]);
+    (0..3).for_each(|party| world.compile(party, &in_a_loop(), &[ENDLESS]));
     let mut parties = world.start_all();
     (0..3).for_each(|party| parties[party].wait_for("begun"));
     // what is reported is on disk at once, while the run goes on
@@ -33,7 +42,7 @@ fn without_checkpoints() {
         ended.expect_failure(&["the run was cancelled"]);
         let out = world.path(party, "out/metrics.jsonl").display().to_string();
         let command = format!("to begin anew: {}", env!("CARGO_BIN_EXE_tern"));
-        says(ended, &["the run was aborted in iteration ", " of 100000000, at ", "prog.mpc:1"]);
+        says(ended, &["the run was aborted in iteration ", " of 2", "at ", "prog.mpc:1"]);
         says(ended, &[&format!("metrics: 1 in {out}"), "results: none", &command]);
         says(ended, &["checkpoint: none is kept without --checkpoint DIR", "--party"]);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Process, World, tern};
+use crate::support::{Process, World, all_succeed, has_ended, tern};
 
 /// Ten numbers, one after some hundred rounds each, and a result of every tenth.
 const PROGRAM: &str = "
@@ -159,11 +159,7 @@ pub(crate) fn kill(process: u32) {
     let status = Command::new("kill").args(["-KILL", &process.to_string()]).status().expect("kill");
     assert!(status.success());
     // whoever starts it again does so when it has ended, which its parent may not have heard
-    let is_there = || {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-    };
-    while is_there() {
+    while !has_ended(process) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -183,7 +179,7 @@ fn each_party_is_killed_and_comes_back_with_the_same_command_line() {
         std::thread::sleep(Duration::from_millis(50 * pause));
         parties[party] = Process::start(&mut case.party(party));
     }
-    let ended = parties.map(|party| party.end().expect_success());
+    let ended = all_succeed(parties);
     case.assert_results([0, 1, 2]);
     for (party, ended) in ended.iter().enumerate() {
         assert!(ended.out.contains("going on from a checkpoint"), "{ended:#?}");
@@ -247,7 +243,7 @@ fn two_parties_at_once() {
     for party in [2, 0] {
         parties[party] = Process::start(&mut case.party(party));
     }
-    drop(parties.map(|party| party.end().expect_success()));
+    all_succeed(parties);
     case.assert_results([0, 1, 2]);
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{ENDLESS, Ended, Process, World};
+use crate::support::{ENDLESS, Ended, Process, World, all_succeed};
 
 /// A world in which party 2 is about to receive its result, and the processes.
 fn computing(prepare: impl Fn(&World, &mut Command)) -> (World, [Process; 3]) {
@@ -128,10 +128,10 @@ fn a_seed_is_said_to_be_insecure() {
     assert!(refused.err.contains("--insecure"), "{refused:#?}");
     assert!(!world.path(0, "out").exists());
     let seeded = |party| Process::start(world.command(party).args(["--seed", "3", "--insecure"]));
-    for ended in [0, 1, 2].map(seeded).map(|party| party.end().expect_success()) {
+    for ended in all_succeed([0, 1, 2].map(seeded)) {
         assert!(ended.err.contains("warning: all randomness comes from the seed 3"), "{ended:#?}");
         assert!(ended.out.contains("from the seed 3: nothing of this run is secret"), "{ended:#?}");
     }
-    let parties = world.start_all().map(|party| party.end().expect_success());
+    let parties = all_succeed(world.start_all());
     assert!(parties.iter().all(|ended| !ended.err.contains("seed") && !ended.out.contains("seed")));
 }

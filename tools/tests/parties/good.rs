@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tern_bytecode::report::group;
 
-use crate::support::{ENDLESS, PROGRAM, Process, World, root, tern};
+use crate::support::{ENDLESS, PROGRAM, Process, World, all_succeed, root, tern};
 
 /// The events of a run with `--json`.
 fn events(ended: &str) -> Vec<Value> {
@@ -87,7 +87,7 @@ fn three_real_parties_start_in_any_order_and_get_their_own_outputs_only() {
     let last = seeded(2);
     std::thread::sleep(Duration::from_millis(300));
     let first = seeded(0);
-    let parties = [first, seeded(1), last].map(|party| party.end().expect_success());
+    let parties = all_succeed([first, seeded(1), last]);
     assert_eq!([0, 1, 2].map(|party| world.has_output(party)), [false, false, true]);
 
     let mut clear = tern();
@@ -116,7 +116,7 @@ fn a_ping_tells_that_everybody_is_there() {
         command.args(["ping", "--party", &party.to_string(), "--hosts"]).arg(world.path(party, "hosts.toml"));
         Process::start(&mut command)
     };
-    let parties = [0, 1, 2].map(ping).map(|party| party.end().expect_success());
+    let parties = all_succeed([0, 1, 2].map(ping));
     assert!(parties[0].out.contains("party 1 (bob)") && parties[0].out.contains("ms"), "{parties:#?}");
 }
 

@@ -152,6 +152,13 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Whether a process is over, with all of its threads: the first may have ended before the others, and what they share (files, ports) goes with the last.
+pub fn has_ended(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let first = stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'));
+    first && fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count) <= 1
+}
+
 /// A process that does not outlive the test.
 pub struct Process {
     child: Child,
@@ -200,8 +207,7 @@ impl Process {
 
     /// Whether it is over; it is not waited for.
     pub fn has_ended(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
-        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+        has_ended(self.id())
     }
 
     /// Waits for its end.
@@ -234,6 +240,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for the ends of all before it looks at any: the party that fails first is seldom the one that is to blame.
+pub fn all_succeed(parties: [Process; 3]) -> [Ended; 3] {
+    let ended = parties.map(Process::end);
+    assert!(ended.iter().all(|ended| ended.status.success()), "{ended:#?}");
+    ended
 }
 
 impl Ended {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{ENDLESS, Process, World, free_port};
+use crate::support::{ENDLESS, Process, World, all_succeed, free_port};
 
 /// What `GET path` gives, with its head.
 fn get(port: u16, path: &str) -> std::io::Result<String> {
@@ -94,7 +94,7 @@ fn a_log_has_a_line_per_event_and_no_data() {
     let planted = "13.3701171875";
     std::fs::write(world.path(0, "x.csv"), format!("{planted},1\n1.5,2\n-2.5,3\n3.5,-4\n")).unwrap();
     let logged = |party: usize| Process::start(world.command(party).args(["--log", "json"]));
-    let ended = [0, 1, 2].map(logged).map(|party| party.end().expect_success());
+    let ended = all_succeed([0, 1, 2].map(logged));
     for party in &ended {
         assert_eq!(party.out, "", "{party:#?}");
         let lines: Vec<Value> =

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::checkpoints::{Case, kill};
-use crate::support::{Ended, Process};
+use crate::support::{Ended, Process, all_succeed};
 
 /// What a party has of a point.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ fn begins(case: &Case, kept: &Path, has: [Has; 3]) -> bool {
         fs::copy(kept.join(party.to_string()), file).unwrap();
     }
     let parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
-    let ended = parties.map(|party| party.end().expect_success());
+    let ended = all_succeed(parties);
     case.assert_results([0, 1, 2]);
     let went_on = ended.each_ref().map(|ended| ended.out.contains("going on from a checkpoint"));
     assert!(went_on == [went_on[0]; 3], "{ended:#?}");
