@@ -17,6 +17,9 @@ pub(super) type Running<'w> = Pin<Box<dyn Future<Output = ()> + 'w>>;
 /// Runs of an operation with one secret.
 pub(super) const TRIALS: u32 = 2048;
 
+/// As many as are enough where each takes long.
+pub(super) const FEW: u32 = 256;
+
 /// The views of some runs with the smallest secret, and of as many with the largest.
 pub(super) type Samples = [Vec<Vec<u8>>; 2];
 
@@ -190,8 +193,8 @@ pub(super) fn expect_leak(name: &str, receivers: &[(Party, Samples)], n: usize) 
 mod tests {
     use super::*;
 
-    /// Views of four bytes each, pseudo-random ones changed by `spoil`.
-    fn samples(spoil: impl Fn(usize, &mut [u8])) -> Samples {
+    /// So many views of four bytes each, pseudo-random ones changed by `spoil`.
+    fn samples(trials: u32, spoil: impl Fn(usize, &mut [u8])) -> Samples {
         [0, 1].map(|secret| {
             let view = |trial: u32| {
                 let hash = blake3::hash(&[&trial.to_le_bytes()[..], &[secret as u8]].concat());
@@ -199,23 +202,29 @@ mod tests {
                 spoil(secret, &mut view);
                 view
             };
-            (0..TRIALS).map(view).collect()
+            (0..trials).map(view).collect()
         })
     }
 
     #[test]
     fn noise_and_padding_tell_nothing() {
-        check(&samples(|_, _| ()), 8).unwrap();
-        check_joint(&samples(|_, view| view[1] &= 0x1f), &[2, 4]).unwrap();
-        check(&samples(|_, view| view.fill(7)), 8).unwrap();
+        for trials in [FEW, TRIALS] {
+            check(&samples(trials, |_, _| ()), 8).unwrap();
+            check_joint(&samples(trials, |_, view| view[1] &= 0x1f), &[2, 4]).unwrap();
+            check(&samples(trials, |_, view| view.fill(7)), 8).unwrap();
+        }
     }
 
     #[test]
     fn what_tells_something_is_found() {
-        check(&samples(|secret, view| view[2] = secret as u8), 5).unwrap_err();
-        check(&samples(|_, view| view[2] &= view[3]), 8).unwrap_err();
-        check(&samples(|secret, view| view[1] = view[1] & 0x1f | (secret as u8) << 6), 5).unwrap_err();
-        // one mask for two messages
-        check_joint(&samples(|secret, view| view[2] = view[0] ^ (secret as u8) << 7), &[2, 4]).unwrap_err();
+        for trials in [FEW, TRIALS] {
+            check(&samples(trials, |secret, view| view[2] = secret as u8), 5).unwrap_err();
+            check(&samples(trials, |_, view| view[2] &= view[3]), 8).unwrap_err();
+            let top = |secret: usize, view: &mut [u8]| view[1] = view[1] & 0x1f | (secret as u8) << 6;
+            check(&samples(trials, top), 5).unwrap_err();
+            // one mask for two messages
+            let twice = |secret: usize, view: &mut [u8]| view[2] = view[0] ^ (secret as u8) << 7;
+            check_joint(&samples(trials, twice), &[2, 4]).unwrap_err();
+        }
     }
 }
