@@ -1,10 +1,13 @@
 //! What makes a deviation visible: running hashes of everything that travels, and their comparison.
 //!
 //! **Hashes.** For each sender s, receiver m and checker t there is a hash of all that s has sent to m and that t knows too, kept by m and by t: keyed BLAKE3, under
-//! a key derived from the one that s does not know, of which 16 bytes are compared. It is taken of the messages' own hashes, which are kept for a while so that
+//! a key derived from the one that s does not know, of which 16 bytes are compared. It is taken of the messages' tags, which are kept for a while so that
 //! the first that differs can be found ([`super::evidence`]). Both add a message when its round is over, in the order of the
-//! operations, so honest ones have the same at any time. s, who does not know the key, cannot find another message with the same hash. Of an
-//! input both receivers of a summand know it without its owner, and each is the other's checker.
+//! operations, so honest ones have the same at any time. Of an input both receivers of a summand know it without its owner, and each is the other's checker.
+//!
+//! **Tags.** The tag of a message is GMAC (AES-256-GCM of no text), under another key derived from the one that s does not know, and a nonce of its own: which sender,
+//! receiver and checker, and its number among their messages. s would have to find another message with the same tag without the key, which
+//! succeeds with a probability of (blocks of the message) / 2^128 (decision 0023).
 //!
 //! **Comparison.** Everybody sends everybody digests of what both know: to each other, those of what they check for each other, as they are (each knows
 //! the messages and the key); and those in which the other has no part, hidden by a stream that it does not know but sender, receiver and
@@ -14,7 +17,10 @@
 //! most, and both tell all others their digests; these differ. So no honest party takes part in the opening that the comparison
 //! precedes. A party that lies about digests only makes others stop: every opening is of the right value.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 use tern_bytecode::model::rep4::{COMPARISON, DIGEST};
+
+use zeroize::Zeroizing;
 
 use super::draw::Draw;
 use super::evidence::{Dispute, Entry, Log};
@@ -27,7 +33,7 @@ use crate::rounds::engine::Message;
 pub(super) type Digest = [u8; DIGEST];
 
 const KEY: &str = "tern v1 rep4 key of digests";
-const MESSAGE_KEY: &str = "tern v1 rep4 key of a message's hash";
+const TAG_KEY: &str = "tern v1 rep4 key of a message's tag";
 /// What a hash begins with.
 const RUNNING: u8 = 1;
 const OPENING: u8 = 2;
@@ -37,7 +43,7 @@ pub(super) struct Checks {
     me: Party,
     /// By the party that does not know it.
     keys: [[u8; 32]; 4],
-    message_keys: [[u8; 32]; 4],
+    tag_keys: [LessSafeKey; 4],
     /// By sender, receiver and checker, of which this party is one of the latter.
     running: Vec<Option<Running>>,
     /// The comparison that has failed.
@@ -84,8 +90,8 @@ impl Disagreement {
 impl Checks {
     /// `keys` are those that a party lacks, by that party.
     pub(super) fn new(me: Party, keys: &[[u8; 16]; 4]) -> Self {
-        let [keys, message_keys] =
-            [KEY, MESSAGE_KEY].map(|purpose| keys.map(|key| blake3::derive_key(purpose, &key)));
+        let tag_keys = keys.map(|key| tag_key(&key));
+        let keys = keys.map(|key| blake3::derive_key(KEY, &key));
         let mut running: Vec<Option<Running>> = (0..64).map(|_| None).collect();
         for from in Party::all(4).filter(|from| *from != me) {
             for (to, checker) in pairs(from).filter(|(to, checker)| [*to, *checker].contains(&me)) {
@@ -93,20 +99,18 @@ impl Checks {
                 running[slot(from, to, checker)] = Some(Running { hasher, log: Log::default() });
             }
         }
-        Self { me, keys, message_keys, running, dispute: None }
+        Self { me, keys, tag_keys, running, dispute: None }
     }
 
     /// Adds a message that this party has received or checked, of an instruction, when its round has ended.
     pub(super) fn add(&mut self, route: Route, (round, instruction): (u64, u32), message: &[u8]) {
-        let key = &self.message_keys[route.from.index()];
+        let key = &self.tag_keys[route.from.index()];
         if let Some(running) = &mut self.running[route.slot()] {
-            let hash = blake3::keyed_hash(key, message);
-            running.hasher.update(hash.as_bytes());
-            running.log.add(Entry {
-                round,
-                instruction,
-                digest: *hash.as_bytes().first_chunk().unwrap_or(&[0; 8]),
-            });
+            let tag = tag(key, (route, running.log.end()), message);
+            let bytes = tag.as_ref();
+            running.hasher.update(bytes);
+            let digest = *bytes.first_chunk().unwrap_or(&[0; 8]);
+            running.log.add(Entry { round, instruction, digest });
         }
     }
 
@@ -150,6 +154,21 @@ impl Checks {
             false => Err(Disagreement::seen_by(self.me, route)),
         }
     }
+}
+
+fn tag_key(key: &[u8; 16]) -> LessSafeKey {
+    let key = Zeroizing::new(blake3::derive_key(TAG_KEY, key));
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*key).expect("a key of 32 bytes"))
+}
+
+/// The tag of the message that has this number among those of its route.
+fn tag(key: &LessSafeKey, (route, number): (Route, u64), message: &[u8]) -> Tag {
+    let mut nonce = [0; 12];
+    nonce[0] = route.slot() as u8;
+    nonce[4..].copy_from_slice(&number.to_le_bytes());
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_separate_tag(nonce, Aad::from(message), &mut [])
+        .expect("a message in memory is not too long")
 }
 
 fn begun(keys: &[[u8; 32]; 4], kind: u8, Route { from, to, checker }: Route) -> blake3::Hasher {
@@ -303,6 +322,35 @@ pub(super) fn named(me: Party, disputed: &[Route]) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Receiver and checker keep the same, which tells every bit, length, order and route of the messages.
+    #[test]
+    fn every_message_counts() {
+        let keys = [1, 2, 3, 4].map(|i| [i; 16]);
+        let [route, other] = [(1, 2), (2, 1)].map(|(to, checker)| Route {
+            from: Party::P0,
+            to: Party::from_index(to).unwrap(),
+            checker: Party::from_index(checker).unwrap(),
+        });
+        let kept = |by: Party, route: Route, messages: &[&[u8]]| {
+            let mut checks = Checks::new(by, &keys);
+            messages.iter().for_each(|message| checks.add(route, (1, 0), message));
+            checks.digest(route)
+        };
+        let message: Vec<u8> = (0..100).collect();
+        let of = |messages: &[&[u8]]| kept(Party::P1, route, messages);
+        let digest = of(&[&message, b"next"]);
+        assert_eq!(kept(Party::P2, route, &[&message, b"next"]), digest);
+        assert_ne!(kept(Party::P1, other, &[&message, b"next"]), digest);
+        assert_ne!(of(&[b"next", &message]), digest);
+        assert_ne!(of(&[&message[..99], b"next"]), digest);
+        assert_ne!(of(&[&message, b"next", b""]), digest);
+        for bit in 0..8 * message.len() {
+            let mut changed = message.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(of(&[&changed, b"next"]), digest);
+        }
+    }
 
     #[test]
     fn digests_fill_a_comparison_and_everything_is_told_to_everybody() {
