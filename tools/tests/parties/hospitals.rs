@@ -25,9 +25,13 @@ struct World {
     dir: TempDir,
     /// By the addresses of the page, where that is here.
     addresses: BTreeMap<String, String>,
-    /// What has come over the connections of clients with the first server, in both directions.
-    wire: Arc<Mutex<Vec<u8>>>,
+    /// Where these are reached by others: all that is said to a server passes a tap.
+    taps: BTreeMap<String, String>,
+    wire: Wire,
 }
+
+/// What has passed, by connection and direction, with the address to which the connection led.
+type Wire = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 /// What stands between fences of this kind.
 fn fenced(text: &str, kind: &str) -> Vec<String> {
@@ -50,23 +54,41 @@ impl World {
             fs::create_dir(dir.path().join(person)).unwrap();
             fs::write(dir.path().join(person).join("study.mpc"), program).unwrap();
         }
-        World { dir, addresses, wire: Arc::default() }
+        let wire = Wire::default();
+        let taps = addresses.values().map(|here| (here.clone(), tap(here.clone(), wire.clone()))).collect();
+        World { dir, addresses, taps, wire }
     }
 
     fn path(&self, person: &str, file: &str) -> PathBuf {
         self.dir.path().join(person).join(file)
     }
 
-    /// The entries of all, in order; clients reach the first server through a wire that is listened to.
+    /// The entries of all, in order. Everybody knows others by wires that are listened to, and itself as it is.
     fn write_hosts(&self) {
         let entries: String =
             PEOPLE.iter().map(|p| fs::read_to_string(self.path(p, "entry.toml")).unwrap()).collect();
-        let door = &self.addresses["alice.example.org:7100"];
-        let tapped = tap(door.clone(), self.wire.clone());
         for person in PEOPLE {
-            let clients = !SERVERS.contains(&person);
-            let text = if clients { entries.replace(door, &tapped) } else { entries.clone() };
+            let mut text = entries.clone();
+            for (name, here) in &self.addresses {
+                if !name.starts_with(person) {
+                    text = text.replace(&format!("\"{here}\""), &format!("\"{}\"", self.taps[here]));
+                }
+            }
             fs::write(self.path(person, "hosts.toml"), text).unwrap();
+        }
+    }
+
+    /// Nothing of the planted patient has passed, and whatever should have passed has.
+    fn assert_that_nothing_was_heard(&self) {
+        let wire = self.wire.lock().unwrap();
+        for (name, here) in &self.addresses {
+            let passed = wire.iter().filter(|(to, _)| to == here);
+            let bytes: usize = passed.map(|(_, bytes)| bytes.len()).sum();
+            // nobody has to dial the first party
+            assert!(bytes > 4000 || name == "alice.example.org:7000", "{bytes} bytes to {name}");
+        }
+        for (to, bytes) in wire.iter() {
+            assert_eq!(found(bytes), None, "what was said over a connection to {to}");
         }
     }
 
@@ -87,14 +109,20 @@ impl World {
 }
 
 /// Lets connections through to an address, and keeps what passes: where it listens.
-fn tap(to: String, wire: Arc<Mutex<Vec<u8>>>) -> String {
+fn tap(address: String, wire: Wire) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let here = listener.local_addr().unwrap().to_string();
-    let pass = |mut from: TcpStream, mut to: TcpStream, wire: Arc<Mutex<Vec<u8>>>| {
+    let pass = |mut from: TcpStream, mut to: TcpStream, address: &str, wire: &Wire| {
+        let wire = wire.clone();
+        let number = {
+            let mut wire = wire.lock().unwrap();
+            wire.push((address.to_string(), Vec::new()));
+            wire.len() - 1
+        };
         thread::spawn(move || {
             let mut room = [0; 1 << 14];
             while let Ok(count @ 1..) = from.read(&mut room) {
-                wire.lock().unwrap().extend_from_slice(&room[..count]);
+                wire.lock().unwrap()[number].1.extend_from_slice(&room[..count]);
                 if to.write_all(&room[..count]).is_err() {
                     break;
                 }
@@ -104,9 +132,9 @@ fn tap(to: String, wire: Arc<Mutex<Vec<u8>>>) -> String {
     };
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let Ok(server) = TcpStream::connect(&to) else { continue };
-            pass(client.try_clone().unwrap(), server.try_clone().unwrap(), wire.clone());
-            pass(server, client, wire.clone());
+            let Ok(server) = TcpStream::connect(&address) else { continue };
+            pass(client.try_clone().unwrap(), server.try_clone().unwrap(), &address, &wire);
+            pass(server, client, &address, &wire);
         }
     });
     here
@@ -276,17 +304,36 @@ fn the_page_does_what_it_says() {
             files(&world.path(server, "")).into_iter().filter(|p| p.to_string_lossy().ends_with(".key.pem"));
         assert_eq!(keys.count(), 1, "each holds its own key only");
     }
-    let wire = world.wire.lock().unwrap();
-    assert!(wire.len() > 4000, "{} bytes", wire.len());
-    assert_eq!(found(&wire), None, "what clients and server alice have said");
+    world.assert_that_nothing_was_heard();
+}
+
+/// Whoever says something in the clear is heard, in whatever pieces.
+#[test]
+fn taps_hear_what_is_said() {
+    let (listener, wire) = (TcpListener::bind("127.0.0.1:0").unwrap(), Wire::default());
+    let here = tap(listener.local_addr().unwrap().to_string(), wire.clone());
+    let (_, words) = patterns().remove(0);
+    let mut client = TcpStream::connect(here).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    for (from, to) in [(&client, &server), (&server, &client)] {
+        let (mut from, mut to) = (from, to);
+        for piece in words.chunks(5) {
+            from.write_all(piece).unwrap();
+            to.read_exact(&mut vec![0; piece.len()]).unwrap();
+        }
+    }
+    client.write_all(b"x").unwrap();
+    server.read_exact(&mut [0]).unwrap();
+    let wire = wire.lock().unwrap();
+    assert_eq!(wire.iter().filter(|(_, bytes)| found(bytes) == Some("words of 64 bits")).count(), 2);
 }
 
 /// While servers compute: nothing of the planted patient is in anybody's memory. A hospital, which has it, is searched in the same way.
 fn see_that_servers_know_nothing(world: &World, servers: &[(String, Process)], runs: &[(String, Process)]) {
     // It waits for a server that is not there, with its data in memory.
     let hosts = fs::read_to_string(world.path("north", "hosts.toml")).unwrap();
-    let nobody =
-        hosts.replace(&world.addresses["bob.example.org:7100"], &format!("127.0.0.1:{}", free_port()));
+    let bob = &world.taps[&world.addresses["bob.example.org:7100"]];
+    let nobody = hosts.replace(bob, &format!("127.0.0.1:{}", free_port()));
     fs::write(world.path("north", "alone.toml"), nobody).unwrap();
     let mut send = tern();
     send.args([
