@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{ENDLESS, Ended, Process, World, all_succeed};
+use crate::support::{ENDLESS, Ended, Process, World, all_succeed, tern};
 
 /// A world in which party 2 is about to receive its result, and the processes.
 fn computing(prepare: impl Fn(&World, &mut Command)) -> (World, [Process; 3]) {
@@ -98,7 +98,17 @@ fn waits_for_a_pipe(tasks: &str) -> bool {
     })
 }
 
-/// It is refused where it is started, and the run goes on.
+/// The command of a party, with another directory for its results.
+fn elsewhere(world: &World, party: usize) -> Command {
+    let (out, other) = (world.path(party, "out"), world.path(party, "elsewhere"));
+    let mut command = tern();
+    command.args(
+        world.command(party).get_args().map(|word| if *word == *out { other.as_os_str() } else { word }),
+    );
+    command
+}
+
+/// It is refused where it is started, or finds nobody who takes it, and the run goes on.
 #[test]
 fn a_party_that_is_started_twice() {
     let world = World::new(&[ENDLESS]);
@@ -106,6 +116,11 @@ fn a_party_that_is_started_twice() {
     (0..3).for_each(|party| parties[party].wait_for("begun"));
     for party in 0..3 {
         world.start(party).end().expect_failure(&["another run writes to"]);
+        let other = Process::start(&mut elsewhere(&world, party)).end();
+        match party {
+            0 => other.expect_failure(&["party "]),
+            _ => other.expect_failure(&["cannot listen on 127.0.0.1:", "the port is in use"]),
+        }
     }
     std::thread::sleep(Duration::from_millis(500));
     parties[0].signal("-INT");

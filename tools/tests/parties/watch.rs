@@ -87,6 +87,18 @@ fn a_port_that_is_taken_ends_the_run_before_it_begins() {
     );
 }
 
+#[test]
+fn figures_that_others_can_reach_are_said_to_be() {
+    let world = World::new(&[]);
+    let warns = |address: &str| {
+        let listen = format!("{address}:{}", free_port());
+        let ended = Process::start(world.command(0).args(["--metrics-listen", &listen])).end();
+        ended.expect_failure(&["unreachable"]); // nobody else is there
+        ended.err.contains(&format!("whoever reaches {listen} sees how far this run is"))
+    };
+    assert!(warns("0.0.0.0") && !warns("127.0.0.1"));
+}
+
 /// A line is an object with a time, whatever happens; and the log of a party has none of its data.
 #[test]
 fn a_log_has_a_line_per_event_and_no_data() {
