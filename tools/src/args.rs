@@ -53,7 +53,7 @@ pub(crate) struct KeepArgs {
 pub(crate) struct WaitArgs {
     /// How long a party that is gone is waited for: its link goes on where it was if it is interrupted for less, and if it is
     /// another process then, all go on from the last checkpoint. By default a link is waited for as long as a sign of life
-    /// (--timeout), and a process for 10min.
+    /// (--timeout), unless nobody listens at the party's address any more, and a process for 10min.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// How often that may happen without a new checkpoint in between.

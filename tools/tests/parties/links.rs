@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Ended, Process, free_port, keygen, tern};
+use crate::support::{self, ENDLESS, Ended, Process, free_port, keygen, tern};
 use crate::weather::{Break, Forecast, Weather};
 
 const PROGRAM: &str = "
@@ -218,4 +218,56 @@ fn a_party_that_stands_still() {
         let out = ended.expect_success().out;
         assert!(out.contains(" is back"), "{out}");
     }
+}
+
+/// Parties without weather, of whom one is killed when all have seen each other; the others, and since when they have lost it.
+fn left_behind(victim: usize, options: &[&str]) -> (Vec<Process>, Instant) {
+    let world = support::World::new(&[ENDLESS]);
+    let start = |party| Process::start(world.patient_command(party, 60).args(options));
+    let mut parties = [0, 1, 2].map(start);
+    parties[(victim + 1) % 3].wait_for("begun");
+    // A party that dials is looked for at its address at the beginning, a second later if it was not there yet.
+    thread::sleep(Duration::from_secs(3));
+    parties[victim].signal("-KILL");
+    let mut parties = Vec::from(parties);
+    drop(parties.remove(victim).end());
+    (parties, Instant::now())
+}
+
+const NAMES: [&str; 3] = ["party 0 (alice)", "party 1 (bob)", "party 2 (carol)"];
+
+/// A process that has ended is not waited for like a connection: whichever party it was, the others name it within seconds.
+#[test]
+fn a_party_that_has_ended_is_named_soon() {
+    thread::scope(|scope| {
+        for (victim, name) in NAMES.into_iter().enumerate() {
+            scope.spawn(move || {
+                let (others, since) = left_behind(victim, &[]);
+                for ended in others.into_iter().map(Process::end) {
+                    ended.expect_failure(&[
+                        name,
+                        "nobody listens at its address any more: its process has ended",
+                    ]);
+                }
+                assert!(since.elapsed() < Duration::from_secs(30), "{:?}, of 60 s", since.elapsed());
+            });
+        }
+    });
+}
+
+/// Whoever has said how long to wait is told at once, and gets what was asked for.
+#[test]
+fn a_party_that_has_ended_is_waited_for_as_long_as_somebody_says() {
+    let (mut others, since) = left_behind(2, &["--wait", "12s", "--json"]);
+    for other in &mut others {
+        other.wait_for(
+            "party 2 (carol) has gone: nobody listens at its address any more; waiting for it for up to 12 s",
+        );
+    }
+    for ended in others.into_iter().map(Process::end) {
+        ended.expect_failure(&["party 2 (carol)"]);
+        let said = ["the link was not back within 12 s", "ended the run"];
+        assert!(said.iter().any(|text| ended.err.contains(text)), "{ended:#?}");
+    }
+    assert!(since.elapsed() > Duration::from_secs(10), "{:?}", since.elapsed());
 }

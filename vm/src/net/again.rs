@@ -5,10 +5,14 @@
 //!
 //! Of two parties the one that dialed at the start dials again. The port at which the other one was dialed stays open during the run, for this alone:
 //! strangers get no further than the handshake, have little time for it, and push each other out when they are many ([`listen`](super::listen)).
+//!
+//! Where nobody listens any more the process has ended ([`gone`](super::gone)). The end that waits to be dialed looks for that too, if the other one
+//! can be reached at its own address, which is found out at the beginning.
 
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,6 +29,7 @@ use super::connect::Setup;
 use super::dial;
 use super::endpoint::Endpoint;
 use super::error::NetError;
+use super::gone::{Refusals, is_refusal};
 use super::hosts::Hosts;
 use super::line::{Failure, Line};
 use super::listen::Guests;
@@ -41,6 +46,8 @@ const FIRST: Duration = Duration::from_millis(50);
 const MOST: Duration = Duration::from_secs(1);
 /// How long a process that begins a run is kept until it may try again.
 const HOLD: Duration = Duration::from_secs(1);
+/// How often a party that may not listen at its address yet is looked for there.
+const LOOKS: usize = 10;
 
 /// What has come.
 pub(super) enum Arrival {
@@ -50,6 +57,8 @@ pub(super) enum Arrival {
     Claimed { party: Party, guest: Box<Guest> },
     /// A party's certificate, at a process that is not the one of this run.
     Another { party: Party, dialed: bool },
+    /// Nobody listens any more where a party did.
+    Gone { party: Party },
 }
 
 /// The other end of a link, at a connection that may carry it.
@@ -79,10 +88,19 @@ pub(super) struct Again {
     thread: Option<JoinHandle<()>>,
 }
 
-/// To dial a party, from which so many bytes were received.
+/// What is to be done about a party, instead of what was to be done before.
 struct Order {
     party: Party,
-    received: u64,
+    work: Work,
+}
+
+enum Work {
+    /// Dial it; so many bytes were received from it.
+    Dial { received: u64 },
+    /// It is to dial: look whether its process is still there.
+    Watch,
+    /// It is there.
+    Rest,
 }
 
 impl Again {
@@ -109,9 +127,23 @@ impl Again {
 
     /// From now on a party is dialed until it is there.
     pub(super) fn dial(&self, party: Party, received: u64) {
+        self.order(party, Work::Dial { received });
+    }
+
+    /// From now on it is looked whether the process of a party that dials is still there.
+    pub(super) fn watch(&self, party: Party) {
+        self.order(party, Work::Watch);
+    }
+
+    /// A party that was watched is there.
+    pub(super) fn rest(&self, party: Party) {
+        self.order(party, Work::Rest);
+    }
+
+    fn order(&self, party: Party, work: Work) {
         if let Some(orders) = &self.orders {
             // The thread ends after this.
-            let _ = orders.send(Order { party, received });
+            let _ = orders.send(Order { party, work });
         }
     }
 
@@ -143,6 +175,8 @@ struct Ways {
     secrets: Peers<Secret>,
     dialing: Peers<Arc<ClientConfig>>,
     listening: Arc<ServerConfig>,
+    /// Of parties that dial: whether their addresses lead to them.
+    found: Peers<AtomicBool>,
 }
 
 impl Ways {
@@ -159,7 +193,8 @@ impl Ways {
         let run = Purpose::Run.protocol(setup.network);
         let names = [proof::NAME, run.as_bytes()];
         let listening = tls::listening(tls::provider(), setup.identity, accepted, &names)?;
-        Ok(Self { me: setup.me, hosts: setup.hosts.clone(), secrets, dialing, listening })
+        let found = secrets.as_ref().map(|_, _| AtomicBool::new(false));
+        Ok(Self { me: setup.me, hosts: setup.hosts.clone(), secrets, dialing, listening, found })
     }
 
     /// Until nobody gives orders any more.
@@ -175,26 +210,65 @@ impl Ways {
             let Ok(listener) = listener else { continue };
             tokio::spawn(self.clone().listen(listener, arrivals.clone()));
         }
-        let mut dials: [(u64, Option<AbortHandle>); MAX_PARTIES] = Default::default();
-        while let Some(Order { party, received }) = orders.recv().await {
-            let (attempts, last) = &mut dials[party.index()];
+        for party in self.secrets.parties().filter(|party| *party < self.me) {
+            tokio::spawn(self.clone().find(party));
+        }
+        let mut works: [(u64, Option<AbortHandle>); MAX_PARTIES] = Default::default();
+        while let Some(Order { party, work }) = orders.recv().await {
+            let (attempts, last) = &mut works[party.index()];
             last.take().into_iter().for_each(|last| last.abort());
-            // More than one order can take: attempts are numbered across orders.
-            *attempts += 1 << 32;
-            let dialing = self.clone().dial(party, received, *attempts, arrivals.clone());
-            *last = Some(tokio::spawn(dialing).abort_handle());
+            let task = match work {
+                Work::Dial { received } => {
+                    // More than one order can take: attempts are numbered across orders.
+                    *attempts += 1 << 32;
+                    tokio::spawn(self.clone().dial(party, received, *attempts, arrivals.clone()))
+                }
+                Work::Watch => tokio::spawn(self.clone().watch(party, arrivals.clone())),
+                Work::Rest => continue,
+            };
+            *last = Some(task.abort_handle());
+        }
+    }
+
+    /// Finds out whether the address of a party that dials leads to it, so that a refusal there means something later. Some listen a moment later, or never.
+    async fn find(self: Arc<Self>, party: Party) {
+        let mut pause = FIRST;
+        for _ in 0..LOOKS {
+            if let Ok(Ok(_)) = timeout(ATTEMPT, self.reach(party)).await {
+                return self.found[party].store(true, Ordering::Relaxed);
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(MOST);
+        }
+    }
+
+    /// Looks whether somebody listens where a party does that is to dial.
+    async fn watch(self: Arc<Self>, party: Party, arrivals: Sender<Arrival>) {
+        let mut refusals = Refusals::default();
+        loop {
+            let attempt = timeout(ATTEMPT, dial::open(&self.hosts.host(party).address)).await;
+            let refused = matches!(attempt, Ok(Err(error)) if is_refusal(&error));
+            let known = self.found[party].load(Ordering::Relaxed);
+            // The other end of the channel is gone when nobody wants to know any more.
+            if refusals.tell(refused && known) && arrivals.send(Arrival::Gone { party }).is_err() {
+                return;
+            }
+            sleep(MOST).await;
         }
     }
 
     /// Dials a party until it is there.
     async fn dial(self: Arc<Self>, party: Party, received: u64, mut number: u64, arrivals: Sender<Arrival>) {
-        let mut pause = FIRST;
+        let (mut pause, mut refusals) = (FIRST, Refusals::default());
         loop {
             number += 1;
-            let arrival = match timeout(ATTEMPT, self.attempt(party, number, received)).await {
+            let attempt = timeout(ATTEMPT, self.attempt(party, number, received)).await;
+            let refused = matches!(&attempt, Ok(Err(Failure::Io(error))) if is_refusal(error));
+            let gone = refusals.tell(refused).then_some(Arrival::Gone { party });
+            let arrival = match attempt {
                 Ok(Ok((socket, Answer::Go(received)))) => Some(Arrival::Back { party, socket, received }),
                 Ok(Ok((_, Answer::Another))) => Some(Arrival::Another { party, dialed: true }),
-                Ok(Ok((_, Answer::Wrong)) | Err(_)) | Err(_) => None,
+                Ok(Ok((_, Answer::Wrong)) | Err(_)) | Err(_) => gone,
             };
             let back = matches!(arrival, Some(Arrival::Back { .. }));
             // The other end of the channel is gone when nobody wants to know any more.
@@ -213,9 +287,7 @@ impl Ways {
         number: u64,
         received: u64,
     ) -> Result<(TcpStream, Answer), Failure> {
-        let stream = dial::open(&self.hosts.host(party).address).await?;
-        let mut line = Line::new(stream, Codec::dialing(self.dialing[party].clone())?)?;
-        line.handshake().await?;
+        let mut line = self.reach(party).await?;
         let mut challenge = [0; RANDOM];
         line.hear(&mut challenge).await?;
         let (claim, bytes) = self.secrets[party].claim(challenge, random()?, number, received);
@@ -225,6 +297,14 @@ impl Ways {
         line.hear_alone(&mut answer).await?;
         let answer = self.secrets[party].judge(&claim, &answer);
         Ok((line.into_parts()?.0, answer))
+    }
+
+    /// A connection with a party, or whoever has its key.
+    async fn reach(&self, party: Party) -> Result<Line, Failure> {
+        let stream = dial::open(&self.hosts.host(party).address).await?;
+        let mut line = Line::new(stream, Codec::dialing(self.dialing[party].clone())?)?;
+        line.handshake().await?;
+        Ok(line)
     }
 
     async fn listen(self: Arc<Self>, listener: TcpListener, arrivals: Sender<Arrival>) {
@@ -289,11 +369,11 @@ mod tests {
     use super::super::identity::Identity;
     use super::*;
 
-    /// Two parties and a third that nobody needs, with keys and the port of party 1.
+    /// Two parties and a third that nobody needs, with keys and ports of the two.
     struct World {
         hosts: Hosts,
         identities: Vec<Identity>,
-        endpoint: Endpoint,
+        endpoints: Vec<Endpoint>,
     }
 
     impl World {
@@ -301,23 +381,27 @@ mod tests {
             let day = Duration::from_secs(24 * 3600);
             let identities: Vec<Identity> =
                 ["alice", "bob", "carol"].map(|name| Identity::generate(name, day).unwrap()).into();
-            let endpoint = Endpoint::bind("127.0.0.1:0").unwrap();
-            let address = endpoint.address().unwrap().to_string();
+            let endpoints: Vec<Endpoint> = (0..2).map(|_| Endpoint::bind("127.0.0.1:0").unwrap()).collect();
+            let address = |party: usize| {
+                let endpoint = endpoints.get(party).map(|endpoint| endpoint.address().unwrap().to_string());
+                endpoint.unwrap_or_else(|| "127.0.0.1:1".to_owned())
+            };
             let parties = identities.iter().enumerate().map(|(party, identity)| Host {
                 name: party.to_string(),
-                address: if party == 1 { address.clone() } else { "127.0.0.1:1".to_owned() },
+                address: address(party),
                 fingerprint: identity.fingerprint(),
                 clients: None,
             });
             let (timeouts, clients) = (Timeouts::default(), Default::default());
-            Self { hosts: Hosts { parties: parties.collect(), timeouts, clients }, identities, endpoint }
+            let parties = parties.collect();
+            Self { hosts: Hosts { parties, timeouts, clients }, identities, endpoints }
         }
 
         /// The process of a party that has the secrets made from `seed`.
         fn process(&self, me: Party, seed: u8) -> Again {
             let identity = &self.identities[me.index()];
             let setup = Setup { hosts: &self.hosts, me, identity, network: None };
-            let endpoint = (me == Party::P1).then(|| self.endpoint.again().unwrap());
+            let endpoint = self.endpoints.get(me.index()).map(|endpoint| endpoint.again().unwrap());
             let secrets = Peers::new(me, 3, |other| {
                 let pair = (me.index() + other.index()) as u8;
                 Secret::agree(&[seed; RANDOM], &[pair; RANDOM])
@@ -370,6 +454,44 @@ mod tests {
         is_turned_away(&dialing, &listening);
     }
 
+    /// Where nobody listens any more the process has ended, and if it was only the way that was closed, the link goes on all the same.
+    #[test]
+    fn a_refusal_is_told_and_no_end() {
+        let mut world = World::new();
+        let dialing = world.process(Party::P0, 1);
+        world.endpoints.truncate(1);
+        dialing.dial(Party::P1, 70);
+        assert!(matches!(next(&dialing), Arrival::Gone { party: Party::P1 }));
+        world.endpoints.push(Endpoint::bind(&world.hosts.host(Party::P1).address).unwrap());
+        let listening = world.process(Party::P1, 1);
+        let Arrival::Claimed { party: Party::P0, guest } = next(&listening) else { panic!("no claim") };
+        let _socket = guest.accept(&Secret::agree(&[1; RANDOM], &[1; RANDOM]), 80).unwrap();
+        assert!(matches!(next(&dialing), Arrival::Back { party: Party::P1, received: 80, .. }));
+    }
+
+    /// A party that is to dial is missed too, if its address has led to it; and not when it is there, or was never seen there.
+    #[test]
+    fn a_party_that_dials_is_missed_where_it_listened() {
+        let mut world = World::new();
+        let (dialing, listening) = (world.process(Party::P0, 1), world.process(Party::P1, 1));
+        let (beyond, quiet) = (world.process(Party::P2, 1), Duration::from_secs(7));
+        world.endpoints.clear();
+        for process in [&listening, &beyond] {
+            process.watch(Party::P0);
+        }
+        assert!(listening.arrivals.recv_timeout(quiet).is_err(), "it is there");
+        drop(dialing);
+        for process in [&listening, &beyond] {
+            assert!(matches!(next(process), Arrival::Gone { party: Party::P0 }));
+            process.rest(Party::P0);
+            assert!(process.arrival().is_none(), "it is told once");
+        }
+        drop(listening);
+        let stranger = world.process(Party::P2, 1);
+        stranger.watch(Party::P0);
+        assert!(stranger.arrivals.recv_timeout(quiet).is_err(), "nobody was ever seen there");
+    }
+
     #[test]
     fn it_ends_at_once_and_its_port_is_free() {
         let world = World::new();
@@ -377,7 +499,7 @@ mod tests {
         let dialing = world.process(Party::P0, 1);
         dialing.dial(Party::P2, 0); // where nobody is
         let address = world.hosts.host(Party::P1).address.clone();
-        drop(world.endpoint);
+        drop(world.endpoints);
         let begun = Instant::now();
         drop((listening, dialing));
         assert!(begun.elapsed() < Duration::from_secs(5));

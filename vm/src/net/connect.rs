@@ -80,14 +80,18 @@ pub fn connect_at(
     endpoint: Option<Endpoint>,
     progress: &mut dyn FnMut(&Waiting),
 ) -> Result<Links, NetError> {
-    // The port stays open: whoever has lost its connection dials it again.
-    let open = endpoint.as_ref().map(Endpoint::again).transpose()?;
+    // The port stays open: whoever has lost its connection dials it again, or sees that this process is still there. That alone is no reason to fail.
+    let open = match &endpoint {
+        Some(endpoint) => Some(endpoint.again()?),
+        None => Endpoint::bind(&setup.host(setup.me).address).ok(),
+    };
     let sessions = meet(setup, Purpose::Run, endpoint, progress)?.sessions()?;
     let again = Again::start(setup, open, sessions.as_ref().map(|_, (_, secret)| secret.clone()))?;
     let links = sessions
         .map(|party, (session, secret)| Link::new(setup.who(party), party > setup.me, session, secret));
     let timeouts = setup.hosts.timeouts;
-    let patience = Patience { link: timeouts.link(), quiet: (timeouts.stall / 2).min(QUIET) };
+    let (quiet, insists) = ((timeouts.stall / 2).min(QUIET), timeouts.link.is_some());
+    let patience = Patience { link: timeouts.link(), quiet, insists };
     let tcp = Tcp::new(links, again, patience);
     let transport: Box<dyn Transport> = match setup.network {
         Some(model) => Box::new(Shaped::new(tcp, model)),

@@ -65,7 +65,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For any sign of life from a party whose bytes are needed.
     pub stall: Duration,
-    /// For a link whose connection has broken to be there again; if it is not given, as long as for a sign of life.
+    /// For a link whose connection has broken to be there again; if it is not given, as long as for a sign of life, and no longer than it takes to see
+    /// that the process at its other end has ended.
     pub link: Option<Duration>,
 }
 

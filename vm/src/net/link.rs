@@ -5,7 +5,8 @@
 //! waits, nothing is read. It goes on where it was when the other end is there again, from what each end has received. The time for that runs
 //! from the loss, or from the last byte if the connection just went silent, and does not begin anew before something comes.
 //!
-//! What cannot be bridged is an error of the link: time is up, the other end is another process now, or it claims what cannot be.
+//! What cannot be bridged is an error of the link: time is up, the other end is another process now, or it claims what cannot be. So is a process that has
+//! ended, as far as that can be seen from here, unless somebody has said how long to wait: then it is only told.
 
 use std::io;
 use std::net::TcpStream;
@@ -30,6 +31,8 @@ pub(super) struct Patience {
     pub(super) link: Duration,
     /// Without a byte, until the connection is taken for dead.
     pub(super) quiet: Duration,
+    /// Whether it is waited for so long even if the process at its other end seems to have ended.
+    pub(super) insists: bool,
 }
 
 /// A session, and the state of what carries it.
@@ -137,10 +140,12 @@ impl Link {
         Loss::New
     }
 
-    /// Says that it was lost, and dials if that is the task of this end.
+    /// Says that it was lost, and dials if that is the task of this end, or else looks whether the other end can do that.
     pub(super) fn mourn(&self, again: &Again, live: Option<&Live>, patience: Patience) {
         if self.dials {
             again.dial(self.who.party, self.session.received());
+        } else {
+            again.watch(self.who.party);
         }
         if let (State::Interrupted { cause, .. }, Some(live)) = (&self.state, live) {
             live.interrupted();
@@ -196,6 +201,20 @@ impl Link {
             self.fail("it has been started again");
         }
         self.rival = Some(Instant::now());
+    }
+
+    /// Nobody listens any more where the party did.
+    pub(super) fn gone(&mut self, live: Option<&Live>, patience: Patience) {
+        let State::Interrupted { silent, .. } = &mut self.state else { return };
+        if !patience.insists {
+            *silent = false; // more is known than that
+            self.fail("nobody listens at its address any more: its process has ended");
+        } else if let Some(live) = live {
+            let (who, span) = (&self.who, span(patience.link));
+            live.tell(&format!(
+                "{who} has gone: nobody listens at its address any more; waiting for it for up to {span}"
+            ));
+        }
     }
 
     /// Looks whether it is still worth waiting.

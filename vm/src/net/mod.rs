@@ -7,7 +7,7 @@
 //! | `inquest` | whom to blame for silence |
 //! | `frame`, `incoming`, `outgoing` | headers, and both ends of a message as state machines without input and output |
 //! | [`transport`](Transport) | a byte stream per party: in [`memory`], over TLS (`tcp`, `session`, `tls`), or [`shaped`](Shaped) like another network |
-//! | `link`, `kept`, `again`, `proof` | what becomes of a link when its connection breaks: it goes on over another one |
+//! | `link`, `kept`, `again`, `proof`, `gone` | what becomes of a link when its connection breaks: it goes on over another one, or the process at its other end has ended |
 //! | [`identity`](Identity), [`hosts`](Hosts) | keys, certificates, and the list of who is who |
 //! | [`connect`](fn@connect), [`ping`] | finding each other: `meet`, with an end that dials (`dial`), one that is dialed (`endpoint`, `listen`), and what both say first (`line`, `greeting`) |
 //! | [`Door`], [`dial`](fn@dial) | both ends of a connection with somebody who runs none of the servers |
@@ -25,6 +25,7 @@ mod endpoint;
 mod error;
 mod evidence;
 mod frame;
+mod gone;
 mod greeting;
 mod hosts;
 mod identity;

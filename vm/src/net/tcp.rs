@@ -49,8 +49,14 @@ impl Tcp {
         while let Some(arrival) = self.again.arrival() {
             match arrival {
                 Arrival::Back { party, socket, received } => self.links[party].back(socket, received, live),
-                Arrival::Claimed { party, guest } => self.links[party].admit(*guest, live),
+                Arrival::Claimed { party, guest } => {
+                    self.links[party].admit(*guest, live);
+                    if self.links[party].is_up() {
+                        self.again.rest(party);
+                    }
+                }
                 Arrival::Another { party, dialed } => self.links[party].another(dialed),
+                Arrival::Gone { party } => self.links[party].gone(live, self.patience),
             }
         }
         for peer in self.links.parties() {
