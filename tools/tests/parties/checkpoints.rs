@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Process, World, all_succeed, has_ended, tern};
+use crate::scarce::limited;
+use crate::support::{ENDLESS, Ended, Process, World, all_succeed, has_ended, tern};
 
 /// Ten numbers, one after some hundred rounds each, and a result of every tenth.
 const PROGRAM: &str = "
@@ -79,6 +80,14 @@ impl Case {
         command.args(["--seed", "5", "--insecure", "--wait", "60s", "--every", "50", "--checkpoint"]);
         command.arg(self.world.path(party, "points"));
         command
+    }
+
+    /// A party that tells what happens, and with options of its own instead of how long to wait.
+    fn told(&self, party: usize, options: &[&str]) -> Process {
+        let mut command = self.world.patient_command(party, 60);
+        command.args(["--seed", "5", "--insecure", "--json", "--checkpoint"]);
+        command.arg(self.world.path(party, "points")).args(options);
+        Process::start(&mut command)
     }
 
     /// Whether a file is the one of the run that nobody disturbed.
@@ -214,6 +223,28 @@ fn a_party_that_is_asked_to_end_has_a_last_point() {
     case.assert_results([0, 1, 2]);
 }
 
+/// Once asks for a point, which is not due for long; twice does not wait for it.
+#[test]
+fn a_party_that_is_asked_twice_ends_at_once() {
+    let world = World::new(&[ENDLESS]);
+    let start = |party| {
+        let mut command = world.patient_command(party, 20);
+        command.args(["--every", "1000000000", "--checkpoint"]).arg(world.path(party, "points"));
+        Process::start(&mut command)
+    };
+    let [_zero, mut one, _two] = [0, 1, 2].map(start);
+    one.wait_for("begun");
+    one.signal("-INT");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!one.has_ended(), "it waits for a point");
+    let since = Instant::now();
+    one.signal("-INT");
+    let ended = one.end();
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert_eq!(ended.status.code(), Some(128 + 2), "{ended:#?}");
+    assert!(ended.err.contains("waited for 20 s; once more ends it at once"), "{ended:#?}");
+}
+
 #[test]
 fn the_emulator_keeps_a_last_point_too() {
     let case = Case::new();
@@ -245,6 +276,45 @@ fn two_parties_at_once() {
     }
     all_succeed(parties);
     case.assert_results([0, 1, 2]);
+}
+
+/// Its links are given up as soon as it is clear that it has ended; then it is waited for, and all go on when somebody has started it again.
+#[test]
+fn a_party_that_is_started_again_late() {
+    for victim in [0, 2] {
+        let case = Case::new();
+        let start = |party| case.told(party, &["--every", "50"]);
+        let mut parties = [0, 1, 2].map(start);
+        case.wait_for_another(victim);
+        kill(parties[victim].id());
+        let since = Instant::now();
+        parties[1].wait_for("which is waited for 600 s");
+        assert!(since.elapsed() < Duration::from_secs(40), "{:?}", since.elapsed());
+        parties[victim] = start(victim);
+        let ended = all_succeed(parties);
+        case.assert_results([0, 1, 2]);
+        assert!(ended.iter().all(|ended| ended.out.contains("\"resumed\"")), "{ended:#?}");
+    }
+}
+
+/// A run that loses a party again and again before there is a new point ends, after as many times as it is told.
+#[test]
+fn a_run_that_gains_nothing_is_given_up() {
+    let case = Case::new();
+    let start = |party| case.told(party, &["--every", "1h", "--retries", "1"]);
+    let mut parties = [0, 1, 2].map(start);
+    for time in 0..2 {
+        parties[1].wait_for("\"metric\"");
+        kill(parties[2].id());
+        if time == 0 {
+            parties[2] = start(2);
+        }
+    }
+    let [zero, one, _] = parties;
+    for ended in [zero, one].map(Process::end) {
+        ended.expect_failure(&["party 2 (carol)"]);
+        assert_eq!(ended.out.matches("the run goes on from its last checkpoint").count(), 1, "{ended:#?}");
+    }
 }
 
 #[test]
@@ -294,6 +364,73 @@ fn the_emulator_goes_on_too() {
     case.assert_results([0, 0, 0]);
     let refused = Process::start(command().args(["--resume"])).end();
     refused.expect_failure(&["there is nothing in", "to go on from"]);
+}
+
+/// A program with other arguments or settings, another interval, another party: each is named with both values.
+#[test]
+fn points_of_something_else_are_named_with_what_differs() {
+    let case = Case::new();
+    let text = PROGRAM.replace("STEPS = 400", "STEPS = arg(400)");
+    (0..3).for_each(|party| compile(&case.world, party, &text));
+    let points = case.world.path(0, "points");
+    let emulate = |every: &str| {
+        let mut command = case.emulate("out");
+        command.arg("--checkpoint").arg(&points).args(["--every", every]);
+        Process::start(&mut command)
+    };
+    let run = emulate("100");
+    case.wait_for_another(0);
+    run.signal("-KILL");
+    run.end();
+    let last = case.files(0).pop().expect("a point");
+    let refused = |ended: &Ended, what: &str| {
+        assert!(!ended.status.success(), "{ended:#?}");
+        assert!(ended.err.contains(&format!("is of another run: there {what}")), "{what}: {ended:#?}");
+    };
+    for (options, what) in [
+        (["--arg", "STEPS=300"], "argument STEPS = 400, here 300"),
+        (["--fixed", "12"], "fixed-point bits = 16,32, here 12,24"),
+        (["--rounding", "probabilistic"], "rounding = nearest, here probabilistic"),
+        (["--protocol", "rep4"], "protocol = rep3, here rep4"),
+    ] {
+        let mut compile = tern();
+        compile.arg("compile").arg(case.world.path(0, "prog.mpc")).args(options);
+        if options[0] != "--rounding" {
+            compile.args(["--rounding", "nearest"]);
+        }
+        Process::start(&mut compile).end().expect_success();
+        refused(&emulate("100").end(), what);
+    }
+    compile(&case.world, 0, &text);
+    refused(&emulate("50").end(), "checkpoints = every 100 iterations, here every 50 iterations");
+    // what the emulator has kept, under the name of a party's
+    let number = last.file_name().unwrap().to_str().unwrap().split('.').nth(1).unwrap();
+    fs::rename(&last, points.join(format!("party-0.{number}.checkpoint"))).unwrap();
+    let parties = [0, 1, 2].map(|party| case.told(party, &["--every", "100", "--retries", "0"]));
+    let [zero, one, two] = parties.map(Process::end);
+    refused(&zero, "the party = the emulator, here party 0");
+    for ended in [one, two] {
+        ended.expect_failure(&["party 0 (alice)"]);
+    }
+}
+
+/// What may not be written any more is as a full disk: the run goes on without points, says so, and has the same results.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_party_without_room_for_points_says_so_and_the_run_goes_on() {
+    let case = Case::new();
+    let large = PROGRAM
+        .replace("    var z = x\n", "    var z = x\n    var large = zeros([40000])\n")
+        .replace("        metric(", "        large = large + sum(z)\n        metric(")
+        .replace("    output product", "    output large = large to party 0\n    output product");
+    (0..3).for_each(|party| compile(&case.world, party, &large));
+    // blocks of half a KiB: metrics and results of party 1 are smaller, points are not
+    let mut commands = [0, 1, 2].map(|party| case.party(party));
+    commands[1] = limited(&commands[1], "-f 512");
+    let ended = all_succeed(commands.each_mut().map(Process::start));
+    case.assert_results([0, 1, 2]);
+    assert!(ended[1].err.contains("no checkpoint could be kept at iteration "), "{ended:#?}");
+    assert!(ended[1].err.contains("File too large"), "{ended:#?}");
 }
 
 #[test]

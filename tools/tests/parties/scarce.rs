@@ -21,7 +21,7 @@ fn main() {
 ";
 
 /// The command under a limit, as the shell's `ulimit` sets it.
-fn limited(command: &Command, limit: &str) -> Command {
+pub(crate) fn limited(command: &Command, limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh"]);
     shell.arg(command.get_program()).args(command.get_args());
