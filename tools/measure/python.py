@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How much longer `emulate` takes from Python than as the command, on network C: pairs of runs in turn, each a process of its own, from its start to its end.
 
-    tools/measure/python.py [--tern target/release/tern] [--python python3] --data data/mnist [--images 2560] [--pairs 5] [--user]
+    tools/measure/python.py [--tern target/release/tern] [--python python3] --data data/mnist [--images 7680] [--pairs 5] [--user]
 
-The Python has the package of the same build (`pip install ./tools/python`). Seconds count only on a machine that does nothing else; with --user the
-processors' seconds are compared, which others disturb less.
+The Python has the package of the same sources (`pip install ./tools/python`). It takes a tenth of a second to start with NumPy, which counts. Seconds count only
+on a machine that does nothing else; with --user the processors' seconds are compared, which others disturb less.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--tern", default="target/release/tern")
     parser.add_argument("--python", default="python3")
     parser.add_argument("--data", default="data/mnist")
-    parser.add_argument("--images", type=int, default=2560)
+    parser.add_argument("--images", type=int, default=7680)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--user", action="store_true")
     options = parser.parse_args()
