@@ -102,8 +102,8 @@ fn killed_at_the_end(case: &Case, party: usize, mark: &str) -> bool {
     }
     let parties = [0, 1, 2].map(|party| Process::start(&mut case.party(party)));
     let file = case.world.path(party, &format!("points/party-{party}.{mark}"));
-    // a shell of its own, which is quick
-    let watch = "while [ ! -e \"$1\" ]; do :; done; kill -KILL \"$2\"";
+    // a shell of its own, which is quick, and ends with the party if this test does not end it
+    let watch = "while [ ! -e \"$1\" ]; do kill -0 \"$2\" || exit; done; kill -KILL \"$2\"";
     let mut shell = Command::new("sh");
     shell.args(["-c", watch, "sh"]).arg(&file).arg(parties[party].id().to_string());
     let shell = Process::start(&mut shell);
