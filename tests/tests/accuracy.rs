@@ -30,6 +30,8 @@ fn by_nesterov(x: fix[6]) -> fix[6] {\n    var p = P(at=x)\n    var s = optim::s
 (p, s) = optim::sgd(p, P(at=x), s, 1/8, 0.5, nesterov=true, decay=1/4)\n    p.at\n}\n\
 fn by_adamw(x: fix[6]) -> fix[6] {\n    let p = P(at=x)\n    \
 let (q, _) = optim::adamw(p, P(at=x), optim::start(p), 1/8, 1/4)\n    q.at\n}\n\
+fn scheduled(x: fix[6]) -> fix[6] {\n    var y = x\n    for t in 0..6 {\n        \
+y[t] = x[t] * (optim::warm_up(1/2, 4, t) + optim::step_decay(1/2, 1/4, 2, t) + optim::cosine_decay(1/2, 5, t))\n    }\n    y\n}\n\
 fn both_sorted(x: fix[..s, n]) -> fix[..s, 2 * n] {\n    let (a, b) = math::sort_with(x, 1 - x)\n    concat(a, b, axis=-1)\n}\n\
 fn normalised(x: fix[b, c]) -> fix[b, c] {\n    let (y, _) = nn::batch_norm(x, nn::BatchNorm(c, weight=full(2, [c]), bias=full(1/2, [c])), true)\n    y\n}\n";
 
@@ -157,6 +159,13 @@ const CASES: &[Case] = &[
         exact: |x| x.chunks(3).map(|r| r.iter().product()).collect(),
         units: 8.0,
     },
+    Case {
+        call: "concat(table::fold(x, 3, 1), table::without_fold(x, 3, 1), axis=0)",
+        shape: &[7, 2],
+        exact: |x| [&x[6..10], &x[..6], &x[10..]].concat(),
+        units: 0.0,
+    },
+    Case { call: "scheduled(x)", shape: &[6], exact: scheduled, units: 16.0 },
     Case { call: "clipped(x)", shape: &[6], exact: clipped, units: 64.0 },
     Case { call: "by_nesterov(x)", shape: &[6], exact: nesterov, units: 8.0 },
     // The step is rate times the sign of a gradient far from 0: its root has 2^-f beside its square, and 1 - 0.999 is rounded to f bits.
@@ -167,6 +176,16 @@ const CASES: &[Case] = &[
         units: 128.0,
     },
 ];
+
+/// Three schedules together, of the counter of a run-time loop.
+fn scheduled(x: &[f64]) -> Vec<f64> {
+    let rate = |t: usize| {
+        let rising = 0.5 * ((t + 1) as f64 / 4.0).min(1.0);
+        let falling = 0.25 * (1.0 + (std::f64::consts::PI * (t as f64 / 5.0).min(1.0)).cos());
+        rising + 0.5 * 0.25f64.powi((t / 2) as i32) + falling
+    };
+    x.iter().enumerate().map(|(t, x)| x * rate(t)).collect()
+}
 
 /// Calls of tables, whose results tables.rs looks at.
 const TABLES: &[(&str, &[usize])] = &[
@@ -381,15 +400,18 @@ fn results_are_those_of_double_precision() {
 
 #[test]
 fn they_cost_what_is_written_down() {
-    let mut text =
-        String::from("call | shape of x | rounds, f = 16 | bits, f = 16 | rounds, f = 32 | bits, f = 32\n");
+    let mut text = String::from(
+        "call | shape of x | rounding | rounds, f = 16 | bits, f = 16 | rounds, f = 32 | bits, f = 32\n",
+    );
     let cases = CASES.iter().map(|case| (case.call, case.shape));
-    for (call, shape) in cases.chain(TABLES.iter().copied()) {
+    let cases = cases.chain(TABLES.iter().copied()).flat_map(|case| {
+        [("at random", Rounding::Probabilistic), ("nearest", Rounding::Nearest)].map(|way| (case, way))
+    });
+    for ((call, shape), (name, rounding)) in cases {
         let source = program(call, shape);
         let line = source.lines().position(|line| line.contains("output y =")).expect("the call") as u32 + 1;
         let costs = [16, 32].map(|f| {
-            // rounding to the nearest costs more; the comments of the library have the other as well
-            let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
+            let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
             let report = report(&program);
             let spent: Vec<_> = report.by_line.iter().filter(|l| l.line <= line && l.line > 5).collect();
             let sum =
@@ -397,7 +419,8 @@ fn they_cost_what_is_written_down() {
             (sum(|l| l.rounds), sum(|l| l.bits))
         });
         let [(rounds, bits), (rounds_32, bits_32)] = costs;
-        writeln!(text, "{call} | {shape:?} | {rounds} | {} | {rounds_32} | {}", group(bits), group(bits_32))
+        let (bits, bits_32) = (group(bits), group(bits_32));
+        writeln!(text, "{call} | {shape:?} | {name} | {rounds} | {bits} | {rounds_32} | {bits_32}")
             .expect("a string");
     }
     expect_file!["costs.txt"].assert_eq(&text);

@@ -10,9 +10,13 @@
 //! | image of 2 by 8 by 8 | `[n, 2, 8, 8]` |
 //! | channel of 64 | `[64, n]` |
 //! | parameter | models with one field `[n]`; `s` is the state of an optimizer |
+//!
+//! Comments are about probabilistic rounding. What the same calls cost with rounding to the nearest is a golden text, `costs_nearest.txt`
+//! (`UPDATE_EXPECT=1` writes it).
 
 use std::fmt::Write;
 
+use expect_test::expect_file;
 use tern_bytecode::report::{group, report};
 use tern_compiler::ir::Rounding;
 use tern_compiler::lower::modules::LIBRARY;
@@ -44,7 +48,7 @@ fn claim(text: &str) -> Option<Claim<'_>> {
 }
 
 /// Rounds, and bits in all, of a call on `n` of its unit.
-fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32) -> (u64, u64) {
+fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32, rounding: Rounding) -> (u64, u64) {
     let unit: Vec<&str> = claim.unit.split(' ').collect();
     let shape = match unit[..] {
         ["element" | "parameter"] => format!("{n}"),
@@ -76,7 +80,7 @@ fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32) -> (u64, u64) {
          output result = result to party 0\n{rest}}}\n",
         claim.call
     );
-    let program = compiled(&source, settings(f, Rounding::Probabilistic)).program.expect("compiled");
+    let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
     let called =
         source.lines().position(|line| line.contains(&format!("let {results} ="))).expect("the call");
     let report = report(&program);
@@ -84,20 +88,24 @@ fn cost(module: &str, claim: &Claim<'_>, n: usize, f: u32) -> (u64, u64) {
     (line.rounds, line.bits)
 }
 
+/// Rounds, and bits of one of its unit, which are the same however many there are.
+fn per_unit(module: &str, claim: &Claim<'_>, f: u32, rounding: Rounding) -> (u64, u64) {
+    let [small, medium, large] = [64, 192, 1280].map(|n| {
+        let (rounds, bits) = cost(module, claim, n, f, rounding);
+        (rounds, bits / n as u64)
+    });
+    assert!(
+        small == medium && medium == large,
+        "{}: not the same at three sizes: {small:?} {medium:?} {large:?}",
+        claim.call
+    );
+    large
+}
+
 /// What the comment should say.
 fn figures(module: &str, claim: &Claim<'_>) -> String {
-    let [(rounds, bits), (rounds_32, bits_32)] = [16, 32].map(|f| {
-        let [small, medium, large] = [64, 192, 1280].map(|n| {
-            let (rounds, bits) = cost(module, claim, n, f);
-            (rounds, bits / n as u64)
-        });
-        assert!(
-            small == medium && medium == large,
-            "{}: not the same at three sizes: {small:?} {medium:?} {large:?}",
-            claim.call
-        );
-        large
-    });
+    let [(rounds, bits), (rounds_32, bits_32)] =
+        [16, 32].map(|f| per_unit(module, claim, f, Rounding::Probabilistic));
     format!("{rounds} and {rounds_32} rounds, {} and {} bits.", group(bits), group(bits_32))
 }
 
@@ -116,4 +124,25 @@ fn comments_tell_the_costs() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
     assert!(count >= 15, "only {count} comments tell costs");
+}
+
+#[test]
+fn rounding_to_the_nearest_costs_what_is_written_down() {
+    let mut text =
+        String::from("call | per | rounds, f = 16 | bits, f = 16 | rounds, f = 32 | bits, f = 32\n");
+    for (module, source) in LIBRARY {
+        for claim in source.match_indices("/// Cost of `").filter_map(|(at, _)| claim(&source[at..])) {
+            let [(rounds, bits), (rounds_32, bits_32)] =
+                [16, 32].map(|f| per_unit(module, &claim, f, Rounding::Nearest));
+            let (call, unit) = (claim.call, claim.unit);
+            writeln!(
+                text,
+                "{module}::{call} | {unit} | {rounds} | {} | {rounds_32} | {}",
+                group(bits),
+                group(bits_32)
+            )
+            .expect("a string");
+        }
+    }
+    expect_file!["costs_nearest.txt"].assert_eq(&text);
 }

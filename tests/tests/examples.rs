@@ -227,3 +227,80 @@ fn a_block_of_attention() {
     let found = outputs("attention_block", &[("x", 2)], &[("x", &x), ("p", &[0.0; 192])]);
     close(&found["y"], &x, 0.001);
 }
+
+#[test]
+fn mixtures_and_changes_of_series() {
+    let z: Vec<f64> = (0..20).map(|i| if i % 4 == 0 { 1.5 } else { -0.5 } + 0.2 * made_up(20)[i]).collect();
+    let found = outputs("mixture", &[("x", 20)], &[("x", &z)]);
+    let (mut centre, mut variance, mut part) = ([-1.0, 1.0], [0.5; 2], [0.5; 2]);
+    for _ in 0..10 {
+        let belongs: Vec<[f64; 2]> = z
+            .iter()
+            .map(|z| {
+                let dense = [0, 1].map(|k| {
+                    part[k] / f64::sqrt(variance[k]) * (-(z - centre[k]).powi(2) / (2.0 * variance[k])).exp()
+                });
+                dense.map(|d| d / (dense[0] + dense[1]))
+            })
+            .collect();
+        for k in 0..2 {
+            let count = belongs.iter().map(|b| b[k]).sum::<f64>().max(1.0);
+            let weighted = |f: &dyn Fn(f64) -> f64| {
+                belongs.iter().zip(&z).map(|(b, z)| b[k] * f(*z)).sum::<f64>() / count
+            };
+            centre[k] = weighted(&|z| z);
+            variance[k] = weighted(&|z| (z - centre[k]).powi(2)).max(0.01);
+            part[k] = count / 20.0;
+        }
+    }
+    close(&found["centre"], &centre, 0.01);
+    close(&found["variance"], &variance, 0.01);
+    close(&found["part"], &part, 0.01);
+
+    let y: Vec<f64> = (0..12).map(|i| if i < 5 { 1.0 } else { 3.0 } + 0.3 * made_up(12)[i]).collect();
+    let found = outputs("change_point", &[("y", 12)], &[("y", &y)]);
+    let gain = |n: usize| (n * (12 - n)) as f64 / 12.0 * (mean(&y[..n]) - mean(&y[n..])).powi(2);
+    let best = (1..12).max_by(|a, b| gain(*a).total_cmp(&gain(*b))).expect("a place");
+    close(&found["place"], &[best as f64], 0.0);
+    close(&found["gain"], &[gain(best)], 0.01);
+}
+
+#[test]
+fn warped_time_and_a_soft_threshold() {
+    let (a, b) = (made_up(7), made_up(9));
+    let found = outputs("time_warp", &[("a", 7), ("b", 9)], &[("a", &a), ("b", &b)]);
+    let mut least = vec![vec![0.0; 9]; 7];
+    for i in 0..7 {
+        for j in 0..9 {
+            let before = match (i, j) {
+                (0, 0) => 0.0,
+                (0, _) => least[0][j - 1],
+                (_, 0) => least[i - 1][0],
+                (_, _) => f64::min(least[i - 1][j - 1], f64::min(least[i - 1][j], least[i][j - 1])),
+            };
+            least[i][j] = before + f64::abs(a[i] - b[j]);
+        }
+    }
+    close(&found["distance"], &[least[6][8]], 0.001);
+
+    let x = made_up(48);
+    let y: Vec<f64> = x.chunks(4).map(|row| 1.5 * row[0] - row[2]).collect();
+    let found = outputs("elastic_net", &[("x", 12)], &[("x", &x), ("y", &y)]);
+    let mut w = [0.0f64; 4];
+    for _ in 0..40 {
+        let off: Vec<f64> = x
+            .chunks(4)
+            .zip(&y)
+            .map(|(row, y)| row.iter().zip(&w).map(|(x, w)| x * w).sum::<f64>() - y)
+            .collect();
+        let step = |k: usize| {
+            let slope =
+                x.chunks(4).zip(&off).map(|(row, off)| row[k] * off).sum::<f64>() / 12.0 + 0.01 * w[k];
+            let moved = w[k] - 0.2 * slope;
+            moved.signum() * (moved.abs() - 0.01).max(0.0)
+        };
+        w = [0, 1, 2, 3].map(step);
+    }
+    close(&found["w"], &w, 0.005);
+    close(&found["remain"], &[w.iter().filter(|w| **w != 0.0).count() as f64], 0.0);
+}

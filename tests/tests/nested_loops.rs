@@ -75,6 +75,17 @@ fn nothing_else_is_expanded() {
     assert_eq!(loops.count(), 1 + 6, "of epochs, and one for each i but the last");
 }
 
+/// A line in loops that were expanded runs as often as all of them together.
+#[test]
+fn executions_are_those_of_all_loops() {
+    let source =
+        program("", "for epoch in 0..9 {\nfor i in 0..7 {\nfor j in i+1..7 {\nw += x[i] * x[j]\n}\n}\n}");
+    let line = source.lines().position(|line| line.starts_with("w += ")).expect("the line") as u32 + 1;
+    let report = report(&compiled(&source, settings(16, Rounding::Nearest)).program.expect("compiled"));
+    let spent = report.by_line.iter().find(|spent| spent.line == line).expect("it costs something");
+    assert_eq!(spent.executions, 9 * (6 + 5 + 4 + 3 + 2 + 1));
+}
+
 /// A bound that is known at run time only stays an error, whatever else it depends on.
 #[test]
 fn other_bounds_are_refused() {

@@ -1,4 +1,4 @@
-//! Rows by secret numbers, order statistics, groups and joins, and whole quotients, against clear arithmetic: at f = 16 and 32, with both roundings.
+//! Rows by secret numbers, order statistics, groups and joins, whole quotients and subscripts, against clear arithmetic: at f = 16 and 32, with both roundings.
 
 use std::collections::BTreeMap;
 
@@ -200,6 +200,69 @@ fn whole_quotients_round_down() {
         close(&found["low"], &x.map(f64::floor), 0.0);
         close(&found["high"], &x.map(f64::ceil), 0.0);
         close(&found["r"], &x.map(|x| x - 0.75 * (x / 0.75).floor()), 0.0);
+    }
+}
+
+/// To both ends of where they are exact: with small divisors, and with divisors about as large as what they divide.
+#[test]
+fn whole_quotients_by_secrets_round_down() {
+    let mut random = Random::new(SEED + 5);
+    for (f, rounding) in WAYS {
+        let most = 2f64.powi(f as i32 - 5) - 1.0;
+        let mut spread = |lowest: f64| {
+            let size = 2f64.powi(random.below(f as usize - 4) as i32);
+            let number = (random.below(1 << 30) as f64 / (1u64 << 30) as f64 * size).floor().max(lowest);
+            if random.below(2) == 0 { number } else { -number }
+        };
+        let mut pairs = vec![(most, 1.0), (-most, 1.0), (most, -1.0), (most, most), (-most, most)];
+        pairs.extend([
+            (most - 1.0, most),
+            (1.0 - most, most),
+            (most - 1.0, -most),
+            (0.0, -most),
+            (-1.0, most),
+        ]);
+        pairs.extend((0..300).map(|_| (spread(0.0), spread(1.0))));
+        // a whole quotient exactly, and one unit beside it
+        pairs.extend((0..300).map(|i| {
+            let divisor = spread(1.0);
+            let multiple = divisor * (spread(0.0) % (most / divisor.abs())).trunc();
+            ((multiple + f64::from(i % 3 - 1)).clamp(-most, most), divisor)
+        }));
+        let n = pairs.len();
+        let source = format!(
+            "input a: int[{n}] from party 0\ninput b: int[{n}] from party 1\nfn main() {{\n    output q = div(a, b) to party 0\n    \
+             output r = a % b to party 0\n    output s = div(a, reveal(b)) to party 0\n}}\n"
+        );
+        let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+        let q: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (a / b).floor()).collect();
+        let r: Vec<f64> = a.iter().zip(&b).zip(&q).map(|((a, b), q)| a - b * q).collect();
+        let inputs = Values::from([("a".to_string(), a), ("b".to_string(), b)]);
+        let program = compiled(&source, settings(f, rounding)).program.expect("compiled");
+        let found = emulated(&program, &inputs, SEED);
+        close(&found["q"], &q, 0.0);
+        close(&found["r"], &r, 0.0);
+        close(&found["s"], &q, 0.0);
+    }
+}
+
+/// Both sides are stretched where a new axis says so; a bound with a minus counts from the end.
+#[test]
+fn pairs_by_a_new_axis_and_bounds_from_the_end() {
+    let source = "input x: fix[3] from party 0\ninput y: fix[2] from party 0\nfn main() {\n    \
+                  output a = x[.., None] - y to party 0\n    output b = 2 * x[.., None] > y to party 0\n    \
+                  let (u, v) = (x[.., None], y[None, ..])\n    output c = u * v to party 0\n    \
+                  output d = max(y, x[.., None]) to party 0\n    output e = concat(x[-2..], x[..-1], x[-3 .. +2], x[-1..]) to party 0\n}\n";
+    let (x, y) = ([1.0, -2.0, 0.5], [0.75, 1.5]);
+    let pairs = |f: fn(f64, f64) -> f64| {
+        x.iter().flat_map(|x| y.iter().map(move |y| f(*x, *y))).collect::<Vec<f64>>()
+    };
+    for (_, found) in everywhere(source, &[("x", &x), ("y", &y)]) {
+        close(&found["a"], &pairs(|x, y| x - y), 0.0);
+        close(&found["b"], &pairs(|x, y| f64::from(2.0 * x > y)), 0.0);
+        close(&found["c"], &pairs(|x, y| x * y), 0.0001);
+        close(&found["d"], &pairs(f64::max), 0.0);
+        close(&found["e"], &[-2.0, 0.5, 1.0, -2.0, 1.0, -2.0, 0.5], 0.0);
     }
 }
 

@@ -34,6 +34,32 @@ fn a_field_that_was_constant_learns() {
     }
 }
 
+/// A variable that begins as a constant is a parameter from the first iteration on, in loops within loops too.
+#[test]
+fn a_variable_that_was_constant_learns() {
+    let line = "let (g, h) = grad(sum(square(w + b - x)), (w, b))\n    w -= 0.25 * g\n    b -= 0.25 * h";
+    let source = |loops: &str| {
+        let steps = loops.replace("STEP", line);
+        format!(
+            "input x: fix[3] from party 0\nfn main() {{\n    var w = zeros([3])\n    var b = 1\n    {steps}\n    \
+             output w = w to party 0\n    output b = b to party 0\n}}\n"
+        )
+    };
+    let inputs = Values::from([("x".to_string(), vec![5.0, -2.0, 0.5])]);
+    let (mut w, mut b) = ([0.0; 3], 1.0);
+    for _ in 0..4 {
+        let g: Vec<f64> = w.iter().zip(&inputs["x"]).map(|(w, x)| 2.0 * (w + b - x)).collect();
+        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.25 * g);
+        b -= 0.25 * g.iter().sum::<f64>();
+    }
+    for loops in ["for t in 0..4 {\nSTEP\n}", "for s in 0..2 {\nfor t in 0..2 {\nSTEP\n}\n}"] {
+        let found = fixed(&source(loops), &inputs, 16, Rounding::Nearest);
+        for (found, exact) in found["w"].iter().chain(&found["b"]).zip(w.iter().chain([&b])) {
+            assert!((found - exact).abs() < 1e-3, "{found}, exactly {exact}");
+        }
+    }
+}
+
 /// What is added in front of a batch normalisation changes nothing behind it: in exact arithmetic its gradient is 0.
 #[test]
 fn a_bias_before_batch_normalisation_has_no_gradient() {

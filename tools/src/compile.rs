@@ -10,6 +10,7 @@ use tern_compiler::{Compilation, Entry};
 use tern_host::{Files, Loaded, Messages, Source};
 use tern_tools::say;
 
+use crate::lsp::ROWS;
 use crate::{SettingArgs, SourceArgs};
 
 impl SourceArgs {
@@ -33,10 +34,14 @@ impl SettingArgs {
     }
 }
 
-/// `tern check`.
+/// `tern check`. Sizes that are those of data are taken to be [`ROWS`], unless they are given, and that is said.
 pub(crate) fn check(source: &SourceArgs) -> anyhow::Result<ExitCode> {
-    let compilation = compile(source, Entry::Main, None)?;
+    let (source, supposed) = source.source().supposing(ROWS);
+    let compilation = source.compile(Entry::Main, None)?;
     show(&compilation.diagnostics, &compilation.sources);
+    for (name, input) in supposed {
+        say::errln(format_args!("checked as for {ROWS} rows of {input}; others: --arg {name}=ROWS"));
+    }
     let errors = compilation.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -15,7 +15,7 @@ use tern_vm::machine::{Report, Watch};
 use crate::SourceArgs;
 use crate::args::{FileArgs, KeepArgs, OutputArgs};
 use crate::compile::load_sized;
-use crate::screen::{Audience, Screen, start};
+use crate::screen::{Audience, Screen, sent, start};
 use crate::{emulated, stop};
 
 /// What to run, on which data, and what to tell.
@@ -98,10 +98,10 @@ fn finish(screen: &Screen, events: &Events<'_>, report: &Report, loaded: &Loaded
         "peak_memory": peak_memory(), "metrics": events.metrics(),
     });
     let text = format!(
-        "{seconds:.1} s; {} parties would take {} rounds and send {:.1} MB",
+        "{seconds:.1} s; {} parties would take {} rounds and send {}",
         in_words(loaded.program.header.protocol.model().parties),
         report.rounds,
-        report.bits() as f64 / 8e6
+        sent(report.bits() as f64 / 8.0)
     );
     screen.emit(&done, Some(&text));
     // Last, where it is read; on standard error, which stays when the results go elsewhere.

@@ -36,8 +36,8 @@ pub(crate) fn lsp(args: &LspArgs) -> anyhow::Result<ExitCode> {
     Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How many rows a file has that nobody has counted: an editor knows of no data.
-const ROWS: u32 = 100;
+/// How many rows a file has that nobody has counted: an editor and `tern check` know of no data.
+pub(crate) const ROWS: u32 = 100;
 
 /// Those arguments that a program has, and as many rows as [`ROWS`] where it asks for those of its data.
 fn arguments(args: &[String], text: &str) -> Vec<String> {

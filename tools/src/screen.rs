@@ -326,6 +326,16 @@ fn sized(bytes: f64) -> String {
     }
 }
 
+/// Bytes that are sent, in a unit that shows them.
+pub(crate) fn sent(bytes: f64) -> String {
+    match bytes {
+        1e9.. => format!("{:.1} GB", bytes / 1e9),
+        1e6.. => format!("{:.1} MB", bytes / 1e6),
+        1e3.. => format!("{:.1} kB", bytes / 1e3),
+        _ => format!("{bytes:.0} bytes"),
+    }
+}
+
 /// Seconds, in the unit that people take.
 fn time(seconds: f64) -> String {
     match seconds {

@@ -238,23 +238,21 @@ impl<'a> Lowerer<'a> {
         if a.is_error() || b.is_error() { Value::Error } else { f(self, a, b) }
     }
 
+    /// The shape to which both broadcast. Both are stretched only where that is meant: a new axis is written in the operation, or there are
+    /// as many axes on both sides. A column less a row of the same numbers is a slip otherwise, of which there are n² results.
     fn common_shape(&mut self, x: &[usize], y: &[usize], pair: &Pair) -> Option<Vec<usize>> {
         let (left, right) = (pair.left, pair.right);
         match broadcast_shape(x, y) {
             Some(shape) if same_shape(&shape, x) || same_shape(&shape, y) => Some(shape),
+            Some(shape) if self.opened || x.len() == y.len() => {
+                if self.bounded(&shape, pair.span) {
+                    Some(shape)
+                } else {
+                    None
+                }
+            }
             Some(shape) => {
-                let (a, b) = (super::value::show_shape(x), super::value::show_shape(y));
-                let text = self.sources.text(left).to_string();
-                self.report(
-                    Diagnostic::error(
-                        Code::T009,
-                        format!("{} stretches both sides, {a} and {b}", pair.op.symbol()),
-                    )
-                    .at(pair.span, format!("the result would be {}", super::value::show_shape(&shape)))
-                    .label(left, a)
-                    .label(right, b)
-                    .help(format!("broadcast({text}, {})", super::value::show_shape(&shape))),
-                );
+                self.stretches_both(x, y, &shape, pair);
                 None
             }
             None => {
@@ -268,6 +266,23 @@ impl<'a> Lowerer<'a> {
                 None
             }
         }
+    }
+
+    fn stretches_both(&mut self, x: &[usize], y: &[usize], shape: &[usize], pair: &Pair) {
+        let [a, b, result] = [x, y, shape].map(super::value::show_shape);
+        let (shorter, few, many) = if x.len() < y.len() { (pair.left, x, y) } else { (pair.right, y, x) };
+        let text = unwrapped(self.sources.text(shorter)).to_string();
+        let text = if text.contains(' ') { format!("({text})") } else { text };
+        let mut error =
+            Diagnostic::error(Code::T009, format!("{} stretches both sides, {a} and {b}", pair.op.symbol()))
+                .at(pair.span, format!("the result would be {result}"))
+                .label(pair.left, a)
+                .label(pair.right, b);
+        if many.len() == few.len() + 1 && many[..few.len()] == *few {
+            error = error.help(format!("each with its own:  {text}[.., None]"));
+        }
+        let new = "None, ".repeat(many.len() - few.len());
+        self.report(error.help(format!("each with all:  {text}[{new}..]")));
     }
 
     /// Stretches a value to a shape that it broadcasts to.
@@ -531,6 +546,13 @@ impl<'a> Lowerer<'a> {
                 Part::Quotient => zip(&x, &y, Elem::Int, |a, b| (a / b).floor()),
                 Part::Remainder => zip(&x, &y, number_elem(x.elem, y.elem), |a, b| a - b * (a / b).floor()),
             }),
+            (a, b) if (a.secret() || b.secret()) && is_whole(&a) && is_whole(&b) && several(&b) => {
+                let function = match part {
+                    Part::Quotient => library!(math::quotient_by),
+                    Part::Remainder => library!(math::remainder_by),
+                };
+                self.library(function, vec![a, b], pair.span)
+            }
             (a, b) if a.secret() || b.secret() => {
                 let Some(divisor) = self.known_divisor(pair, &a, &b) else { return Value::Error };
                 let function = match (part, is_whole(&a) && is_whole(&divisor)) {
@@ -1135,6 +1157,11 @@ fn unwrapped(text: &str) -> &str {
 
 fn truth(b: bool) -> BigRational {
     if b { BigRational::one() } else { BigRational::zero() }
+}
+
+/// Whether this is more than one constant number.
+fn several(value: &Value) -> bool {
+    !matches!(value, Value::Const(k) if k.as_splat().is_some())
 }
 
 /// Whether a number is an int, or a constant that could be one.

@@ -49,10 +49,18 @@ impl<'a> Lowerer<'a> {
         want: Option<&Want>,
     ) -> Value {
         let ExprKind::Path(path) = &callee.kind else {
-            return self.error(Code::N006, callee.span, "this is not a function", "");
+            let mut error = Diagnostic::error(Code::N006, "this is not a function").at(callee.span, "");
+            if matches!(callee.kind, ExprKind::Call { .. }) {
+                error = error.help(format!("without more brackets:  {}", self.sources.text(callee.span)));
+            }
+            self.report(error);
+            return Value::Error;
         };
         match self.name(path) {
-            Some(Name::Builtin(function)) => self.builtin(function, args, span, want),
+            Some(Name::Builtin(function)) => {
+                let opened = args.iter().any(|arg| self.opens_axis(&arg.value));
+                self.with_opened(opened, |l| l.builtin(function, args, span, want))
+            }
             Some(Name::Item(item)) => {
                 let given = self.given(args);
                 let models = given.iter().any(|g| matches!(g.value, Value::Record(_)));

@@ -265,6 +265,7 @@ impl<'a> Lowerer<'a> {
             });
             match attempt {
                 Attempt::Fits(body) => {
+                    self.settle_doubts();
                     self.finish_loop(trips, &initial, &slots, *body);
                     return Ended::Done;
                 }
@@ -277,6 +278,15 @@ impl<'a> Lowerer<'a> {
                     }
                     return Ended::Done;
                 }
+            }
+        }
+    }
+
+    /// Behind the outermost loop nothing becomes secret any more by lowering it again.
+    fn settle_doubts(&mut self) {
+        if self.loops.is_empty() {
+            for message in std::mem::take(&mut self.doubtful) {
+                self.report(message);
             }
         }
     }

@@ -5,7 +5,7 @@ use num_traits::Zero;
 
 use super::builtin::table::{Builtin, find};
 use super::limits::{MAX_CALLS, MAX_DEPTH};
-use super::modules::{Import, LIBRARY, item_name};
+use super::modules::{Import, LIBRARY, elsewhere, in_library, item_name};
 use super::value::{Elem, ItemId, Konst, ModelType, Tensor, Value, show_number};
 use super::{Frame, Lowerer};
 use crate::diagnostics::{Code, Diagnostic, Span};
@@ -82,7 +82,8 @@ impl<'a> Lowerer<'a> {
             ExprKind::Binary { op, left, right } => {
                 let a = self.expr(left, want);
                 let b = self.expr(right, want);
-                self.binary(op.node, op.span, a, left.span, b, right.span)
+                let opened = self.opens_axis(left) || self.opens_axis(right);
+                self.with_opened(opened, |l| l.binary(op.node, op.span, a, left.span, b, right.span))
             }
             ExprKind::Call { callee, args } => self.call(callee, args, expr.span, want),
             ExprKind::Convert { elem, value } => {
@@ -170,7 +171,9 @@ impl<'a> Lowerer<'a> {
                     let mut error =
                         Diagnostic::error(Code::N001, format!("{} has no {}", first.name, second.name))
                             .at(second.span, "");
-                    if let Some(near) = near {
+                    if let Some(other) = elsewhere(&second.name) {
+                        error = error.help(other);
+                    } else if let Some(near) = near {
                         error = error.help(format!("{}::{near}", first.name));
                     }
                     self.report(error);
@@ -220,7 +223,7 @@ impl<'a> Lowerer<'a> {
         names.extend(super::builtin::table::names().map(str::to_string));
         let mut error =
             Diagnostic::error(Code::N001, format!("there is no {} here", name.name)).at(name.span, "");
-        if let Some(library) = self.in_library(&name.name) {
+        if let Some(library) = in_library(&name.name) {
             error = error.help(format!("use {library}::{}", name.name));
         } else if let Some(here) = super::names::foreign(&name.name) {
             error = error.help(here.to_string());
@@ -228,14 +231,6 @@ impl<'a> Lowerer<'a> {
             error = error.help(near.to_string());
         }
         self.report(error);
-    }
-
-    /// The loaded or embedded library module that has this name.
-    fn in_library(&self, name: &str) -> Option<&'static str> {
-        LIBRARY.iter().map(|(module, text)| (*module, *text)).find_map(|(module, text)| {
-            let declared = [format!("fn {name}("), format!("model {name}("), format!("const {name} ")];
-            declared.iter().any(|d| text.contains(d)).then_some(module)
-        })
     }
 
     /// The value of an item as an expression.

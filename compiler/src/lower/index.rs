@@ -10,7 +10,7 @@ use super::limits::MAX_PARTS;
 use super::value::{Elem, Konst, Tensor, Value, flat, show_shape};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::ir::{Op, Type, ValueId};
-use crate::syntax::ast::{Expr, ExprKind, Range, RangeEnd, Sub};
+use crate::syntax::ast::{Expr, ExprKind, Range, RangeEnd, Sub, UnaryOp};
 
 /// What stands for a new axis among subscripts, as in NumPy.
 const NEW_AXIS: &str = "None";
@@ -100,6 +100,29 @@ impl<'a> Lowerer<'a> {
         }
         picks.extend((axis..shape.len()).map(whole));
         Some(picks)
+    }
+
+    /// Whether a new axis is written in an operand: `x[.., None]`, `-x[None]`, `fix(a[.., None])`, `expand(x)`.
+    pub(super) fn opens_axis(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Index { subs, .. } => subs.iter().any(|sub| self.is_new_axis(sub)),
+            ExprKind::Unary { operand: inner, .. } | ExprKind::Convert { value: inner, .. } => {
+                self.opens_axis(inner)
+            }
+            ExprKind::Binary { left, right, .. } => self.opens_axis(left) || self.opens_axis(right),
+            ExprKind::Call { callee, .. } => {
+                matches!(&callee.kind, ExprKind::Path(path) if path.as_ident().is_some_and(|f| f.name == "expand"))
+            }
+            _ => false,
+        }
+    }
+
+    /// Runs an operation with or without a new axis written in its operands.
+    pub(super) fn with_opened<T>(&mut self, opened: bool, f: impl FnOnce(&mut Self) -> T) -> T {
+        let around = std::mem::replace(&mut self.opened, opened);
+        let result = f(self);
+        self.opened = around;
+        result
     }
 
     /// `None` as a subscript, unless something is called so.
@@ -521,7 +544,10 @@ impl<'a> Lowerer<'a> {
         if axis.is_none() && self.expand_for(&value) {
             return None;
         }
-        self.constant_whole(value, expr)
+        let bound = self.constant_whole(value, expr)?;
+        // `-1` counts from the end; a difference that happens to be negative does not, and is an error
+        let from_end = matches!(&expr.kind, ExprKind::Unary { op, .. } if op.node == UnaryOp::Neg);
+        Some(axis.filter(|_| from_end && bound < 0).map_or(bound, |size| bound.saturating_add(size as i64)))
     }
 
     /// What stands behind `by`; 1 if nothing does.

@@ -120,6 +120,8 @@ pub fn lower(
         outputs: IndexMap::new(),
         loops: Vec::new(),
         expand: BTreeSet::new(),
+        doubtful: Vec::new(),
+        opened: false,
         fuel: FUEL,
         exhausted: None,
         oversized: false,
@@ -188,6 +190,10 @@ struct Lowerer<'a> {
     loops: Vec<ValueId>,
     /// Those of them that have to be constants, because a loop inside is bounded by them.
     expand: BTreeSet<ValueId>,
+    /// Messages about a constant that may become secret where a run-time loop around is lowered again: they hold if it does not.
+    doubtful: Vec<Diagnostic>,
+    /// Whether a new axis is written in an operand of the operation in progress (`x[.., None] - y`), so that both may be stretched.
+    opened: bool,
     fuel: u64,
     /// Which limit of the whole program was reached, and where.
     exhausted: Option<(Limit, Span)>,

@@ -246,7 +246,9 @@ impl Modules {
                     let mut error =
                         Diagnostic::error(Code::N001, format!("{} has no {}", first.name, name.name))
                             .at(name.span, "");
-                    if let Some(near) = near {
+                    if let Some(other) = elsewhere(&name.name) {
+                        error = error.help(other);
+                    } else if let Some(near) = near {
                         error = error.help(format!("use {}::{near}", first.name));
                     }
                     self.tell(diagnostics, error);
@@ -275,6 +277,24 @@ fn library_tree(name: &str, text: &str, file: FileId) -> Arc<ast::File> {
     let mut trees = TREES.lock().unwrap_or_else(PoisonError::into_inner);
     let tree = trees.entry((name.to_string(), file)).or_insert_with(|| Arc::new(parse(text, file).0));
     Arc::clone(tree)
+}
+
+/// The module of the library that has this name.
+pub(crate) fn in_library(name: &str) -> Option<&'static str> {
+    let declared = [format!("fn {name}("), format!("model {name}("), format!("const {name} ")];
+    let has = |text: &str| declared.iter().any(|d| text.contains(d));
+    LIBRARY.iter().find(|(_, text)| has(text)).map(|(module, _)| *module)
+}
+
+/// Where a name is that a module does not have.
+pub(crate) fn elsewhere(name: &str) -> Option<String> {
+    if super::builtin::table::find(name).is_some() {
+        return Some(format!("{name} is known everywhere, without `use`"));
+    }
+    match in_library(name) {
+        Some(module) => Some(format!("use {module}::{name}")),
+        None => super::names::foreign(name).map(str::to_string),
+    }
 }
 
 /// The name that an item declares.

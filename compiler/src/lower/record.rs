@@ -565,9 +565,15 @@ impl<'a> Lowerer<'a> {
             Value::Tuple(values) if values.len() == names.len() => values.to_vec(),
             Value::Error => Vec::new(),
             other => {
-                let (text, found) =
-                    (format!("{} names for {}", names.len(), other.describe()), "no tuple of as many");
-                self.error(Code::T003, expr.span, text, found);
+                let text = format!("{} names for {}", names.len(), other.describe());
+                let mut error = Diagnostic::error(Code::T003, text).at(expr.span, "no tuple of as many");
+                if let ([front @ .., last], false) = (names, matches!(other, Value::Tuple(_))) {
+                    let front: Vec<&str> = front.iter().map(|name| name.name.as_str()).collect();
+                    let value = self.sources.text(expr.span);
+                    let (own, front) = (format!("output {} = {value} to …", last.name), front.join(", "));
+                    error = error.help(format!("one statement each:  output {front} to …  and  {own}"));
+                }
+                self.report(error);
                 Vec::new()
             }
         };

@@ -40,6 +40,7 @@ struct Savepoint {
     args: usize,
     outputs: usize,
     names: usize,
+    doubtful: usize,
     scopes: Vec<HashMap<String, Variable>>,
     returned: Option<Value>,
 }
@@ -102,6 +103,7 @@ impl Lowerer<'_> {
             args: self.args.len(),
             outputs: self.outputs.len(),
             names: self.names.len(),
+            doubtful: self.doubtful.len(),
             scopes,
             returned,
         }
@@ -117,6 +119,7 @@ impl Lowerer<'_> {
         self.args.truncate(savepoint.args);
         self.outputs.truncate(savepoint.outputs);
         self.names.truncate(savepoint.names);
+        self.doubtful.truncate(savepoint.doubtful);
         let frame = self.frame();
         frame.scopes = savepoint.scopes;
         frame.returned = savepoint.returned;

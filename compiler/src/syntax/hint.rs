@@ -79,4 +79,6 @@ fn is_word(token: &Token) -> bool {
             | Num
             | Public
     ) || matches!(token, Require | Return | Secret | Str | True | Unroll | Use | Var | While)
+        // names in expressions, but not of what is declared
+        || matches!(token, Buffer | Client | From | Input | Model | Output | Party | Shares | Test | To)
 }

@@ -108,14 +108,28 @@ impl Source {
             return Ok(self);
         }
         for (argument, input) in tern_compiler::rows_wanted(&text) {
-            let given = |arg: &String| arg.split_once('=').is_some_and(|(name, _)| name.trim() == argument);
-            if !self.args.iter().any(given)
+            if !self.gives(&argument)
                 && let Some(rows) = files.rows(&input)?
             {
                 self.args.push(format!("{argument}={rows}"));
             }
         }
         Ok(self)
+    }
+
+    /// So many rows wherever a size is that of data and was not given: each argument with its input.
+    pub fn supposing(mut self, rows: u32) -> (Source, Vec<(String, String)>) {
+        // a pipe can be read once only, and what is wrong with the program itself is said when it is compiled
+        let ordinary = std::fs::metadata(&self.program).is_ok_and(|found| found.is_file());
+        let text = if ordinary { read_source(&self.program).unwrap_or_default() } else { String::new() };
+        let mut supposed = tern_compiler::rows_wanted(&text);
+        supposed.retain(|(argument, _)| !self.gives(argument));
+        self.args.extend(supposed.iter().map(|(argument, _)| format!("{argument}={rows}")));
+        (self, supposed)
+    }
+
+    fn gives(&self, argument: &str) -> bool {
+        self.args.iter().any(|arg| arg.split_once('=').is_some_and(|(name, _)| name.trim() == argument))
     }
 
     /// The program from a `.mpc` (compiled now) or a `.tbc` file.

@@ -22,7 +22,7 @@ fn hint(analysis: &Analysis, cost: &Cost, line: &LineCost) -> InlayHint {
     let end = file.line_range(line.line - 1).end;
     InlayHint {
         position: places::position(file, end),
-        label: InlayHintLabel::String(format!("{}, {}", rounds(line.rounds), amount(line.bits))),
+        label: InlayHintLabel::String(label(line)),
         kind: None,
         text_edits: None,
         tooltip: Some(InlayHintTooltip::String(sentence(cost, line))),
@@ -32,17 +32,24 @@ fn hint(analysis: &Analysis, cost: &Cost, line: &LineCost) -> InlayHint {
     }
 }
 
+/// Rounds and bits; only these of what travels in rounds of other lines, as inputs do.
+fn label(line: &LineCost) -> String {
+    match line.rounds {
+        0 => amount(line.bits),
+        _ => format!("{}, {}", rounds(line.rounds), amount(line.bits)),
+    }
+}
+
 /// What a line costs, exactly.
 pub fn sentence(cost: &Cost, line: &LineCost) -> String {
     let bound = if cost.at_most { "at most " } else { "" };
     let times =
         if line.executions == 1 { "once".into() } else { format!("{} times", group(line.executions)) };
-    format!(
-        "This line: {bound}{}, {} bits; it runs {times} ({}).",
-        rounds(line.rounds),
-        group(line.bits),
-        cost.settings
-    )
+    let rounds = match line.rounds {
+        0 if line.bits > 0 => "no round of its own".into(),
+        n => rounds(n),
+    };
+    format!("This line: {bound}{rounds}, {} bits; it runs {times} ({}).", group(line.bits), cost.settings)
 }
 
 fn rounds(rounds: u64) -> String {

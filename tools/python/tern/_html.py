@@ -27,7 +27,15 @@ def result(result):
 
 def summary(result):
     outputs = ", ".join(f"{name} {shape(value)}" for name, value in result.outputs.items()) or "no outputs"
-    return f"{outputs}; {result.seconds:.2f} s; {result.rounds:,} rounds, {result.bits / 8e6:,.1f} MB"
+    return f"{outputs}; {result.seconds:.2f} s; {result.rounds:,} rounds, {size(result.bits / 8)}"
+
+
+def size(count):
+    """Bytes, in a unit that shows them."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= least:
+            return f"{count / least:,.1f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def shape(value):

@@ -10,7 +10,7 @@ use tern_host::run::{LineShare, Measured};
 use tern_pages::{Line, Run, Time, run_page};
 use tern_vm::data::{Access, write_atomically};
 
-use crate::screen::Screen;
+use crate::screen::{Screen, sent};
 
 /// The run had come to its end when this process was killed: it is not begun again.
 pub(super) fn over(screen: &Screen, out: &Path) {
@@ -23,9 +23,10 @@ pub(super) fn over(screen: &Screen, out: &Path) {
 
 /// Emits the last event of a run.
 pub(super) fn tell(measured: &Measured, screen: &Screen, loaded: &Loaded) {
+    let all = sent(measured.bits() as f64 / 8.0);
     let sent = match measured.shares() {
-        [one] => format!("party {} sent {:.1} MB", one.party, measured.bits() as f64 / 8e6),
-        _ => format!("{:.1} MB", measured.bits() as f64 / 8e6),
+        [one] => format!("party {} sent {all}", one.party),
+        _ => all,
     };
     let announced = match measured.is_as_announced(&loaded.program) {
         Some(true) => ", as announced",

@@ -154,6 +154,10 @@ fn sizes_come_from_data() {
         assert_eq!(values, [rows, sum], "{command}");
     }
     shell.succeeds("cost sized.mpc --arg N=3");
+    let (code, _, said) = shell.run("check sized.mpc");
+    assert_eq!((code, said.as_str()), (Some(0), "checked as for 100 rows of x; others: --arg N=ROWS\n"));
+    let (code, _, said) = shell.run("check sized.mpc --arg N=3");
+    assert_eq!((code, said.as_str()), (Some(0), ""));
     let error = shell.refused("cost sized.mpc");
     for text in ["the number of rows of x is not known", "--input x=FILE", "--arg N=ROWS"] {
         assert!(error.contains(text), "{error}");

@@ -53,7 +53,7 @@ impl Shell {
     }
 
     /// Runs a command of words that contain no spaces.
-    fn run(&mut self, args: &str) -> (Option<i32>, String, String) {
+    pub fn run(&mut self, args: &str) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tern"));
         command.args(args.split_whitespace()).current_dir(self.folder.path());
         command.env("XDG_STATE_HOME", self.folder.path().join("state"));

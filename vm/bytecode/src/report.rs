@@ -261,7 +261,7 @@ fn line_cost(program: &Program, line: Line, spent: &Spent) -> LineCost {
         dealt: dealer.map(|_| spent.dealt.saturating_mul(8)),
         opened: dealer.map(|_| spent.opened),
         rounds: spent.rounds,
-        executions: spent.executions,
+        executions: spent.executions(),
     }
 }
 
@@ -305,7 +305,17 @@ struct Spent {
     dealt: u64,
     opened: u64,
     rounds: u64,
-    executions: u64,
+    /// Whether it stands in the block itself.
+    here: bool,
+    /// How often it is executed in the loops and branches of the block, all together.
+    inside: u64,
+}
+
+impl Spent {
+    /// How often the line is executed. What stands beside a loop of the same line prepares it.
+    fn executions(&self) -> u64 {
+        self.inside.max(self.here.into())
+    }
 }
 
 /// What a block costs.
@@ -341,7 +351,7 @@ impl Block {
             mine.dealt = mine.dealt.saturating_add(spent.dealt.saturating_mul(times));
             mine.opened = mine.opened.saturating_add(spent.opened.saturating_mul(times));
             mine.rounds = mine.rounds.saturating_add(spent.rounds.saturating_mul(times));
-            mine.executions = mine.executions.max(spent.executions.saturating_mul(times));
+            mine.inside = mine.inside.saturating_add(spent.executions().saturating_mul(times));
         }
         self.published.extend(other.published.into_iter().map(|(at, n)| (at, n.saturating_mul(times))));
         self.masks.extend(other.masks.into_iter().map(|(at, n)| (at, n.saturating_mul(times))));
@@ -364,7 +374,8 @@ impl Block {
             mine.dealt = mine.dealt.max(spent.dealt);
             mine.opened = mine.opened.max(spent.opened);
             mine.rounds = mine.rounds.max(spent.rounds);
-            mine.executions = mine.executions.max(spent.executions);
+            mine.here |= spent.here;
+            mine.inside = mine.inside.max(spent.inside);
         }
         self.published.extend(other.published);
         self.masks.extend(other.masks);
@@ -391,8 +402,7 @@ enum Arm {
 impl Walk<'_> {
     fn step(&mut self, at: usize, instr: &Instr) {
         let line = self.program.lines.get(at).copied().unwrap_or(Line { file: 0, line: 0 });
-        let executions = &mut self.block().line(line).executions;
-        *executions = (*executions).max(1);
+        self.block().line(line).here = true;
         match *instr {
             Instr::Loop { trips, .. } => self.open(Arm::Loop(trips.into())),
             Instr::If { .. } => self.open(Arm::First),

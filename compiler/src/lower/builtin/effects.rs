@@ -33,11 +33,21 @@ builtins! {
     /// everything of the default's kind is allowed. `--arg NAME=value` gives another value.
     /// Example: `const EPOCHS = arg(15)`.
     whole "arg"(default: Parts("")) -> "const" = |l, args, _| {
-        l.error(Code::A003, args.span, "arg stands only behind `const NAME =` of the main file", "")
+        l.misplaced_arg(args)
     };
 }
 
 impl Lowerer<'_> {
+    fn misplaced_arg(&mut self, args: &Args) -> Value {
+        let text = self.sources.text(args.span).to_string();
+        self.report(
+            Diagnostic::error(Code::A003, "arg stands only behind `const NAME =` of the main file")
+                .at(args.span, "")
+                .help(format!("at the top of the file:  const NAME = {text}")),
+        );
+        Value::Error
+    }
+
     fn metric(&mut self, args: &Args) -> Value {
         let Value::Text(name) = args.value(0) else { return Value::Error };
         let span = args.span(1);

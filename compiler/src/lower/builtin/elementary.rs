@@ -35,8 +35,8 @@ builtins! {
     /// Example: `ceil(x)`.
     each "ceil"(x: Num("[..s]")) -> "int[..s]" = |l, args, _| l.elementary(Elementary::Ceil, args);
 
-    /// The largest whole number that is not above a / b, as Python's `//`, which begins a comment here. A secret is divided by one constant. What is left is `a % b`,
-    /// with the sign of b.
+    /// The largest whole number that is not above a / b, as Python's `//`, which begins a comment here. What is left is `a % b`, with the sign of
+    /// b. A secret is divided by one constant; whole numbers below 2^(f - 5) by secret ones too (`math::quotient_by`).
     /// Example: `div(n, 7)`.
     each "div"(a: Num("[..s]"), b: Num("[..s]")) -> "int[..s]"
         = |l, args, _| l.divide_whole(args.span, (args.value(0), args.span(0)), (args.value(1), args.span(1)));

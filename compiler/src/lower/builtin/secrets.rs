@@ -268,12 +268,12 @@ impl Lowerer<'_> {
         let by = args.value(1);
         let leaves = self.trainable(&by);
         let wrt: Vec<_> = leaves.iter().filter(|l| l.open).filter_map(|l| secret_fix(&l.value)).collect();
+        if let Some(leaf) = leaves.iter().find(|l| l.open && fixed(&l.value)) {
+            return self.constant_by(leaf, &by, &leaves, args);
+        }
         if wrt.is_empty() {
             let found = by.describe();
             return self.error(Code::G003, args.span(1), "there is nothing to differentiate by", found);
-        }
-        if let Some(leaf) = leaves.iter().find(|l| l.open && fixed(&l.value)) {
-            return self.constant_by(leaf, args.span(1));
         }
         let loss = if loss.ty.shape.is_empty() {
             loss.id
@@ -312,11 +312,32 @@ impl Lowerer<'_> {
         Value::tuple(open.map(|leaf| leaf.value).collect())
     }
 
-    /// The loss was computed from the constant, so the derivative by it is lost.
-    fn constant_by(&mut self, leaf: &Trainable, span: Span) -> Value {
+    /// The loss was computed from the constant, so the derivative by it is lost. In a run-time loop it may be one in the first iteration only: a
+    /// variable that a step makes secret. Then the loop is lowered again, and what stands for the derivative until then makes it so.
+    fn constant_by(&mut self, leaf: &Trainable, by: &Value, leaves: &[Trainable], args: &Args) -> Value {
+        let message = self.no_derivative_by(leaf, args.span(1));
+        if self.loops.is_empty() {
+            self.report(message);
+            return Value::Error;
+        }
+        self.doubtful.push(message);
+        let until_then: Vec<Value> = leaves
+            .iter()
+            .map(|leaf| {
+                let zero = Value::Const(Konst::splat(Elem::Fix, shape_of(&leaf.value), BigRational::zero()));
+                if leaf.open { self.secret(zero, args.span) } else { zero }
+            })
+            .collect();
+        by.with_leaves(&mut until_then.into_iter())
+    }
+
+    fn no_derivative_by(&mut self, leaf: &Trainable, span: Span) -> Diagnostic {
         let stage = if matches!(leaf.value, Value::Const(_)) { "a constant" } else { "public" };
         let text = self.sources.text(span).to_string();
         let (name, help) = match leaf.name.split_once(' ') {
+            None if leaf.name.is_empty() => {
+                (text.clone(), "secret(…) around it, before the loss is computed".into())
+            }
             None => {
                 let field = format!("{text}.{}", leaf.name);
                 let help = format!("before the loss is computed:  {field} = secret({field})");
@@ -328,12 +349,9 @@ impl Lowerer<'_> {
             ),
         };
         let found = leaf.value.describe();
-        self.report(
-            Diagnostic::error(Code::G003, format!("{name} is {stage}: there is no derivative by it"))
-                .at(span, found)
-                .help(help),
-        );
-        Value::Error
+        Diagnostic::error(Code::G003, format!("{name} is {stage}: there is no derivative by it"))
+            .at(span, found)
+            .help(help)
     }
 }
 
