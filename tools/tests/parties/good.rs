@@ -215,3 +215,26 @@ fn a_party_leaves_no_core_dump() {
         party.end();
     }
 }
+
+/// What a run needs is said before anything of it happens: memory, and how long its communication and computing take at least and roughly.
+#[test]
+fn what_a_run_needs_is_said_before_it_begins() {
+    let world = World::new(&["STEPS=500"]);
+    let cost =
+        Process::start(tern().arg("cost").arg(&world.programs[0]).arg("--json")).end().expect_success();
+    let cost: Value = serde_json::from_str(&cost.out).unwrap();
+    let start = |party| Process::start(world.command(party).arg("--json"));
+    for ended in all_succeed([0, 1, 2].map(start)) {
+        let events = events(&ended.out);
+        let place = |kind: &str| events.iter().position(|event| event["event"] == kind).expect(kind);
+        assert!(place("forecast") < place("metric"), "{ended:#?}");
+        let forecast = &events[place("forecast")]["forecast"];
+        let number = |name: &str| forecast[name].as_f64().unwrap_or_else(|| panic!("{name} in {forecast}"));
+        assert_eq!(forecast["rounds"], cost["rounds"]);
+        assert!(number("memory") > 0.0 && number("bytes") > 0.0 && number("computing") > 0.0, "{forecast}");
+        assert!(number("seconds") >= number("rounds") * number("round") * 0.99, "{forecast}");
+    }
+    let [ended, _, _] = all_succeed(world.start_all());
+    assert!(ended.out.contains(" of memory per party besides data; "), "{ended:#?}");
+    assert!(ended.out.contains(" of communication, and about "), "{ended:#?}");
+}

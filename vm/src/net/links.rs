@@ -222,6 +222,14 @@ impl Links {
         self.enter()?.finish()
     }
 
+    /// [`finish`](Self::finish) of a run of which all are known to know that it is over: whoever does not say so soon is not waited for, since that
+    /// changes nothing.
+    pub fn leave(&mut self) {
+        if let Ok(mut rounds) = self.enter() {
+            rounds.leave();
+        }
+    }
+
     /// After a failure that all parties see in the same round: sends each of the others what this party knows about it, and gives what they know, of
     /// those that say so within half of the time-out. The links are of no use afterwards but for [`Links::abort`].
     pub fn exchange_evidence(&mut self, ours: Peers<&[u8]>) -> Peers<Option<Vec<u8>>> {

@@ -135,6 +135,8 @@ pub(super) struct Rounds {
     over: bool,
     /// Whether whoever waits here is to give up.
     pub(super) stop: Option<Arc<AtomicBool>>,
+    /// When it gives up anyway.
+    until: Option<Instant>,
     /// Who watches what has moved.
     pub(super) live: Option<Arc<Live>>,
 }
@@ -173,6 +175,7 @@ impl Rounds {
             found: None,
             over: false,
             stop: None,
+            until: None,
             live: None,
         }
     }
@@ -319,6 +322,14 @@ impl Rounds {
         self.over = true;
         self.transport.close(LINGER);
         Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.until = Some(Instant::now() + LAST);
+        if self.finish().is_err() {
+            self.over = true;
+            self.transport.close(LINGER);
+        }
     }
 
     pub(super) fn abort(&mut self, reason: &str) {
@@ -603,10 +614,11 @@ impl Rounds {
 impl Rounds {
     /// Waits until one of the links moves. Fails if one that this party cannot go `on` without has been silent for too long.
     fn block(&mut self, on: Peers<bool>, patience: &mut Patience) -> Result<(), NetError> {
-        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+        let now = Instant::now();
+        let stopped = self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if stopped || self.until.is_some_and(|until| now >= until) {
             return Err(NetError::Stopped);
         }
-        let now = Instant::now();
         let mut limit = (self.stall / 8).min(GLANCE);
         for peer in self.peers() {
             if std::mem::take(&mut self.heard[peer]) {

@@ -1,7 +1,7 @@
 //! Rounds, counters and failures, over links in memory.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tern_vm::net::memory::{Message, Tap, transports};
@@ -355,6 +355,21 @@ fn a_party_that_leaves_early_is_named() {
         message.contains("party 2 finished before the end of this run") || message.contains("out of step")
     };
     assert!(messages[..2].iter().all(named), "{messages:?}");
+}
+
+/// When all know that the run is over, a party that says no goodbye keeps nobody for as long as it would while they compute.
+#[test]
+fn a_goodbye_is_not_waited_for_long() {
+    let begun = Instant::now();
+    let left = Barrier::new(3);
+    with_links(triangle(Duration::from_secs(120)), |links| {
+        if links.me() != Party::P2 {
+            links.leave();
+        }
+        left.wait();
+    });
+    let took = begun.elapsed();
+    assert!((Duration::from_secs(5)..Duration::from_secs(60)).contains(&took), "{took:?}");
 }
 
 #[test]

@@ -50,9 +50,9 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
         Some(checkpoints) => {
             let terms = Terms::of(program, setting.options);
             report.known = conclude(checkpoints, &terms, public, links)?;
-            // All know it by then: a goodbye that does not arrive changes nothing.
+            // A party that is killed now need not come back.
             if report.known {
-                let _ = links.finish();
+                links.leave();
             }
         }
     }
