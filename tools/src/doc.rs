@@ -188,9 +188,10 @@ fn costs(entries: &[Entry<'_>]) -> String {
     if table.is_empty() { table } else { table + "\n" }
 }
 
-/// The comment at the top of a file, without the module's name before it.
+/// The comment at the top of a file, without the module's name before it. One of three strokes is of what stands below it.
 fn about(source: &str) -> String {
-    let lines = source.lines().map_while(|line| line.strip_prefix("//")).map(str::trim);
+    let comment = |line| str::strip_prefix(line, "//").filter(|text| !text.starts_with('/'));
+    let lines = source.lines().map_while(comment).map(str::trim);
     let text = lines.take_while(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
     let named = text.split_once(": ").filter(|(name, _)| !name.contains(' '));
     let mut sentence = named.map_or(text.as_str(), |(_, rest)| rest).chars();

@@ -39,7 +39,7 @@ pub(crate) fn cost(source: &SourceArgs, form: Form, network: Option<&str>) -> an
             say::out(format_args!("{page}"));
         }
         Form::Text => {
-            say::out(format_args!("{}", report.to_text(|file, line| loaded.line(file, line))));
+            say::out(say::fitted(&report.to_text(|file, line| loaded.line(file, line))));
             if let Some(seconds) = seconds {
                 say::outln(format_args!("predicted communication: {seconds:.1} s"));
             }

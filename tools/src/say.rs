@@ -26,6 +26,24 @@ pub fn out(text: impl Display) {
     }
 }
 
+/// A table for standard output: where that is a terminal, lines end at its edge instead of going on below it.
+#[must_use]
+pub fn fitted(table: &str) -> String {
+    let columns = || console::Term::stdout().size_checked().map(|(_, columns)| columns.into());
+    match io::stdout().is_terminal().then(columns).flatten() {
+        Some(columns) => cut(table, columns),
+        None => table.to_owned(),
+    }
+}
+
+/// Lines of at most so many columns, those that were longer with a mark at their end.
+fn cut(table: &str, columns: usize) -> String {
+    table.split_inclusive('\n').fold(String::new(), |all, line| {
+        let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
+        all + &console::truncate_str(text, columns, "…") + end
+    })
+}
+
 /// [`out`], with a line's end.
 pub fn outln(text: impl Display) {
     out(format_args!("{text}\n"));
@@ -110,6 +128,12 @@ fn tolerant(written: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_end_at_the_edge() {
+        assert_eq!(cut("short\n1234567890\n\näöüäöüäöü ß", 9), "short\n12345678…\n\näöüäöüäö…");
+        assert_eq!(cut("1234567890\n", 10), "1234567890\n");
+    }
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {

@@ -70,6 +70,9 @@ pub struct Curve {
     pub metrics: Metrics,
 }
 
+/// At most so many numbers stand beside an axis.
+const LABELS: u32 = 8;
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The figure as SVG: every metric that a run has, the loss first. Runs may differ in length.
@@ -114,14 +117,17 @@ fn panel(area: &Area<'_>, name: &str, curves: &[Curve]) -> Result<(), Undrawn> {
     let drawn = |curve: &&Curve| curve.metrics.contains_key(name);
     let values = || curves.iter().filter_map(|curve| curve.metrics.get(name));
     let longest = values().map(Vec::len).max().unwrap_or(0) as i32;
-    // A single epoch stands in the middle.
+    // A single value stands in the middle, and is of no epoch.
     let epochs = if longest > 1 { 1..longest } else { 0..2 };
+    let epoch = if longest > 1 { "epoch" } else { "" };
+    let shown = range(values().flatten().copied());
+    let step = (shown.end - shown.start) / f64::from(LABELS);
     let mut chart = ChartBuilder::on(area)
         .caption(name, ("sans-serif", 16))
         .margin(14)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d(epochs, range(values().flatten().copied()))
+        .build_cartesian_2d(epochs, shown)
         .map_err(refused)?;
     let percent = name == "accuracy";
     chart
@@ -131,9 +137,10 @@ fn panel(area: &Area<'_>, name: &str, curves: &[Curve]) -> Result<(), Undrawn> {
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.5))
         .x_labels(longest.clamp(3, 16) as usize)
-        .y_labels(8)
-        .x_desc("epoch")
-        .y_label_formatter(&|value| if percent { format!("{:.1} %", 100.0 * value) } else { number(*value) })
+        .y_labels(LABELS as usize)
+        .x_desc(epoch)
+        .x_label_formatter(&|number| if longest > 1 { number.to_string() } else { String::new() })
+        .y_label_formatter(&|value| if percent { percentage(*value, step) } else { number(*value, step) })
         .label_style(("sans-serif", 12))
         .axis_desc_style(("sans-serif", 13))
         .draw()
@@ -165,20 +172,22 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
-/// A number beside an axis.
-fn number(value: f64) -> String {
-    let digits = if value.abs() >= 100.0 {
-        0
-    } else if value.abs() >= 1.0 {
-        2
-    } else {
-        4
-    };
-    let text = format!("{value:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text,
-    }
+/// A number beside an axis, as many digits of it as tell it from those a step away.
+fn number(value: f64, step: f64) -> String {
+    let text = format!("{value:.0$}", digits(step));
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.into() }
+}
+
+/// A share beside an axis, likewise.
+fn percentage(value: f64, step: f64) -> String {
+    format!("{:.1$} %", 100.0 * value, digits(100.0 * step).max(1))
+}
+
+/// Digits behind the point of numbers of which none is nearer to another than a step.
+fn digits(step: f64) -> usize {
+    let places = -step.log10();
+    if places >= 0.0 { places.floor() as usize + 1 } else { 0 }
 }
 
 /// Where the names of the runs stand, in as many lines as they need.
@@ -275,7 +284,34 @@ mod tests {
 
     #[test]
     fn numbers_beside_an_axis() {
-        let shown: Vec<String> = [0.0, 0.25, 1.5, 100.0, -0.00001, 1234.5].map(number).to_vec();
-        assert_eq!(shown, ["0", "0.25", "1.5", "100", "-0", "1234"]);
+        let shown: Vec<String> = [0.0, 0.25, 1.5, 100.0, -0.00001].map(|value| number(value, 0.05)).to_vec();
+        assert_eq!(shown, ["0", "0.25", "1.5", "100", "0"]);
+        assert_eq!(number(1234.5, 20.0), "1234");
+        assert_eq!(percentage(0.97, 0.03), "97.0 %");
+    }
+
+    /// All that stand beside an axis differ, however close the values are.
+    #[test]
+    fn numbers_beside_an_axis_differ() {
+        for name in ["accuracy", "loss"] {
+            for spread in [1e-7, 1e-4, 0.003, 0.02, 0.4, 30.0, 1e5] {
+                let values: Vec<f64> = (0..4).map(|i| 0.97 + spread * f64::from(i) / 3.0).collect();
+                let svg = draw("", &[curve(0, "", &[(name, &values)])]).unwrap();
+                let beside = svg.split("<text").filter(|text| text.contains("text-anchor=\"end\""));
+                let text = |part: &'_ str| Some(part.split_once('>')?.1.split_once('<')?.0.trim().to_owned());
+                let mut texts: Vec<String> = beside.filter_map(text).collect();
+                let all = texts.len();
+                texts.sort_unstable();
+                texts.dedup();
+                assert!(all > 3 && texts.len() == all, "{name}, {spread}: {texts:?} of {all}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_value_is_of_no_epoch() {
+        let svg = draw("", &[curve(0, "", &[("accuracy", &[0.97])])]).unwrap();
+        assert!(!svg.contains("epoch"));
+        assert!(draw("", &[curve(0, "", &[("accuracy", &[0.9, 0.97])])]).unwrap().contains("epoch"));
     }
 }

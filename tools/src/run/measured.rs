@@ -8,6 +8,7 @@ use tern_bytecode::report::{group, report};
 use tern_host::Loaded;
 use tern_host::run::{LineShare, Measured};
 use tern_pages::{Line, Run, Time, run_page};
+use tern_tools::say;
 use tern_vm::data::{Access, write_atomically};
 
 use crate::screen::{Screen, sent};
@@ -33,7 +34,7 @@ pub(super) fn tell(measured: &Measured, screen: &Screen, loaded: &Loaded) {
         None => "",
         Some(false) => " (tern cost says something else: please report this)",
     };
-    let mut text = table(&measured.by_line(), loaded);
+    let mut text = say::fitted(&table(&measured.by_line(), loaded));
     text.push_str(&format!(
         "\n{:.1} s, of which up to {:.1} s waiting; {} rounds, {sent}{announced}; at most {:.0} MB of memory per party",
         measured.seconds(),

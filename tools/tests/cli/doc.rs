@@ -22,6 +22,15 @@ fn the_reference_in_docs_is_current() {
 }
 
 #[test]
+fn a_file_that_begins_with_a_documented_function() {
+    let mut shell = Shell::new();
+    shell.write("mine.mpc", "/// Twice x.\nfn twice(x: fix[..s]) -> fix[..s] {\n    2 * x\n}\n");
+    let text = shell.succeeds("doc mine.mpc");
+    assert!(!text.contains("/ Twice"), "{text}");
+    assert_eq!(text.matches("Twice x.").count(), 1, "{text}");
+}
+
+#[test]
 fn a_module_of_ones_own() {
     let mut shell = Shell::new();
     shell.write(
