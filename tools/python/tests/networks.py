@@ -247,7 +247,7 @@ CASES = {
     "residual sum": layer(called(lambda h: h + torch.tanh(h), 6), X),
     "concatenation": layer(Joined, X),
     "matmul": layer(called(lambda h: torch.matmul(h, h.transpose(1, 2)), 3, 4, outer=9), X),
-    "arithmetic": layer(called(lambda h: (2 * h - 1) * h / 4 + h.abs().sqrt().clamp(0.1, 0.9) - h ** 2, 6), X),
+    "arithmetic": layer(called(lambda h: (2 * h - 1) * h / 4 + (h - 8).abs().sqrt().clamp(2.0, 2.9) - h ** 2, 6), X),
     "slices and stacks": layer(called(lambda h: torch.stack([h[:, 0], h[:, -1] - h[:, 1:3].sum(dim=1)], 1), 3, 2, outer=4), X),
     "parts": layer(called(lambda h: h.chunk(2, dim=1)[0] * h.split([4, 2], dim=1)[0][:, 1:4].unsqueeze(2).squeeze(2), 6, outer=3), X),
     "MultiheadAttention": layer(Attention, SERIES),
