@@ -131,7 +131,7 @@ fn statements() {
     let kinds = body(
         "let (a, (_, b)): (fix, (int, bool)) = e\nvar input: fix[0] = zeros()\n(p.w, x[0], _) = e\ns.m *= 2\n\
          for rows in batches(N, BATCH) { break }\nunroll for w in fields(p) { w }\nfor i in 0 .. +n {}\n\
-         output weights = p to party 1 + 1\noutput weights to shares\nassert a == b, \"text\"\n\
+         output weights = p to party 1 + 1\noutput weights to shares\noutput a, b = pair, c = 1 + 1, d = e to shares\n  const n: fix = 3\nassert a == b, \"text\"\n\
          require k in ..n\nrequire a > 0, \"text\"\nreturn x",
     );
     let shown: Vec<String> = kinds.iter().map(statement).collect();
@@ -147,6 +147,8 @@ fn statements() {
             "for i in 0..+n 0",
             "output weights = p to party (1 + 1)",
             "output weights to shares",
+            "output a, b = pair, c = (1 + 1), d = e to shares",
+            "const n: Tensor = 3",
             "assert (a == b), text",
             "require k in ..n",
             "require (a > 0), text",
@@ -165,6 +167,7 @@ fn statement(kind: &StmtKind) -> String {
     match kind {
         StmtKind::Let(it) => format!("let {}", binding(it)),
         StmtKind::Var(it) => format!("var {}", binding(it)),
+        StmtKind::Const(it) => format!("const {}", binding(it)),
         StmtKind::Assign { target, value } => format!("{} = {}", show(target), show(value)),
         StmtKind::Augment { target, op, value } => {
             format!("{} {}= {}", show(target), op.node.symbol(), show(value))
@@ -181,15 +184,14 @@ fn statement(kind: &StmtKind) -> String {
         }
         StmtKind::Break => "break".to_string(),
         StmtKind::Return(expr) => format!("return {}", show(expr)),
-        StmtKind::Output { names, value, to } => {
-            let value = value.as_ref().map_or(String::new(), |value| format!(" = {}", show(value)));
+        StmtKind::Output { results, to } => {
             let to = match to {
                 ast::Place::Party { number, .. } => format!("party {}", show(number)),
                 ast::Place::Shares(_) => "shares".to_string(),
                 ast::Place::Client { name, .. } => format!("client {}", name.name),
             };
-            let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
-            format!("output {}{value} to {to}", names.join(", "))
+            let results: Vec<String> = results.iter().map(named).collect();
+            format!("output {} to {to}", results.join(", "))
         }
         StmtKind::Assert { condition, message } => format!("assert {}{}", show(condition), text(message)),
         StmtKind::Require { value, range, message } => {
@@ -198,6 +200,12 @@ fn statement(kind: &StmtKind) -> String {
         }
         StmtKind::Error => "error".to_string(),
     }
+}
+
+fn named(results: &ast::Results) -> String {
+    let value = results.value.as_ref().map_or(String::new(), |value| format!(" = {}", show(value)));
+    let names: Vec<&str> = results.names.iter().map(|name| name.name.as_str()).collect();
+    format!("{}{value}", names.join(", "))
 }
 
 fn pattern(pattern: &ast::Pattern) -> String {

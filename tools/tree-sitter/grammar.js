@@ -167,7 +167,7 @@ module.exports = grammar({
 
     binding: ($) =>
       seq(
-        choice("let", "var"),
+        choice("let", "var", "const"),
         field("pattern", $._pattern),
         optional(seq(":", field("type", $._type))),
         "=",
@@ -197,10 +197,12 @@ module.exports = grammar({
       seq(
         "output",
         comma1(field("name", $.identifier)),
-        optional(seq("=", field("value", $._expression))),
+        optional(seq("=", field("value", $._expression), repeat(seq(",", $.result)))),
         "to",
         field("to", $._place),
       ),
+
+    result: ($) => seq(field("name", $.identifier), "=", field("value", $._expression)),
 
     return: ($) => seq("return", $._expression),
 

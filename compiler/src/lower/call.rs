@@ -32,6 +32,11 @@ struct Matching<'a> {
     computed: Vec<Computed<'a>>,
 }
 
+/// What does the same for operands of different shapes.
+fn stretching(function: &str) -> Option<&'static str> {
+    (function == "divide").then_some("`x / y` stretches its operands to a common shape as `*` does")
+}
+
 /// A computed size of a parameter, and what was found in its place.
 struct Computed<'a> {
     size: &'a Expr,
@@ -567,11 +572,16 @@ impl<'a> Lowerer<'a> {
                 );
                 let signature = self.sources.text(matching.function.header).trim().to_string();
                 let from = matching.sizes.get(&name.name).cloned().unwrap_or_default();
-                self.report(Diagnostic::error(Code::T002, text).at(span, show_shape(sizes)).note(format!(
+                let mut error = Diagnostic::error(Code::T002, text).at(span, show_shape(sizes));
+                error = error.note(format!(
                     "{signature}: ..{} is {} from {from}",
                     name.name,
                     show_shape(&before)
-                )));
+                ));
+                if let Some(operator) = stretching(&matching.function.name.name) {
+                    error = error.help(operator.to_string());
+                }
+                self.report(error);
                 false
             }
             Some(other) => {

@@ -735,7 +735,7 @@ fn assigned_stmt(stmt: &Stmt, names: &mut BTreeSet<String>) {
         StmtKind::Assign { target, .. } | StmtKind::Augment { target, .. } => assigned_target(target, names),
         StmtKind::For(f) => assigned_block(&f.body, names),
         StmtKind::Expr(e) => assigned_expr(e, names),
-        StmtKind::Let(b) | StmtKind::Var(b) => assigned_expr(&b.value, names),
+        StmtKind::Let(b) | StmtKind::Var(b) | StmtKind::Const(b) => assigned_expr(&b.value, names),
         StmtKind::Break | StmtKind::Return(_) | StmtKind::Output { .. } => {}
         StmtKind::Assert { .. } | StmtKind::Require { .. } | StmtKind::Error => {}
     }

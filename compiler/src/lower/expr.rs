@@ -183,13 +183,18 @@ impl<'a> Lowerer<'a> {
                     return Some(Name::Builtin(function));
                 }
                 if !module.broken {
-                    let mut error =
-                        Diagnostic::error(Code::N001, format!("there is no {full}")).at(path.span, "");
+                    let in_library = LIBRARY.iter().any(|(module, _)| *module == first.name);
+                    let text = if in_library {
+                        format!("{} is not imported", first.name)
+                    } else {
+                        format!("there is no {full}")
+                    };
+                    let mut error = Diagnostic::error(Code::N001, text).at(path.span, "");
                     let namespace = format!("{}::", first.name);
                     let alike = super::builtin::table::names().filter(|name| name.starts_with(&namespace));
                     let alike: Vec<&str> = alike.collect();
-                    if LIBRARY.iter().any(|(module, _)| *module == first.name) {
-                        error = error.help(format!("use {}", first.name));
+                    if in_library {
+                        error = error.help(format!("at the top of the file:  use {}", first.name));
                     } else if let Some(near) = super::names::closest(&full, alike.iter().copied()) {
                         error = error.help(near.to_string());
                     } else if !alike.is_empty() {
@@ -280,13 +285,7 @@ impl<'a> Lowerer<'a> {
         };
         self.frames.pop();
         self.pending.pop();
-        let value = match value {
-            Value::Tensor(t) => {
-                let what = if t.secret() { "secret" } else { "known only at run time" };
-                self.error(Code::S003, c.value.span, format!("{} is not a constant", c.name.name), what)
-            }
-            other => other,
-        };
+        let value = self.known_now(value, &c.name.name, c.value.span);
         self.memoise(id, value.clone(), before);
         value
     }

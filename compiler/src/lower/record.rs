@@ -536,19 +536,18 @@ impl<'a> Lowerer<'a> {
 
     // ---- outputs
 
-    pub(super) fn output_statement(
-        &mut self,
-        names: &'a [ast::Ident],
-        value: Option<&'a Expr>,
-        to: &'a ast::Place,
-    ) {
-        let origin = self.at(names[0].span);
-        let values = match value {
-            Some(expr) => self.values_by_name(names, expr),
-            None => names.iter().map(|name| (self.variable(name), name.span)).collect(),
-        };
+    pub(super) fn output_statement(&mut self, results: &'a [ast::Results], to: &'a ast::Place) {
+        let origin = self.at(results[0].names[0].span);
+        let mut values = Vec::new();
+        for ast::Results { names, value } in results {
+            let of_these = match value {
+                Some(expr) => self.values_by_name(names, expr),
+                None => names.iter().map(|name| (self.variable(name), name.span)).collect(),
+            };
+            values.extend(names.iter().zip(of_these));
+        }
         if let Some(to) = self.place(to) {
-            for (name, (value, span)) in names.iter().zip(values) {
+            for (name, (value, span)) in values {
                 if self.is_only_output(name) {
                     self.output_value(name, &value, String::new(), to, span);
                 }
@@ -570,8 +569,8 @@ impl<'a> Lowerer<'a> {
                 if let ([front @ .., last], false) = (names, matches!(other, Value::Tuple(_))) {
                     let front: Vec<&str> = front.iter().map(|name| name.name.as_str()).collect();
                     let value = self.sources.text(expr.span);
-                    let (own, front) = (format!("output {} = {value} to …", last.name), front.join(", "));
-                    error = error.help(format!("one statement each:  output {front} to …  and  {own}"));
+                    let each: Vec<String> = front.iter().map(|name| format!("{name} = {name}, ")).collect();
+                    error = error.help(format!("output {}{} = {value} to …", each.concat(), last.name));
                 }
                 self.report(error);
                 Vec::new()

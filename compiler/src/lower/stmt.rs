@@ -62,6 +62,7 @@ impl<'a> Lowerer<'a> {
         match &stmt.kind {
             StmtKind::Let(binding) => self.binding(binding, false),
             StmtKind::Var(binding) => self.binding(binding, true),
+            StmtKind::Const(binding) => self.constant_binding(binding),
             StmtKind::Assign { target, value } => {
                 let want = self.want_of_target(target);
                 let value = self.expr(value, want.as_ref());
@@ -77,7 +78,7 @@ impl<'a> Lowerer<'a> {
             StmtKind::For(f) => self.for_statement(f, stmt.span),
             StmtKind::Break => self.break_statement(stmt.span),
             StmtKind::Return(expr) => self.return_statement(expr, stmt.span),
-            StmtKind::Output { names, value, to } => self.output_statement(names, value.as_ref(), to),
+            StmtKind::Output { results, to } => self.output_statement(results, to),
             StmtKind::Assert { condition, message } => {
                 self.assert_statement(condition, message.as_ref(), stmt.span)
             }
@@ -105,6 +106,30 @@ impl<'a> Lowerer<'a> {
     }
 
     fn binding(&mut self, binding: &'a ast::Binding, mutable: bool) {
+        let value = self.bound_value(binding);
+        self.bind(&binding.pattern, value, mutable);
+    }
+
+    fn constant_binding(&mut self, binding: &'a ast::Binding) {
+        let value = self.bound_value(binding);
+        let name = self.sources.text(binding.pattern.span());
+        let value = self.known_now(value, name, binding.value.span);
+        self.bind(&binding.pattern, value, false);
+    }
+
+    /// The value if it is known when the program is compiled; reports that the name is no constant otherwise.
+    pub(super) fn known_now(&mut self, value: Value, name: &str, span: Span) -> Value {
+        match value {
+            Value::Tensor(t) => {
+                let what = if t.secret() { "secret" } else { "known only at run time" };
+                self.error(Code::S003, span, format!("{name} is not a constant"), what)
+            }
+            other => other,
+        }
+    }
+
+    /// The value of a binding, of the type that is written.
+    fn bound_value(&mut self, binding: &'a ast::Binding) -> Value {
         let want = binding.ty.as_ref().map(|ty| self.want_of_type(ty));
         let mut value = self.expr(&binding.value, want.as_ref());
         if let Some(ty) = &binding.ty {
@@ -114,7 +139,7 @@ impl<'a> Lowerer<'a> {
         if matches!(value, Value::Unit) {
             value = self.error(Code::N006, binding.value.span, "this has no value", "returns nothing");
         }
-        self.bind(&binding.pattern, value, mutable);
+        value
     }
 
     /// Takes a value apart into names.

@@ -437,6 +437,8 @@ pub enum StmtKind {
     Let(Binding),
     /// `var x: ty = value`: a name that may be assigned.
     Var(Binding),
+    /// `const x: ty = value`: a name of what is known now.
+    Const(Binding),
     /// `target = value`
     Assign {
         /// A name, a field, an index, `_`, or a tuple of these.
@@ -461,12 +463,10 @@ pub enum StmtKind {
     Break,
     /// `return value`
     Return(Expr),
-    /// `output name = value to place`; without a value, those of the variables. Several names take a tuple apart.
+    /// `output a = value, b, c = pair to place`
     Output {
-        /// What the receiver's files call it.
-        names: Vec<Ident>,
-        /// The value.
-        value: Option<Expr>,
+        /// What is given.
+        results: Vec<Results>,
         /// Who receives it.
         to: Place,
     },
@@ -490,7 +490,16 @@ pub enum StmtKind {
     Error,
 }
 
-/// The right side of `let` and `var`.
+/// `a = value`, `a, b = pair` in an output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// What the receiver's files call them; several take a tuple apart.
+    pub names: Vec<Ident>,
+    /// The value; without one, those of the variables of these names.
+    pub value: Option<Expr>,
+}
+
+/// The right side of `let`, `var` and `const`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
     /// The names.

@@ -9,6 +9,12 @@ pub fn hint(before: &[Lexeme], found: Option<&Token>, expected: &[String]) -> Op
     let found = found?;
     let after_operand = before.last().is_some_and(|last| last.1.ends_statement());
     match (before, found) {
+        (_, Token::Let | Token::Var) if fits("fn") => Some(
+            "outside of functions a name is declared with `const`; what runs stands in `fn main() { … }`",
+        ),
+        (_, _) if is_statement(found) && fits("fn") => {
+            Some("what runs stands in a function: `fn main() { … }`")
+        }
         (_, Token::Name(name)) => foreign_word(name),
         ([.., (_, Token::Number(_), _), (_, Token::Dot, _)], _) => {
             Some("a number has digits on both sides of the point: `1.0`")
@@ -42,6 +48,12 @@ fn foreign_word(name: &str) -> Option<&'static str> {
         "class" | "struct" => Some("a record of parameters is a `model`"),
         _ => None,
     }
+}
+
+/// Whether only a statement begins with it.
+fn is_statement(token: &Token) -> bool {
+    use Token::*;
+    matches!(token, For | While | If | Require | Assert | Return | Unroll | Break | Output)
 }
 
 fn is_operator(token: &Token) -> bool {

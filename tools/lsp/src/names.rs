@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tern_compiler::diagnostics::Span;
 use tern_compiler::syntax::ast::{
     Block, Dim, Elem, Expr, ExprKind, ExprOrRange, File, Function, Ident, If, Item, Model, Path, Pattern,
-    Place, Range, RangeEnd, Stmt, StmtKind, Sub, Type, TypeKind, Use as UseItem,
+    Place, Range, RangeEnd, Results, Stmt, StmtKind, Sub, Type, TypeKind, Use as UseItem,
 };
 
 use crate::reference::{self, name_of};
@@ -267,7 +267,7 @@ impl<'t> Reader<'t> {
 
     fn stmt(&mut self, stmt: &'t Stmt) {
         match &stmt.kind {
-            StmtKind::Let(binding) | StmtKind::Var(binding) => {
+            StmtKind::Let(binding) | StmtKind::Var(binding) | StmtKind::Const(binding) => {
                 binding.ty.iter().for_each(|ty| self.ty(ty, false));
                 self.expr(&binding.value);
                 self.pattern(&binding.pattern, stmt.span.end);
@@ -284,21 +284,8 @@ impl<'t> Reader<'t> {
                     r.statements(&repeated.body);
                 });
             }
-            StmtKind::Output { names, value, to } => {
-                match value {
-                    Some(value) => self.expr(value),
-                    None => {
-                        for name in names {
-                            let (span, target) = (name.span, self.find(&name.name));
-                            self.names.uses.push(Use {
-                                span,
-                                name: name.name.clone(),
-                                target,
-                                published: true,
-                            });
-                        }
-                    }
-                }
+            StmtKind::Output { results, to } => {
+                results.iter().for_each(|part| self.results(part));
                 self.place(to);
             }
             StmtKind::Assert { condition, .. } => self.expr(condition),
@@ -315,6 +302,17 @@ impl<'t> Reader<'t> {
             Pattern::Name(ident) => self.declare(ident, from),
             Pattern::Tuple(parts, _) => parts.iter().for_each(|part| self.pattern(part, from)),
             Pattern::Hole(_) => {}
+        }
+    }
+
+    /// The values of an output, or the variables that are named by it.
+    fn results(&mut self, part: &'t Results) {
+        if let Some(value) = &part.value {
+            return self.expr(value);
+        }
+        for name in &part.names {
+            let (span, target) = (name.span, self.find(&name.name));
+            self.names.uses.push(Use { span, name: name.name.clone(), target, published: true });
         }
     }
 
