@@ -17,7 +17,7 @@ pub(crate) struct FileArgs {
     /// given several times.
     #[arg(long = "input", value_name = "NAME=FILE[ROWS][,OPTION=VALUE]…")]
     inputs: Vec<String>,
-    /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
+    /// A directory (or npz file) in which inputs are found by name; the own file names of MNIST and CIFAR-10 are known.
     #[arg(long)]
     data: Option<PathBuf>,
 }

@@ -19,6 +19,14 @@ NETWORKS = {
         conv=Conv2d(1, 5, 5, stride=2, padding=2), r1=ReLU(),
         flat=Flatten(), fc1=Linear(980, 100), r2=ReLU(), fc2=Linear(100, 10),
     ),
+    "cifar10_alexnet": lambda: layers(
+        conv1=Conv2d(3, 96, 11, stride=4, padding=9), r1=ReLU(), p1=MaxPool2d(3, 2),
+        conv2=Conv2d(96, 256, 5, padding=1), r2=ReLU(), p2=MaxPool2d(2, 1),
+        conv3=Conv2d(256, 384, 3, padding=1), r3=ReLU(),
+        conv4=Conv2d(384, 384, 3, padding=1), r4=ReLU(),
+        conv5=Conv2d(384, 256, 3, padding=1), r5=ReLU(),
+        flat=Flatten(), fc1=Linear(256, 256), r6=ReLU(), fc2=Linear(256, 256), r7=ReLU(), fc3=Linear(256, 10),
+    ),
 }
 
 

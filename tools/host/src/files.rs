@@ -27,7 +27,7 @@ pub struct Files {
     /// Data of inputs: NAME=FILE, of an archive NAME=FILE.npz:TENSOR, of some rows `NAME=FILE[START:END]`. What the
     /// file does not say follows after commas, as docs/data.md lists it.
     pub inputs: Vec<String>,
-    /// A directory (or npz file) in which inputs are found by name; MNIST's own file names are known.
+    /// A directory (or npz file) in which inputs are found by name; the own file names of MNIST and CIFAR-10 are known.
     pub data: Option<PathBuf>,
     /// What clients have given this party.
     pub store: Option<Store>,
@@ -49,7 +49,7 @@ impl Files {
                 (None, Some(directory)) => find(directory, name)?,
                 (None, None) => None,
             };
-            files.extend(source.map(|source| source.path));
+            files.extend(source.iter().flat_map(data::files_of));
         }
         Ok(files)
     }
@@ -135,21 +135,21 @@ pub(crate) fn find(directory: &Path, name: &str) -> anyhow::Result<Option<Source
     let original = MNIST.iter().find(|(n, _)| *n == name).map(|(_, file)| *file);
     let stems = [Some(name), original].into_iter().flatten();
     let suffixes = ["", ".npy", ".npz", ".safetensors", ".csv", ".tsv", ".txt", ".idx"];
-    let mut names = stems.flat_map(|stem| suffixes.iter().map(move |suffix| format!("{stem}{suffix}")));
+    let names = stems.flat_map(|stem| suffixes.iter().map(move |suffix| format!("{stem}{suffix}")));
     // A file and what it was packed to, or unpacked from, are the same.
     let present = |name: &String| {
         let plain = directory.join(name);
         [plain.clone(), directory.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
     };
-    let Some(first) = names.find_map(|name| present(&name)) else { return Ok(None) };
-    match names.find_map(|name| present(&name)) {
-        Some(second) => bail!(
-            "--data {}: {name} can be {} or {}\n   = help: --input {name}={}",
+    let tensor = data::cifar_tensor(directory, name);
+    let mut found = names.filter_map(|name| present(&name)).map(Source::file).chain(tensor);
+    let (first, second) = (found.next(), found.next());
+    if let (Some(first), Some(second)) = (&first, &second) {
+        bail!(
+            "--data {}: {name} can be {first} or {second}\n   = help: --input {name}={}",
             directory.display(),
-            first.display(),
-            second.display(),
-            first.display()
-        ),
-        None => Ok(Some(Source::file(first))),
+            first.path.display()
+        );
     }
+    Ok(first)
 }

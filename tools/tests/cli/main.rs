@@ -2,6 +2,7 @@
 
 mod book;
 mod cases;
+mod cifar10;
 mod data;
 mod doc;
 mod editor;

@@ -9,7 +9,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use tern_tools::mnist::{Dataset, MNIST, Outcome, Progress, Wanted, prepare};
+use tern_tools::fetch::{Dataset, Outcome, Progress, Wanted, prepare};
+use tern_tools::mnist::MNIST;
 
 const NAMES: [&str; 2] = ["images-idx3-ubyte", "labels-idx1-ubyte"];
 
@@ -32,7 +33,7 @@ fn with_dataset<R>(mirrors: &[&str], test: impl FnOnce(&Dataset) -> R) -> R {
         .map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     let files: [Wanted; 2] =
         std::array::from_fn(|i| Wanted { name: NAMES[i], bytes: contents[i].len() as u64, sha256: &sums[i] });
-    test(&Dataset { files: &files, mirrors })
+    test(&Dataset { name: "mnist", files: &files, archive: None, mirrors })
 }
 
 /// What was told of the progress.

@@ -97,6 +97,42 @@ fn weights_trained_in_pytorch_are_as_accurate_here() {
     }
 }
 
+/// The gradients of a batch with given weights.
+const GRADIENTS: &str = "use cifar10_alexnet::{Net, forward}
+use nn::cross_entropy
+input weights: Net from party 2
+input x: fix[4, 3, 32, 32] from party 0, scale = 1/256
+input y: fix[4, 10] from party 1, one_hot
+fn main() {
+    output g = grad(sum(cross_entropy(forward(weights, x), y)), weights) to party 0
+}
+";
+
+#[test]
+fn gradients_of_alexnet_are_those_of_pytorch() {
+    let Some(python) = python() else { return };
+    let mut shell = Shell::new();
+    shell.write("gradients.mpc", GRADIENTS);
+    std::fs::copy(repository("programs/cifar10_alexnet.mpc"), shell.path("cifar10_alexnet.mpc")).unwrap();
+    let folder = shell.path("");
+    let script = |arguments: &[&str]| {
+        let path = repository("tools/torch/gradients.py");
+        let output = Command::new(python).arg("-B").arg(path).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    script(&["make", "cifar10_alexnet", text(&folder), "4", "3", "32", "32"]);
+    for (fixed, most) in [(16, 2e-3), (32, 1e-7)] {
+        shell.succeeds(&format!("emulate gradients.mpc --data . --fixed {fixed} --seed 1"));
+        let gradients = folder.join("tern-out/g.npz");
+        let errors = script(&["compare", "cifar10_alexnet", text(&folder), text(&gradients)]);
+        let largest: f64 = errors.trim_end().rsplit(' ').next().unwrap().parse().expect("a number");
+        assert!(largest < most, "f = {fixed}:\n{errors}");
+        assert_eq!(errors.lines().count(), 16 + 1, "weights and biases of eight layers:\n{errors}");
+    }
+}
+
 /// The tests of `tools/python` that need PyTorch: programs of `from_torch` against it, and the page about it. They load the native module that cargo has
 /// built for the whole workspace.
 #[test]

@@ -18,12 +18,14 @@ struct Case {
 enum Data {
     /// Images that [`images`] makes up.
     Images,
+    /// Files of CIFAR-10's form that [`cifar`] makes up.
+    Cifar,
     /// Beside the programs, under this name.
     Beside(&'static str),
 }
 
 /// Every program with all that it can do, spread over the programs.
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     Case {
         program: "mnist_a",
         args: &["EPOCHS=2", "N=40", "BATCH=16", "TEST=10", "OPTIMIZER=amsgrad", "DROPOUT=0.25", "RATE=0.001"],
@@ -55,6 +57,12 @@ const CASES: [Case; 9] = [
         result: "weights",
     },
     Case { program: "mnist_c_inference", args: &["N=10", "BATCH=5"], data: Data::Images, result: "labels" },
+    Case {
+        program: "cifar10_alexnet",
+        args: &["EPOCHS=1", "N=4", "BATCH=2", "TEST=2"],
+        data: Data::Cifar,
+        result: "weights",
+    },
     Case {
         program: "logistic_regression",
         args: &["EPOCHS=2", "OPTIMIZER=adam"],
@@ -98,6 +106,18 @@ fn images(folder: &Path) {
     }
 }
 
+/// Records of a label and 32 by 32 pixels in three colours, of noise.
+fn cifar(folder: &Path) {
+    for (name, n) in [("data_batch_1", 4), ("test_batch", 2)] {
+        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
+        let record = |label: u8| {
+            [vec![label], (0..3072).map(|i| pixel(i + 3072 * u32::from(label))).collect()].concat()
+        };
+        fs::write(folder.join(format!("{name}.bin")), (0..n).map(record).collect::<Vec<_>>().concat())
+            .unwrap();
+    }
+}
+
 fn run(
     [command, protocol]: [&str; 2],
     case: &Case,
@@ -132,10 +152,14 @@ fn two_parties_with_a_dealer_compute_what_the_emulator_does_in_every_program() {
 fn every_program(protocol: &str) {
     let dir = TempDir::new().unwrap();
     images(dir.path());
+    let cifar_folder = dir.path().join("cifar");
+    fs::create_dir(&cifar_folder).unwrap();
+    cifar(&cifar_folder);
     let weights = dir.path().join("mnist_c-emulate/weights.npz");
     for case in &CASES {
         let data: PathBuf = match case.data {
             Data::Images => dir.path().to_path_buf(),
+            Data::Cifar => cifar_folder.clone(),
             Data::Beside(folder) => root().join("programs").join(folder),
         };
         let needed = (case.program == "mnist_c_inference").then_some(weights.as_path());

@@ -29,6 +29,7 @@
 //! is a [`DataError`], which knows the input, the file, what was expected and what was found.
 
 mod array;
+mod cifar;
 mod code;
 mod csv;
 mod encode;
@@ -52,6 +53,7 @@ mod stream;
 mod write;
 
 pub use array::{Array, Dtype, Values};
+pub use cifar::{cifar_tensor, files_of};
 pub use code::{Code, explain};
 pub use csv::{Doubt, Line};
 pub use encode::Encoded;

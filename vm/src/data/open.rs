@@ -1,11 +1,12 @@
-//! From a file to its tensor. Formats are told by how a file begins, never by its name.
+//! From a file to its tensor. Formats are told by how a file begins, never by its name; only the folder of CIFAR-10 is
+//! told by what is in it.
 
 use super::array::Array;
 use super::error::{DataError, Problem};
 use super::source::{Reading, Source};
 use super::spec::InputSpec;
 use super::stream::Stream;
-use super::{csv, foreign, idx, npy, npz, safetensors};
+use super::{cifar, csv, foreign, idx, npy, npz, safetensors};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
@@ -83,11 +84,7 @@ impl Wanted<'_> {
 /// # Errors
 /// Whatever is wrong with the file; [`DataError::input`] is not set.
 pub fn read(source: &Source, name: &str) -> Result<Array, DataError> {
-    let read = || {
-        let (file, length) = open(&source.path)?;
-        read_one(file, length, source, name, Expected::Unknown)
-    };
-    read().map_err(|problem| problem.at(None, source))
+    read_source(source, name, Expected::Unknown).map_err(|problem| problem.at(None, source))
 }
 
 /// The same for a file whose bytes are in memory already; the source is for messages and names the tensor.
@@ -106,8 +103,17 @@ pub(super) fn read_slice(bytes: &[u8], source: &Source, spec: &InputSpec) -> Res
 
 /// The tensor for an input, from its file.
 pub(super) fn read_file(source: &Source, spec: &InputSpec) -> Result<Array, Problem> {
+    read_source(source, &spec.name, Expected::of(spec, source))
+}
+
+fn read_source(source: &Source, name: &str, rows: Expected) -> Result<Array, Problem> {
+    if cifar::is_cifar(&source.path) {
+        let wanted = Wanted::One { member: source.member.as_deref(), name };
+        Asked { wanted, reading: &source.reading, rows }.no_text()?;
+        return arranged(cifar::read(&source.path, wanted)?, &source.reading);
+    }
     let (file, length) = open(&source.path)?;
-    read_one(file, length, source, &spec.name, Expected::of(spec, source))
+    read_one(file, length, source, name, rows)
 }
 
 /// Every tensor of an npz or safetensors file, with its name.
