@@ -9,11 +9,13 @@
 //! | `table2` | networks: time, traffic, accuracy |
 //! | `figures` | curves of training |
 //! | `masks` | what a step opens under masks, with a dealer |
+//! | `race` | a network trained by parties until it is as good as wanted |
 //! | `table` | tables as text and as CSV |
 
 mod figures;
 mod kept;
 mod masks;
+mod race;
 mod secure;
 mod table;
 mod table1;
@@ -37,7 +39,7 @@ use table::Table;
 pub(crate) struct ReproduceArgs {
     /// Which part of the paper.
     what: Part,
-    /// Epochs of every training, instead of the paper's. 0 leaves training out.
+    /// Epochs of every training, instead of the paper's; of the race, those in which its rate falls. 0 leaves training out.
     #[arg(long)]
     epochs: Option<u32>,
     /// Who computes and whom they trust; the paper's tables and figures are for rep3, masks are always the dealer's.
@@ -52,13 +54,16 @@ pub(crate) struct ReproduceArgs {
     /// Batches that are run securely for table2. 0 leaves that out.
     #[arg(long, default_value_t = 4)]
     batches: u32,
+    /// The part of the test images at which the race ends.
+    #[arg(long, default_value_t = 0.99)]
+    target: f64,
     /// Only rows or curves whose name contains this. May be given several times.
     #[arg(long)]
     only: Vec<String>,
     /// The network of figures 2 and 3.
     #[arg(long, default_value = "a")]
     network: String,
-    /// Fraction bits, of figures 3 and 4.
+    /// Fraction bits, of figures 3 and 4 and of the race.
     #[arg(long, default_value_t = 16)]
     fixed: u32,
     /// The first seed.
@@ -99,6 +104,8 @@ enum Part {
     Figure4,
     /// Of specialised triples with masks reused: the values that a step of a convolutional network opens, by layer.
     Masks,
+    /// Network C trained by parties in processes of their own, with an evaluation a line, until it is as good as --target.
+    Race,
 }
 
 /// `tern reproduce`.
@@ -111,6 +118,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<ExitCode> {
         Part::Figure3 => figures::figure3(args)?,
         Part::Figure4 => figures::figure4(args)?,
         Part::Masks => masks::masks(args)?,
+        Part::Race => race::race(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -226,3 +226,32 @@ fn values_that_are_opened_with_and_without_reuse_of_masks() {
     let times = traffic.split_once(" times as much").unwrap().0.rsplit(' ').next().unwrap();
     assert!(times.parse::<f64>().unwrap() >= 4.0, "{traffic}");
 }
+
+#[test]
+fn a_race_ends_with_the_first_evaluation_that_is_good_enough() {
+    let mut shell = shell();
+    shell.succeeds(&reproduce("race", "--epochs 1 --target 0"));
+    let log = String::from_utf8(shell.read("reproduction/race.txt")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(
+        lines[0].contains("trained by three processes") && lines[0].contains("recognises 0 % of the test"),
+        "{log}"
+    );
+    let numbers: Vec<f64> = lines[3].split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let [epochs, seconds, accuracy] = numbers[..] else { panic!("{log}") };
+    assert_eq!(epochs, 0.25, "a step of four:\n{log}");
+    assert!(seconds < 600.0 && (0.0..=100.0).contains(&accuracy), "{log}");
+    assert!(
+        lines[5].starts_with("reached after 0.25 epochs and ") && lines[5].contains(" rounds, "),
+        "{log}"
+    );
+    assert_eq!(lines.len(), 6, "{log}");
+    assert!(shell.path("reproduction/race/weights.npz").exists());
+    // images that look like nothing are not recognised, in twice the epochs of the rate
+    let errors = shell.refused(&reproduce("race", "--epochs 1 --target 1"));
+    assert!(errors.contains("at best; more --epochs give it longer"), "{errors}");
+    let log = String::from_utf8(shell.read("reproduction/race.txt")).unwrap();
+    assert!(log.lines().last().unwrap().starts_with("not reached after 2.00 epochs"), "{log}");
+    let errors = shell.refused("reproduce race --programs . --data mnist");
+    assert!(errors.contains("there is no race without its program"), "{errors}");
+}

@@ -25,7 +25,7 @@ enum Data {
 }
 
 /// Every program with all that it can do, spread over the programs.
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     Case {
         program: "mnist_a",
         args: &["EPOCHS=2", "N=40", "BATCH=16", "TEST=10", "OPTIMIZER=amsgrad", "DROPOUT=0.25", "RATE=0.001"],
@@ -57,6 +57,12 @@ const CASES: [Case; 10] = [
         result: "weights",
     },
     Case { program: "mnist_c_inference", args: &["N=10", "BATCH=5"], data: Data::Images, result: "labels" },
+    Case {
+        program: "mnist_race",
+        args: &["TARGET=1", "EPOCHS=1", "FIRST=0", "PARTS=1", "N=8", "BATCH=4", "TEST=5"],
+        data: Data::Images,
+        result: "weights",
+    },
     Case {
         program: "cifar10_alexnet",
         args: &["EPOCHS=1", "N=4", "BATCH=2", "TEST=2"],
@@ -157,6 +163,10 @@ fn every_program(protocol: &str) {
     cifar(&cifar_folder);
     let weights = dir.path().join("mnist_c-emulate/weights.npz");
     for case in &CASES {
+        // Its end depends on what is revealed, which a dealer does not learn: the compiler refuses it.
+        if protocol == "dealer" && case.program == "mnist_race" {
+            continue;
+        }
         let data: PathBuf = match case.data {
             Data::Images => dir.path().to_path_buf(),
             Data::Cifar => cifar_folder.clone(),
