@@ -1,99 +1,250 @@
 #!/usr/bin/env python3
-"""Two builds of tern beside each other: time, processor time, memory, rounds and bits of networks A to D.
+"""Two builds of tern beside each other: time, processor time, memory, rounds and bits, with limits for the newer one.
 
     tools/measure/builds.py OLD NEW [--data ../shared/data/mnist] [--pairs 5] [--networks abcd] [--fixed 16 32]
+        [--only TEXT…] [--narrow VARIABLE=VALUE] [--clone] [--tests] [--out docs/results/builds.txt] [--history FILE]
 
-Builds take turns, and each figure is the median of the pairs' ratios, new by old, with the least and the most; a
-machine that slows both down shows in the spread. Three parties over TLS on this machine. A batch is the difference of
-two trainings of one epoch, without test images; processor seconds are those of all parties. Each build runs the
-programs of its own sources where there are any (OLD/NEW may be a checkout with target/release/tern, or a binary).
+OLD and NEW are checkouts with target/release/tern, or binaries. Builds take turns, and each figure is the median of
+the pairs' ratios, new by old, with the least and the most; a machine that slows both down shows in the spread. Each
+build runs the programs of its own sources. Three parties over TLS on this machine; a batch is the difference of two
+trainings of one epoch, without test images; processor seconds are those of all parties.
+
+--narrow names the variable of the environment that keeps a build from using AVX-512. --clone times a fresh copy of the
+sources until the first accuracy of the README's first command, --tests the README's test command once all is built;
+both take minutes. --history appends a line with the figures of NEW to a file (tools/measure/history.py shows it).
 """
 
 import argparse
-import json
 import re
-import resource
-import statistics
+import shlex
 import subprocess
 import tempfile
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import history
+from pairs import HEAD, ROOT, Build, Lacking, Limit, Row, call, load, machine, measured
+
 BATCH = 128
 MORE = {"a": 40, "b": 8, "c": 8, "d": 40}  # batches of which the difference is taken
+WAN = "rtt=40ms,bw=352Mbit"
+WAN_BATCHES = 3
+
+SECONDS = {("a", 16): 0.65, ("b", 16): 0.6, ("c", 16): 0.55, ("d", 16): 0.65}
+SECONDS |= {("a", 32): 0.6, ("b", 32): 0.5, ("c", 32): 0.45, ("d", 32): 0.55}
+ROUNDS = {"a": 72, "c": 115}
+MEMORY = {"a": 0.6, "c": 0.7}
 
 
-class Build:
-    """A binary, and the programs that belong to it."""
-
-    def __init__(self, path):
-        path = Path(path).resolve()
-        binary = path / "target/release/tern"
-        self.tern, self.root = (binary, path) if binary.exists() else (path, ROOT)
-
-    def call(self, command, network, fixed, images, *more):
-        words = [self.tern, command, self.root / f"programs/mnist_{network}.mpc", "--fixed", fixed]
-        for argument in (f"N={images}", "EPOCHS=1", "TEST=0"):
-            words += ["--arg", argument]
-        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        done = subprocess.run([str(word) for word in [*words, *more]], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{words[0]} {command}: {done.stderr}")
-        wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-        processor = sum(getattr(after, part) - getattr(before, part) for part in ("ru_utime", "ru_stime"))
-        return done.stdout + done.stderr, wall, processor
+def words(fixed, images, *more):
+    """Arguments of a training of one epoch without test images."""
+    sizes = [f"N={images}", "EPOCHS=1", "TEST=0", f"BATCH={BATCH}"]
+    return ["--fixed", fixed, *(word for size in sizes for word in ("--arg", size)), *more]
 
 
-def announced(build, options, network, fixed):
-    """Rounds and bits of a batch."""
-    costs = [json.loads(build.call("cost", network, fixed, n * BATCH, "--json")[0]) for n in (1, 2)]
-    return {f"{what} of a batch": costs[1][what] - costs[0][what] for what in ("rounds", "bits")}
+def optimised(build, command, goal):
+    """The option that chooses what costs are kept low; a build without it has nothing to choose."""
+    return ["--optimise", goal] if goal and build.has(command, "--optimise") else []
 
 
-def trained(build, options, network, fixed, command="run", *more):
-    """Seconds, processor seconds and megabytes per party of a batch."""
-    less, many = 1, 1 + MORE[network]
+def announced(build, network, fixed, goal=None, *more):
+    """Rounds, bits and, with a network among `more`, seconds of a batch."""
+    own = [*optimised(build, "cost", goal), "--json", *more]
+    costs = [build.call("cost", build.program(f"mnist_{network}"), *words(fixed, n * BATCH, *own)).json() for n in (1, 2)]
+    return {what: costs[1][what] - costs[0][what] for what in ("rounds", "bits", "seconds") if what in costs[0]}
+
+
+def difference(build, command, program, of, many):
+    """Seconds and processor seconds of a batch: of `many` more than one; `of` gives the arguments for so many."""
     with tempfile.TemporaryDirectory() as out:
-        words = ["--data", options.data, "--seed", 1, "--out", out, *more]
-        few = build.call(command, network, fixed, less * BATCH, *words)
-        all_ = build.call(command, network, fixed, many * BATCH, *words)
-    figures = {name: (all_[i] - few[i]) / MORE[network] for i, name in ((1, "seconds"), (2, "processor seconds"))}
-    memory = re.search(r"at most ([\d,]+) MB of memory per party", all_[0])
-    return figures | ({"MB per party": float(memory[1].replace(",", ""))} if memory else {})
+        few, all_ = (build.call(command, program, *of(n), "--seed", 1, "--out", out) for n in (1, 1 + many))
+    return {"seconds": (all_.seconds - few.seconds) / many, "processor seconds": (all_.processor - few.processor) / many}
 
 
-def rows(options):
-    """What is measured: a name, and how."""
+def trained(build, options, network, fixed, command="run", *more, many=None, env=None):
+    program = build.program(f"mnist_{network}")
+    of = lambda n: words(fixed, n * BATCH, "--data", options.data, *more)
+    if env:
+        build = with_environment(build, env)
+    return difference(build, command, program, of, many or MORE[network])
+
+
+def with_environment(build, env):
+    changed = Build(build.root if build.tern.is_relative_to(build.root) else build.tern)
+    changed.call = lambda command, program, *words: Build.call(changed, command, program, *words, env=env)
+    return changed
+
+
+def inferred(build, options):
+    """128 images of network C, by weights of a batch."""
+    with tempfile.TemporaryDirectory() as out:
+        build.call("emulate", build.program("mnist_c"), *words(16, BATCH, "--data", options.data, "--out", out))
+        images = next(Path(options.data).glob("t10k-images?idx3-ubyte*"))
+        inputs = [f"weights={out}/weights.npz", f"images={images}"]
+        given = [word for text in inputs for word in ("--input", text)]
+        of = lambda n: ["--fixed", 16, "--arg", f"N={n * BATCH}", "--arg", f"BATCH={BATCH}", *given]
+        return difference(build, "run", build.program("mnist_c_inference"), of, 8)
+
+
+def remembered(build, options, network):
+    """Megabytes of the largest party in three batches and the test, with all of MNIST."""
+    source = build.program(f"mnist_{network}").read_text()
+    short = re.sub(r"( +)total \+= .*", r"\g<0>\n\1steps += 1\n\1if steps == 3 {\n\1    break\n\1}", source, count=1)
+    short = short.replace("        var total = 0.0\n", "        var total = 0.0\n        var steps = 0\n", 1)
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "short.mpc")
+        program.write_text(short)
+        options = ["--arg", "EPOCHS=1", "--data", options.data, "--seed", 1, "--out", folder, "--json"]
+        return {"MB per party": build.call("run", program, *options).json()["peak_memory"] / 1e6}
+
+
+def narrow(build, options):
+    """How much longer a batch of C takes without AVX-512."""
+    if not options.narrow:
+        raise Lacking("no variable that narrows the choice (--narrow)")
+    name, value = options.narrow.split("=", 1)
+    if name.encode() not in build.tern.read_bytes():
+        raise Lacking(f"no {name}")
+    wide = trained(build, options, "c", 16)
+    less = trained(build, options, "c", 16, env={name: value})
+    return {f"{what}, times": less[what] / wide[what] for what in wide}
+
+
+def commands(build):
+    """The commands of the README."""
+    return re.findall(r"^    (cargo .*)$", (build.root / "README.md").read_text(), re.M)
+
+
+def cloned(build):
+    """Seconds of a fresh copy until the first accuracy."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "-C", build.root, "archive", "HEAD"], check=True, capture_output=True)
+        subprocess.run(["tar", "x", "-C", folder], input=archive.stdout, check=True)
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            shlex.split(commands(build)[0]), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        found = any("accuracy" in line for line in process.stdout)
+        seconds = time.monotonic() - begun
+        process.terminate()
+        process.wait()
+    if not found:
+        raise SystemExit(f"{build.root}: {commands(build)[0]} showed no accuracy")
+    return {"seconds": seconds}
+
+
+def tested(build):
+    """Seconds of the README's test command, when everything is built."""
+    command = next(command for command in commands(build) if command.startswith("cargo test"))
+    call([*shlex.split(command), "--no-run"], cwd=build.root)
+    return {"seconds": call(shlex.split(command), cwd=build.root).seconds}
+
+
+def batches(options):
     for network in options.networks:
         for fixed in options.fixed:
             name = f"{network.upper()}, f = {fixed}"
-            yield name, lambda build, n=network, f=fixed: announced(build, options, n, f), 1
-            yield name, lambda build, n=network, f=fixed: trained(build, options, n, f), options.pairs
+            most = Limit(SECONDS[network, fixed]) if (network, fixed) in SECONDS else None
+            yield Row(name, lambda b, n=network, f=fixed: announced(b, n, f))
+            limits = {"seconds": most, "processor seconds": most}
+            yield Row(name, lambda b, n=network, f=fixed: trained(b, options, n, f), limits, options.pairs)
+
+
+def of_c(options):
+    pairs, most = options.pairs, Limit(0.6)
+    limits = {"seconds": most, "processor seconds": most}
+    yield Row("C, 128 images classified", lambda b: inferred(b, options), limits, pairs)
+    for threads in (1, 2):
+        name = f"C, emulator, {threads} thread{'s' * (threads > 1)}"
+        more = ("emulate", "--threads", threads)
+        limits = {"seconds": Limit(0.5), "processor seconds": Limit(0.5)}
+        yield Row(name, lambda b, more=more: trained(b, options, "c", 16, *more), limits, pairs)
+    limits = {"seconds, times": Limit(2.2, absolute=True)}
+    yield Row("C, AVX2 by AVX-512", lambda b: narrow(b, options), limits, pairs)
+
+
+def on_lines(options):
+    """What matters where links are slow, each with the option that keeps it low."""
+    for network in sorted(set("ac") & set(options.networks)):
+        letter = network.upper()
+        limits = {"rounds": Limit(ROUNDS[network], absolute=True), "bits": Limit(1.15)}
+        said = lambda b, n=network: announced(b, n, 16, "rounds")
+        yield Row(f"{letter}, --optimise rounds", said, limits, option=("cost", "--optimise"))
+        limits = {"seconds": Limit(0.75)}
+        said = lambda b, n=network: {"seconds": announced(b, n, 16, "rounds", "--network", WAN)["seconds"]}
+        yield Row(f"{letter}, WAN predicted", said, limits, option=("cost", "--optimise"))
+        ran = lambda b, n=network: trained(
+            b, options, n, 16, "run", "--network", WAN, *optimised(b, "run", "rounds"), many=WAN_BATCHES
+        )
+        yield Row(f"{letter}, WAN simulated", ran, limits, options.pairs, ("run", "--optimise"))
+    for network in options.networks:
+        name = f"{network.upper()}, --optimise bits"
+        said = lambda b, n=network: announced(b, n, 16, "bits")
+        yield Row(name, said, {"bits": Limit(0.97)}, option=("cost", "--optimise"))
+
+
+def rows(options):
+    """What is measured, in the order of the table."""
+    yield from batches(options)
     if "c" in options.networks:
-        for threads in (1, 2):
-            more = ("emulate", "--threads", threads)
-            name = f"C, f = 16, emulator, {threads} thread{'s' * (threads > 1)}"
-            yield name, lambda build, more=more: trained(build, options, "c", 16, *more), options.pairs
+        yield from of_c(options)
+    yield from on_lines(options)
+    for network in sorted(set("ac") & set(options.networks)):
+        limits = {"MB per party": Limit(MEMORY[network])}
+        name = f"{network.upper()}, all of MNIST"
+        yield Row(name, lambda b, n=network: remembered(b, options, n), limits, options.pairs)
+    if options.clone:
+        yield Row("fresh clone to accuracy", cloned, {"seconds": Limit(0.5)})
+    if options.tests:
+        yield Row("README's test command", tested, {"seconds": Limit(1)})
 
 
-def main():
+def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("builds", nargs=2, metavar="BUILD", type=Build)
     parser.add_argument("--data", default=str(ROOT / "../shared/data/mnist"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--networks", default="abcd")
     parser.add_argument("--fixed", type=int, nargs="*", default=[16, 32])
-    options = parser.parse_args()
-    print(f"{'':24}{'':20}{'old':>14}{'new':>14}  new by old  least to most", flush=True)
-    for name, measure, pairs in rows(options):
-        turns = [[measure(build) for build in options.builds] for _ in range(pairs)]
-        for what in turns[0][0]:
-            old, new = ([turn[i][what] for turn in turns] for i in (0, 1))
-            ratios = [n / o for o, n in zip(old, new) if o > 0] or [float("nan")]
-            middle = [f"{statistics.median(figures):14,.4g}" for figures in (old, new)]
-            spread = f"{min(ratios):.3f} to {max(ratios):.3f}" if pairs > 1 else ""
-            print(f"{name:24}{what:20}{''.join(middle)}  {statistics.median(ratios):10.3f}  {spread}", flush=True)
+    parser.add_argument("--only", nargs="*", default=[], help="only rows whose name contains one of these")
+    parser.add_argument("--narrow", metavar="VARIABLE=VALUE")
+    parser.add_argument("--clone", action="store_true")
+    parser.add_argument("--tests", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--history", type=Path)
+    chosen = parser.parse_args()
+    chosen.data = str(Path(chosen.data).resolve())
+    return chosen
+
+
+def main():
+    chosen = options()
+    old, new = chosen.builds
+    lines, figures = [], []
+
+    def say(line=""):
+        lines.append(line)
+        print(line, flush=True)
+
+    say(f"{new.commit()} beside {old.commit()}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {chosen.pairs} pairs")
+    say(f"{machine()}; load before: {load()}")
+    say()
+    say(HEAD)
+    for row in rows(chosen):
+        if chosen.only and not any(text in row.name for text in chosen.only):
+            continue
+        for figure in measured(row, chosen.builds):
+            figures.append(figure)
+            say(figure.line())
+    say()
+    say(f"load after: {load()}")
+    verdicts = [figure.met() for figure in figures if figure.limit]
+    say(f"of {len(verdicts)} limits, {verdicts.count(True)} met, {verdicts.count(False)} not, {verdicts.count(None)} not measured")
+    if chosen.out:
+        chosen.out.write_text("\n".join(lines) + "\n")
+    if chosen.history:
+        history.append(chosen.history, new.commit(), machine(), figures)
 
 
 if __name__ == "__main__":

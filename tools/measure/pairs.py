@@ -90,12 +90,14 @@ class Limit:
 
 @dataclass
 class Row:
-    """What is measured. `measure` takes a build and gives figures by name; `limits` has some of the names."""
+    """What is measured. `measure` takes a build and gives figures by name; `limits` has some of the names. `option` is a
+    command's, without which a build is measured all the same, and that is said."""
 
     name: str
     measure: callable
     limits: dict = field(default_factory=dict)
     pairs: int = 1
+    option: tuple = None
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Figure:
         spread = f"{min(self.ratios):.3f} to {max(self.ratios):.3f}" if len(self.ratios) > 1 else ""
         verdict = {None: "", True: "met", False: "not met"}[self.met()]
         line = f"{self.row:30} {self.what:20}{number(self.old)}{number(self.new)}  {ratio}  {spread:16}"
-        return f"{line}  {str(self.limit or ''):>8}  {verdict:8}{self.note}".rstrip()
+        return f"{line}  {str(self.limit or ''):>8}  {verdict:9}{self.note}".rstrip()
 
 
 HEAD = f"{'':30} {'':20}{'old':>14}{'new':>14}  new by old  {'least to most':16}  at most"
@@ -130,7 +132,10 @@ HEAD = f"{'':30} {'':20}{'old':>14}{'new':>14}  new by old  {'least to most':16}
 
 def measured(row, builds):
     """The figures of a row: builds take turns, and of each that lacks something there is a note."""
-    turns, lacking = [], {}
+    turns, lacking, notes = [], {}, {}
+    if row.option:
+        without = [name for name, build in zip(("old", "new"), builds) if not build.has(*row.option)]
+        notes = {name: f"no {row.option[1]}" for name in without}
     for _ in range(row.pairs):
         turn = []
         for name, build in zip(("old", "new"), builds):
@@ -142,7 +147,7 @@ def measured(row, builds):
         turns.append(turn)
         if len(lacking) == 2:
             break
-    note = "; ".join(f"{name}: {why}" for name, why in lacking.items())
+    note = "; ".join(f"{name}: {why}" for name, why in (notes | lacking).items())
     names = list(dict.fromkeys(what for turn in turns for seen in turn for what in seen)) or list(row.limits) or [""]
     for what in names:
         olds, news = ([turn[i][what] for turn in turns if what in turn[i]] for i in (0, 1))

@@ -11,6 +11,7 @@ mod grammar;
 mod import;
 mod inspect;
 mod manual;
+mod measure;
 mod messages;
 mod mnist;
 mod names;
