@@ -15,8 +15,10 @@ both take minutes. --history appends a line with the figures of NEW to a file (t
 """
 
 import argparse
+import os
 import re
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -122,12 +124,12 @@ def cloned(build):
         archive = subprocess.run(["git", "-C", build.root, "archive", "HEAD"], check=True, capture_output=True)
         subprocess.run(["tar", "x", "-C", folder], input=archive.stdout, check=True)
         begun = time.monotonic()
-        process = subprocess.Popen(
-            shlex.split(commands(build)[0]), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        process = subprocess.Popen(shlex.split(commands(build)[0]), cwd=folder, start_new_session=True, **quiet)
         found = any("accuracy" in line for line in process.stdout)
         seconds = time.monotonic() - begun
-        process.terminate()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)  # cargo and what it started
         process.wait()
     if not found:
         raise SystemExit(f"{build.root}: {commands(build)[0]} showed no accuracy")

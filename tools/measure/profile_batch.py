@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Where the time of one batch goes: by source line, as the parties measure it, and by function, as `perf` samples it.
 
-    tools/measure/profile_batch.py BUILD… [--network c] [--fixed 16] [--batches 8] [--emulator] [--out FILE]
+    tools/measure/profile_batch.py BUILD… [--network c] [--fixed 16] [--batches 8] [--runs 3] [--emulator] [--out FILE]
 
-BUILD is a checkout with target/release/tern, or a binary; with several, they stand side by side. By line: seconds of the
-slowest party, of the difference of two trainings. By function: samples of all parties of the longer training, without
-the waiting; an instance of a generic function is named with the closures that it is of. Without `perf`, or where it may
-not sample, only the lines are shown. --emulator samples the emulator instead, which has no lines.
+BUILD is a checkout with target/release/tern, or a binary; with several, they stand side by side. By line: milliseconds
+of the slowest party, of the difference of two trainings, the median of the runs, in which builds take turns; only lines
+that every batch runs. By function: samples of all parties of the longer training, without the waiting; an instance of a
+generic function is named with the closures that it is of. Without `perf`, or where it may not sample, only the lines are
+shown. --emulator samples the emulator instead, which has no lines.
 """
 
 import argparse
 import re
 import shutil
+import statistics
 import subprocess
 import tempfile
 from collections import Counter
@@ -37,9 +39,17 @@ def by_line(build, options):
             {(line["file"], line["line"]): line for line in build.call("run", program, *words(options, n, "--out", out, "--json")).json()["by_line"]}
             for n in (1, 1 + options.batches)
         )
-    nothing = {"compute": 0.0, "waited": 0.0}
+    nothing = {"compute": 0.0, "waited": 0.0, "executions": 0}
     each = lambda place, what: (all_[place][what] - few.get(place, nothing)[what]) / options.batches
-    return {place: (each(place, "compute"), each(place, "waited")) for place in all_}
+    return {place: (each(place, "compute"), each(place, "waited")) for place in all_ if each(place, "executions") >= 1}
+
+
+def lines_in_turns(options):
+    """The medians of computing and waiting, by line, of each build."""
+    turns = [[by_line(build, options) for build in options.builds] for _ in range(options.runs)]
+    for seen in zip(*turns):
+        middle = lambda place, i: statistics.median(lines.get(place, (0.0, 0.0))[i] for lines in seen)
+        yield {place: (middle(place, 0), middle(place, 1)) for place in seen[0]}
 
 
 def by_function(build, options):
@@ -142,6 +152,7 @@ def main():
     parser.add_argument("--network", default="c")
     parser.add_argument("--fixed", type=int, default=16)
     parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--emulator", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -150,7 +161,7 @@ def main():
         machine(),
     ]
     if not options.emulator:
-        said += ["", *line_table(options.builds, [by_line(build, options) for build in options.builds])]
+        said += ["", *line_table(options.builds, list(lines_in_turns(options)))]
     functions = [by_function(build, options) for build in options.builds]
     if any(functions):
         said += ["", *function_table(functions)]
