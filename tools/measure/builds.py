@@ -26,7 +26,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import history
-from pairs import HEAD, ROOT, Build, Lacking, Limit, Row, call, load, machine, measured
+from pairs import HEAD, ROOT, Build, Data, Lacking, Limit, Row, call, load, machine, measured
 
 BATCH = 128
 MORE = {"a": 40, "b": 8, "c": 8, "d": 40}  # batches of which the difference is taken
@@ -66,7 +66,7 @@ def difference(build, command, program, of, many):
 
 def trained(build, options, network, fixed, command="run", *more, many=None, env=None):
     program = build.program(f"mnist_{network}")
-    of = lambda n: words(fixed, n * BATCH, "--data", options.data, *more)
+    of = lambda n: words(fixed, n * BATCH, "--data", options.data.first(n * BATCH), *more)
     if env:
         build = with_environment(build, env)
     return difference(build, command, program, of, many or MORE[network])
@@ -81,11 +81,11 @@ def with_environment(build, env):
 def inferred(build, options):
     """128 images of network C, by weights of a batch."""
     with tempfile.TemporaryDirectory() as out:
-        build.call("emulate", build.program("mnist_c"), *words(16, BATCH, "--data", options.data, "--out", out))
-        images = next(Path(options.data).glob("t10k-images?idx3-ubyte*"))
-        inputs = [f"weights={out}/weights.npz", f"images={images}"]
-        given = [word for text in inputs for word in ("--input", text)]
-        of = lambda n: ["--fixed", 16, "--arg", f"N={n * BATCH}", "--arg", f"BATCH={BATCH}", *given]
+        one = options.data.first(BATCH)
+        build.call("emulate", build.program("mnist_c"), *words(16, BATCH, "--data", one, "--out", out))
+        images = lambda n: f"images={options.data.first(n * BATCH)}/t10k-images-idx3-ubyte"
+        given = lambda n: ["--input", f"weights={out}/weights.npz", "--input", images(n)]
+        of = lambda n: ["--fixed", 16, "--arg", f"N={n * BATCH}", "--arg", f"BATCH={BATCH}", *given(n)]
         return difference(build, "run", build.program("mnist_c_inference"), of, 8)
 
 
@@ -97,8 +97,8 @@ def remembered(build, options, network):
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "short.mpc")
         program.write_text(short)
-        options = ["--arg", "EPOCHS=1", "--data", options.data, "--seed", 1, "--out", folder, "--json"]
-        return {"MB per party": build.call("run", program, *options).json()["peak_memory"] / 1e6}
+        more = ["--arg", "EPOCHS=1", "--data", options.data.folder, "--seed", 1, "--out", folder, "--json"]
+        return {"MB per party": build.call("run", program, *more).json()["peak_memory"] / 1e6}
 
 
 def narrow(build, options):
@@ -205,7 +205,7 @@ def rows(options):
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("builds", nargs=2, metavar="BUILD", type=Build)
-    parser.add_argument("--data", default=str(ROOT / "../shared/data/mnist"))
+    parser.add_argument("--data", type=Data, default=str(ROOT / "../shared/data/mnist"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--networks", default="abcd")
     parser.add_argument("--fixed", type=int, nargs="*", default=[16, 32])
@@ -215,9 +215,7 @@ def options():
     parser.add_argument("--tests", action="store_true")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--history", type=Path)
-    chosen = parser.parse_args()
-    chosen.data = str(Path(chosen.data).resolve())
-    return chosen
+    return parser.parse_args()
 
 
 def main():

@@ -1,11 +1,13 @@
 """Two builds that take turns: running them, and what comes of it beside a limit."""
 
+import gzip
 import json
 import os
 import re
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,6 +156,34 @@ def measured(row, builds):
         ratios = [turn[1][what] / turn[0][what] for turn in turns if turn[0].get(what) and what in turn[1]]
         middle = lambda seen: statistics.median(seen) if seen else None
         yield Figure(row.name, what, middle(olds), middle(news), ratios, row.limits.get(what), note)
+
+
+class Data:
+    """MNIST in a folder, of which builds get as many rows as they declare: older programs take no others."""
+
+    FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+    def __init__(self, folder):
+        self.folder, self.made = Path(folder).resolve(), tempfile.TemporaryDirectory()
+
+    def first(self, count):
+        """A folder with the first rows of training and test images alike."""
+        folder = Path(self.made.name, str(count))
+        if not folder.exists():
+            folder.mkdir()
+            for name in self.FILES:
+                (folder / name).write_bytes(self.rows(name, count))
+        return folder
+
+    def rows(self, name, count):
+        """An idx file with fewer rows: the sizes stand behind four bytes, the last of which says how many there are."""
+        path = self.folder / name
+        if not path.exists() and not path.with_name(f"{name}.gz").exists():
+            raise SystemExit(f"MNIST is not in {self.folder}: there is no {name} (--data)")
+        raw = path.read_bytes() if path.exists() else gzip.open(f"{path}.gz").read()
+        start = 4 + 4 * raw[3]
+        each = (len(raw) - start) // int.from_bytes(raw[4:8], "big")
+        return raw[:4] + count.to_bytes(4, "big") + raw[8 : start + count * each]
 
 
 def machine():

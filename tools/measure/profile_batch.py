@@ -19,7 +19,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from pairs import ROOT, Build, machine
+from pairs import ROOT, Build, Data, machine
 
 BATCH = 128
 LEAST = 0.4  # percent of the samples
@@ -28,7 +28,7 @@ LEAST = 0.4  # percent of the samples
 def words(options, batches, *more):
     sizes = [f"N={batches * BATCH}", "EPOCHS=1", "TEST=0"]
     arguments = [word for size in sizes for word in ("--arg", size)]
-    return ["--fixed", options.fixed, *arguments, "--data", options.data, "--seed", 1, *more]
+    return ["--fixed", options.fixed, *arguments, "--data", options.data.first(batches * BATCH), "--seed", 1, *more]
 
 
 def by_line(build, options):
@@ -148,7 +148,7 @@ def function_table(seen):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("builds", nargs="+", metavar="BUILD", type=Build)
-    parser.add_argument("--data", default=str((ROOT / "../shared/data/mnist").resolve()))
+    parser.add_argument("--data", type=Data, default=str(ROOT / "../shared/data/mnist"))
     parser.add_argument("--network", default="c")
     parser.add_argument("--fixed", type=int, default=16)
     parser.add_argument("--batches", type=int, default=8)
