@@ -41,7 +41,19 @@ def by_line(build, options):
         )
     nothing = {"compute": 0.0, "waited": 0.0, "executions": 0}
     each = lambda place, what: (all_[place][what] - few.get(place, nothing)[what]) / options.batches
-    return {place: (each(place, "compute"), each(place, "waited")) for place in all_ if each(place, "executions") >= 1}
+    seconds = Counter(), Counter()
+    for place in all_:
+        if each(place, "executions") >= 1:
+            for counter, what in zip(seconds, ("compute", "waited")):
+                counter[named(build, *place)] += each(place, what)
+    return {name: tuple(counter[name] for counter in seconds) for name in seconds[0]}
+
+
+def named(build, file, line):
+    """A line as it reads, by which those of several builds are found again."""
+    path = Path(file) if Path(file).is_absolute() else build.root / file
+    text = path.read_text().splitlines()[line - 1].strip() if path.is_file() else str(line)
+    return f"{path.name}: {text[:80]}" if file else "what belongs to no line"
 
 
 def lines_in_turns(options):
@@ -114,27 +126,14 @@ def names(build, samples):
     return found
 
 
-def source(build, place):
-    """The text of a line, where there is one."""
-    path = Path(place[0])
-    path = path if path.is_absolute() else build.root / path
-    if not path.is_file():
-        return ""
-    return path.read_text().splitlines()[place[1] - 1].strip()[:70]
-
-
-def line_table(builds, seen):
+def line_table(seen):
     yield f"{'computing and waiting, ms a batch':>36}  line"
-    newest = seen[-1]
-    for place in sorted(newest, key=lambda place: -sum(newest[place])):
-        pairs = [lines.get(place, (0.0, 0.0)) for lines in seen]
-        if max(sum(pair) for pair in pairs) < 0.0005:
-            continue
-        cells = "   ".join(f"{1000 * computing:8.1f} {1000 * waiting:8.1f}" for computing, waiting in pairs)
-        name = f"{Path(place[0]).name}:{place[1]}" if place[0] else "-"
-        yield f"{cells:>36}  {name}  {source(builds[-1], place)}"
-    totals = [[sum(pair[i] for pair in lines.values()) for i in (0, 1)] for lines in seen]
-    yield "   ".join(f"{1000 * computing:8.1f} {1000 * waiting:8.1f}" for computing, waiting in totals).rjust(36) + "  all"
+    columns = lambda pairs: "   ".join(f"{1000 * computing:8.1f} {1000 * waiting:8.1f}" for computing, waiting in pairs).rjust(36)
+    for name in sorted(set().union(*seen), key=lambda name: -sum(seen[-1].get(name, (0.0, 0.0)))):
+        pairs = [lines.get(name, (0.0, 0.0)) for lines in seen]
+        if max(sum(pair) for pair in pairs) >= 0.0005:
+            yield f"{columns(pairs)}  {name}"
+    yield columns([[sum(pair[i] for pair in lines.values()) for i in (0, 1)] for lines in seen]) + "  all"
 
 
 def function_table(seen):
@@ -161,7 +160,7 @@ def main():
         machine(),
     ]
     if not options.emulator:
-        said += ["", *line_table(options.builds, list(lines_in_turns(options)))]
+        said += ["", *line_table(list(lines_in_turns(options)))]
     functions = [by_function(build, options) for build in options.builds]
     if any(functions):
         said += ["", *function_table(functions)]
