@@ -64,24 +64,46 @@ impl Attempts {
     }
 }
 
-/// Whether a run may go on when all parties are there again: a party is gone, or has ended the run for a reason of its own.
-pub(crate) fn is_passing(error: &anyhow::Error) -> bool {
-    matches!(
-        net_error(error),
+/// Whether a run may go on when all parties are there again: a party is gone, or has ended the run for a reason of its own. One that declines to begin
+/// is waited for only where something would be lost: if this process `has_points`. What it hears of a process before it, which has declined as the party
+/// `me`, is mended by its being here.
+pub(crate) fn is_passing(error: &anyhow::Error, me: Party, has_points: bool) -> bool {
+    match net_error(error) {
+        Some(NetError::Aborted { origin, declines, .. }) => has_points || !declines || origin.party == me,
         Some(
             NetError::Stalled { .. }
-                | NetError::Cut { .. }
-                | NetError::CutBetween { .. }
-                | NetError::Alone { .. }
-                | NetError::Died { .. }
-                | NetError::Aborted { .. }
-        )
-    )
+            | NetError::Cut { .. }
+            | NetError::CutBetween { .. }
+            | NetError::Alone { .. }
+            | NetError::Died { .. },
+        ) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tern_vm::net::Who;
+
     use super::*;
+
+    #[test]
+    fn who_declines_is_waited_for_only_when_there_is_something_to_lose() {
+        let ended = |declines| {
+            let (who, reason) = (Who::from(Party::P1), "it cannot begin".to_string());
+            anyhow::Error::new(NetError::Aborted {
+                who: who.clone(),
+                origin: who,
+                suspect: None,
+                declines,
+                reason,
+            })
+        };
+        let (me, declines) = (Party::P0, ended(true));
+        assert!(is_passing(&ended(false), me, false) && is_passing(&declines, me, true));
+        assert!(!is_passing(&declines, me, false) && is_passing(&declines, Party::P1, false));
+        assert!(!is_passing(&anyhow::Error::new(NetError::Stopped), me, true));
+    }
 
     #[test]
     fn attempts_that_come_further_are_not_counted() {

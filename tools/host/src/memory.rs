@@ -1,15 +1,19 @@
 //! Whether there is enough memory, before anything begins.
 
-use anyhow::bail;
 use tern_bytecode::Program;
 use tern_bytecode::memory::Needed;
 use tern_vm::machine::limits::{Limit, available};
+
+/// There is not enough: how much is needed, and how much there is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TooLittle(String);
 
 /// Refuses to run parties of a program on this machine if it has not the memory for all of them.
 ///
 /// # Errors
 /// How much they need, and how much there is.
-pub fn check(program: &Program, parties: u64) -> anyhow::Result<()> {
+pub fn check(program: &Program, parties: u64) -> Result<(), TooLittle> {
     let (needed, there) = (Needed::of(program), available());
     if needed.total().saturating_mul(parties) <= there.bytes {
         return Ok(());
@@ -30,10 +34,10 @@ pub fn check(program: &Program, parties: u64) -> anyhow::Result<()> {
         Limit::Group => "the control group of this process",
         Limit::Process => "the limit of this process (ulimit -v)",
     };
-    bail!(
+    Err(TooLittle(format!(
         "{who} {} of memory for tensors and {} for what is on its way; {whose} has {}",
         sized(needed.buffers),
         sized(needed.in_flight),
         sized(there.bytes)
-    )
+    )))
 }

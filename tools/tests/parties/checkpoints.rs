@@ -216,7 +216,8 @@ fn a_party_that_is_asked_to_end_has_a_last_point() {
     let ended = one.end();
     ended.expect_failure(&["the run was cancelled"]);
     assert!(ended.err.contains("the same command goes on from iteration"), "{ended:#?}");
-    assert!((0..3).all(|party| !case.points(party).is_empty()));
+    // the others may not have come to know yet that all have it
+    assert!((0..3).all(|party| !case.files(party).is_empty()));
     let again = Process::start(&mut party(1)).end().expect_success();
     assert!(again.out.contains("going on from a checkpoint"), "{again:#?}");
     [zero, two].into_iter().for_each(|party| drop(party.end().expect_success()));
@@ -406,12 +407,67 @@ fn points_of_something_else_are_named_with_what_differs() {
     // what the emulator has kept, under the name of a party's
     let number = last.file_name().unwrap().to_str().unwrap().split('.').nth(1).unwrap();
     fs::rename(&last, points.join(format!("party-0.{number}.checkpoint"))).unwrap();
-    let parties = [0, 1, 2].map(|party| case.told(party, &["--every", "100", "--retries", "0"]));
+    let parties = [0, 1, 2].map(|party| case.told(party, &["--every", "100"]));
     let [zero, one, two] = parties.map(Process::end);
     refused(&zero, "the party = the emulator, here party 0");
+    // who has no checkpoint loses nothing, and does not wait for one that will not do
     for ended in [one, two] {
-        ended.expect_failure(&["party 0 (alice)"]);
+        ended.expect_failure(&["party 0 (alice) ended the run: its checkpoint cannot be used"]);
     }
+}
+
+/// One party has no data, or less memory than it needs: the others are told, and end, although they would wait for one that is down.
+#[test]
+fn a_party_that_declines_to_begin_is_not_waited_for() {
+    let large = PROGRAM
+        .replace("    var z = x\n", "    var z = x\n    var large = zeros([60000000])\n")
+        .replace("        metric(", "        large = large + sum(z)\n        metric(")
+        .replace("    output product", "    output large = sum(large) to party 0\n    output product");
+    for (text, limit, own, told) in [
+        (PROGRAM, None, "there is no file for y", "it has no usable data for y"),
+        (&large, Some("-v 700000"), "this program needs", "it has too little memory for the run"),
+    ] {
+        let world = World::new(&[]);
+        (0..3).for_each(|party| compile(&world, party, text));
+        if limit.is_none() {
+            fs::remove_file(world.path(1, "y.csv")).unwrap();
+        }
+        let mut commands = [0, 1, 2].map(|party| {
+            let mut command = world.patient_command(party, 20);
+            command.arg("--checkpoint").arg(world.path(party, "points"));
+            command
+        });
+        if let Some(limit) = limit {
+            commands[1] = limited(&commands[1], limit);
+        }
+        let since = Instant::now();
+        let [zero, one, two] = commands.each_mut().map(Process::start).map(Process::end);
+        assert!(since.elapsed() < Duration::from_secs(40), "{:?}", since.elapsed());
+        one.expect_failure(&[own]);
+        for ended in [zero, two] {
+            ended.expect_failure(&["party 1 (bob) ended the run: ", told]);
+            assert!(!ended.err.contains("waited for"), "{ended:#?}");
+        }
+    }
+}
+
+/// Where there is a point that would be lost, the others say why it has declined, and wait until that is mended.
+#[test]
+fn a_party_that_declines_to_go_on_is_waited_for() {
+    let case = Case::new();
+    let mut parties = [0, 1, 2].map(|party| case.told(party, &["--every", "50"]));
+    case.wait_for_another(1);
+    kill(parties[1].id());
+    let (data, away) = (case.world.path(1, "y.csv"), case.world.path(1, "away.csv"));
+    fs::rename(&data, &away).unwrap();
+    case.told(1, &["--every", "50"]).end().expect_failure(&["there is no file for y"]);
+    for party in [0, 2] {
+        parties[party].wait_for("party 1 (bob) ended the run: it has no usable data for y");
+    }
+    fs::rename(&away, &data).unwrap();
+    parties[1] = case.told(1, &["--every", "50"]);
+    all_succeed(parties);
+    case.assert_results([0, 1, 2]);
 }
 
 /// What may not be written any more is as a full disk: the run goes on without points, says so, and has the same results.
@@ -454,11 +510,7 @@ fn who_has_lost_its_checkpoints_or_has_others_is_named() {
     fs::remove_dir_all(case.world.path(1, "points")).unwrap();
     fs::rename(case.world.path(1, "kept"), case.world.path(1, "points")).unwrap();
     (0..3).for_each(|party| compile(&case.world, party, &PROGRAM.replace("0.125", "0.25")));
-    let quick = |party| {
-        let mut command = case.party(party);
-        command.args(["--retries", "0"]);
-        Process::start(&mut command).end()
-    };
+    let quick = |party| Process::start(&mut case.party(party)).end();
     let ended = std::thread::scope(|scope| {
         let all = [0, 1, 2].map(|party| scope.spawn(move || quick(party)));
         all.map(|party| party.join().unwrap())

@@ -217,7 +217,12 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed() < HUNG, "a process hangs; {}", self.read);
+            if begun.elapsed() > HUNG {
+                let _ = self.child.kill();
+                let _ = self.out.read_to_string(&mut self.read);
+                let errors = self.errors();
+                panic!("a process hangs; {}{errors}", self.read);
+            }
             std::thread::sleep(Duration::from_millis(10));
         };
         let err = self.errors();

@@ -166,6 +166,27 @@ impl RunError {
         }
     }
 
+    /// Whether the run cannot begin here, or go on from where it was, until somebody mends that: whoever waits for this party waits in vain.
+    pub fn is_of_the_beginning(&self) -> bool {
+        match &self.fault {
+            Fault::Begin(_) | Fault::Checkpoint(_) | Fault::Restore(_) | Fault::Memory { .. } => true,
+            Fault::Protocol(cause) => matches!(
+                cause.downcast_ref(),
+                Some(
+                    PartyError::Differs { .. }
+                        | PartyError::Shares { .. }
+                        | PartyError::Parties { .. }
+                        | PartyError::Dealt(_)
+                        | PartyError::Unkept { .. }
+                        | PartyError::Points { .. }
+                        | PartyError::NoCommonPoint { .. }
+                        | PartyError::Checkpoint(_)
+                )
+            ),
+            _ => false,
+        }
+    }
+
     /// The fault with its place; one that has a place keeps it.
     pub fn located(mut self, program: &Program, at: u32) -> RunError {
         if self.at.is_none() {

@@ -127,9 +127,9 @@ pub enum NetError {
     /// The party finished its run although more was expected of it.
     #[error("{who} finished before the end of this run")]
     Left { who: Who },
-    /// The party says that the run has failed.
+    /// The party says that the run has failed, or that it `declines` to begin.
     #[error("{origin} ended the run: {reason}{}", as_told_by(.who, .origin))]
-    Aborted { who: Who, origin: Who, suspect: Option<Party>, reason: String },
+    Aborted { who: Who, origin: Who, suspect: Option<Party>, declines: bool, reason: String },
 
     // Messages that are not what the schedule says.
     /// A message ends too early.

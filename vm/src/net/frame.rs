@@ -13,7 +13,7 @@
 //! byte 3      0
 //! bytes 4–7   data, evidence: bytes of payload that follow; abort: bytes of the reason that follow; else 0
 //! bytes 8–15  data: number of the round; hello: number of the trip; witness: 1 if the sender hears the party; met: number of the process;
-//!             received: encrypted bytes of the link; else 0
+//!             received: encrypted bytes of the link; abort: 1 if the party declines to begin; else 0
 //! ```
 //!
 //! All numbers are little-endian. Any other content is an error; decoding never panics and reserves no memory.
@@ -49,6 +49,8 @@ pub enum Frame {
         origin: Party,
         /// The party that the sender does not hear, or not any more, if that is why.
         suspect: Option<Party>,
+        /// Whether it declines to begin: to wait for it changes nothing.
+        declines: bool,
         /// Bytes of the reason (UTF-8) that follow, at most [`MAX_REASON`].
         length: usize,
     },
@@ -116,8 +118,9 @@ impl Frame {
         let (kind, detail, length, number) = match self {
             Self::Data { round, length, last } => (1, [u8::from(last), 0], length, round),
             Self::Heartbeat => (2, [0, 0], 0, 0),
-            Self::Abort { origin, suspect, length } => {
-                (3, [origin.into(), suspect.map_or(0, |party| 1 + u8::from(party))], length, 0)
+            Self::Abort { origin, suspect, declines, length } => {
+                let lost = suspect.map_or(0, |party| 1 + u8::from(party));
+                (3, [origin.into(), lost], length, declines.into())
             }
             Self::Finished => (4, [0, 0], 0, 0),
             Self::Goodbye => (5, [0, 0], 0, 0),
@@ -153,9 +156,10 @@ impl Frame {
                 Ok(Self::Data { round, length: bounded(length, MAX_CHUNK)?, last: detail == 1 })
             }
             (2, 0, 0, 0, 0) => Ok(Self::Heartbeat),
-            (3, _, _, _, 0) => Ok(Self::Abort {
+            (3, _, _, _, declines @ (0 | 1)) => Ok(Self::Abort {
                 origin: party(detail)?,
                 suspect: more.checked_sub(1).map(party).transpose()?,
+                declines: declines == 1,
                 length: bounded(length, MAX_REASON)?,
             }),
             (4, 0, 0, 0, 0) => Ok(Self::Finished),
@@ -174,13 +178,14 @@ impl Frame {
     }
 }
 
-/// An abort frame with as much of `reason` as fits.
-pub fn abort(origin: Party, suspect: Option<Party>, reason: &str) -> Vec<u8> {
+/// An abort frame with as much of the reason as fits.
+pub fn abort(report: &Report) -> Vec<u8> {
+    let Report { origin, suspect, declines, ref reason } = *report;
     let mut end = reason.len().min(MAX_REASON);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
-    let mut bytes = Frame::Abort { origin, suspect, length: end }.encode().to_vec();
+    let mut bytes = Frame::Abort { origin, suspect, declines, length: end }.encode().to_vec();
     bytes.extend_from_slice(&reason.as_bytes()[..end]);
     bytes
 }
@@ -209,8 +214,17 @@ pub struct Report {
     pub origin: Party,
     /// Whom the neighbour has lost or not found, if that is the failure.
     pub suspect: Option<Party>,
+    /// Whether the party where it happened declines to begin.
+    pub declines: bool,
     /// What happened.
     pub reason: String,
+}
+
+impl Report {
+    /// That a party has failed, or has lost another.
+    pub fn failed(origin: Party, suspect: Option<Party>, reason: impl Into<String>) -> Report {
+        Report { origin, suspect, declines: false, reason: reason.into() }
+    }
 }
 
 /// The abort in a sequence of whole or cut-off frames, if there is one.
@@ -218,8 +232,9 @@ pub fn find_abort(mut bytes: &[u8]) -> Option<Report> {
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
         match Frame::decode(header).ok()? {
             Frame::Data { length, .. } | Frame::Evidence { length, .. } => bytes = rest.get(length..)?,
-            Frame::Abort { origin, suspect, length } => {
-                return Some(Report { origin, suspect, reason: printable(rest.get(..length)?) });
+            Frame::Abort { origin, suspect, declines, length } => {
+                let reason = printable(rest.get(..length)?);
+                return Some(Report { origin, suspect, declines, reason });
             }
             Frame::Heartbeat
             | Frame::Finished
@@ -254,11 +269,14 @@ mod tests {
             Just(Frame::Heartbeat),
             Just(Frame::Finished),
             Just(Frame::Goodbye),
-            (0..3usize, 0..4usize, 0..=MAX_REASON).prop_map(|(party, suspect, length)| Frame::Abort {
-                origin: Party::from_index(party).unwrap(),
-                suspect: Party::from_index(suspect),
-                length
-            }),
+            (0..3usize, 0..4usize, any::<bool>(), 0..=MAX_REASON).prop_map(
+                |(party, suspect, declines, length)| Frame::Abort {
+                    origin: Party::from_index(party).unwrap(),
+                    suspect: Party::from_index(suspect),
+                    declines,
+                    length
+                }
+            ),
             (0..3usize, any::<bool>())
                 .prop_map(|(party, hears)| Frame::Witness { of: Party::from_index(party).unwrap(), hears }),
             any::<u64>().prop_map(|trip| Frame::Hello { trip }),
@@ -300,9 +318,9 @@ mod tests {
             let mut bytes = Frame::Heartbeat.encode().to_vec();
             bytes.extend(Frame::Data { round: 1, length: 3, last: true }.encode());
             bytes.extend([0; 3]);
-            bytes.extend(abort(Party::P2, None, &reason));
-            let Report { origin, reason: text, .. } = find_abort(&bytes).expect("the abort is there");
-            prop_assert_eq!(origin, Party::P2);
+            bytes.extend(abort(&Report { declines: true, ..Report::failed(Party::P2, None, &*reason) }));
+            let Report { origin, reason: text, declines, .. } = find_abort(&bytes).expect("the abort is there");
+            prop_assert_eq!((origin, declines), (Party::P2, true));
             prop_assert!(reason.starts_with(&text));
             prop_assert!(text.len() + 4 > reason.len().min(MAX_REASON));
         }

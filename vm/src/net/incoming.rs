@@ -64,7 +64,7 @@ enum State {
     /// So many bytes of payload.
     Data(usize),
     /// The reason of an abort, of which so many bytes are here.
-    Reason { origin: Party, suspect: Option<Party>, text: Vec<u8>, have: usize },
+    Reason { report: Report, text: Vec<u8>, have: usize },
     /// So many bytes of evidence, and whether more follow.
     Evidence(usize, bool),
 }
@@ -255,11 +255,11 @@ impl Incoming {
                 }
                 Ok(count)
             }
-            State::Reason { origin, suspect, text, have } => {
+            State::Reason { report, text, have } => {
                 *have += count;
                 if *have == text.len() {
-                    let (origin, suspect, reason) = (*origin, *suspect, frame::printable(text));
-                    return Err(Fault::Aborted(Report { origin, suspect, reason }));
+                    let reason = frame::printable(text);
+                    return Err(Fault::Aborted(Report { reason, ..report.clone() }));
                 }
                 Ok(0)
             }
@@ -285,12 +285,13 @@ impl Incoming {
                 return Err(Fault::Malformed(FrameError::Field));
             }
             Frame::Data { round, length, last } => State::Parked { round, length, last },
-            Frame::Abort { origin, suspect, length: 0 } => {
-                return Err(Fault::Aborted(Report { origin, suspect, reason: String::new() }));
-            }
-            Frame::Abort { origin, suspect, length } => {
+            Frame::Abort { origin, suspect, declines, length } => {
+                let report = Report { origin, suspect, declines, reason: String::new() };
+                if length == 0 {
+                    return Err(Fault::Aborted(report));
+                }
                 debug_assert!(length <= MAX_REASON);
-                State::Reason { origin, suspect, text: vec![0; length], have: 0 }
+                State::Reason { report, text: vec![0; length], have: 0 }
             }
             Frame::Witness { of, hears } => {
                 self.witness = Some((of, hears));
@@ -444,7 +445,7 @@ mod tests {
             random in prop::collection::vec(any::<u8>(), 0..200), place: prop::sample::Index, value: u8, announced in 0..100usize,
         ) {
             let mut damaged = message(1, &random, 30);
-            damaged.extend(frame::abort(Party::P1, None, "reason"));
+            damaged.extend(frame::abort(&Report::failed(Party::P1, None, "reason")));
             let place = place.index(damaged.len());
             damaged[place] = value;
             for bytes in [random, damaged] {
@@ -469,9 +470,10 @@ mod tests {
     #[test]
     fn a_reason_is_reported_and_cannot_steer_a_terminal() {
         let mut incoming = Incoming::new();
-        let bytes = frame::abort(Party::P2, Some(Party::P0), "no file \x1b[31m");
+        let report = |reason: &str| Report::failed(Party::P2, Some(Party::P0), reason);
+        let bytes = frame::abort(&report("no file \x1b[31m"));
         let result = feed(&mut incoming, &bytes, 5, &mut &mut [][..]);
-        let abort = Report { origin: Party::P2, suspect: Some(Party::P0), reason: "no file  [31m".into() };
+        let abort = report("no file  [31m");
         assert_eq!(result, Err(Fault::Aborted(abort)));
     }
 

@@ -35,7 +35,7 @@ impl Rounds {
         if self.suspect.replace(peer).is_some() {
             return found; // an inquest is under way, and has its own conclusion
         }
-        let accusation = frame::abort(self.me, Some(peer), &found.to_string());
+        let accusation = frame::abort(&Report::failed(self.me, Some(peer), found.to_string()));
         let others: Vec<Party> = self.peers().filter(|other| *other != peer).collect();
         let mut told = Vec::new();
         for &other in &others {
@@ -102,7 +102,8 @@ impl Rounds {
     }
 
     /// A party has ended the run: the error to report here.
-    pub(super) fn told(&mut self, peer: Party, Report { origin, suspect, reason }: Report) -> NetError {
+    pub(super) fn told(&mut self, peer: Party, report: Report) -> NetError {
+        let Report { origin, suspect, declines, reason } = report;
         let who = self.who[peer].clone();
         // One line that shows as it is, whatever the party sent.
         let reason = legible(&reason.replace('\n', "; "));
@@ -115,12 +116,12 @@ impl Rounds {
                 return error;
             }
         }
-        self.reported = Some((origin, reason.clone()));
+        self.reported = Some(Report { origin, suspect: None, declines, reason: reason.clone() });
         let origin = match origin {
             origin if origin == self.me => self.me.into(),
             origin => self.who.get(origin).unwrap_or(&who).clone(),
         };
-        NetError::Aborted { who, origin, suspect, reason }
+        NetError::Aborted { who, origin, suspect, declines, reason }
     }
 
     /// Tells a party whether this one hears another. The error, if it does not know that itself.
@@ -140,7 +141,7 @@ impl Rounds {
                     "the connection between {} and {} is cut: {cause}",
                     self.who[peer], self.who[accused]
                 );
-                self.reported = Some((peer, text));
+                self.reported = Some(Report::failed(peer, None, text));
                 Some(cut)
             }
             Heard::Lost => None,

@@ -35,8 +35,8 @@ impl Distress {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             match self.rounds.try_lock() {
-                Ok(mut rounds) => return rounds.abort(reason),
-                Err(TryLockError::Poisoned(rounds)) => return rounds.into_inner().abort(reason),
+                Ok(mut rounds) => return rounds.abort(reason, false),
+                Err(TryLockError::Poisoned(rounds)) => return rounds.into_inner().abort(reason, false),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK / 10),
             }
         }
@@ -240,7 +240,13 @@ impl Links {
     /// neighbour's reason is passed on instead. The links are of no use afterwards.
     pub fn abort(&mut self, reason: &str) {
         self.pulse = None;
-        self.lock().abort(reason);
+        self.lock().abort(reason, false);
+    }
+
+    /// The same of a run in which this party does not take part, for `reason`: nobody need wait for it.
+    pub fn decline(&mut self, reason: &str) {
+        self.pulse = None;
+        self.lock().abort(reason, true);
     }
 
     /// The lock, and what the pulse has found out.

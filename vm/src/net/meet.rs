@@ -494,7 +494,7 @@ impl Meeting<'_> {
         if self.rivals[party].is_some_and(|knocked| knocked.elapsed() < LINGER) {
             return self.lose(party, "one of its processes has given up");
         }
-        let Report { origin, suspect, reason } = report;
+        let Report { origin, suspect, declines, reason } = report;
         if suspect == Some(self.setup.me)
             && let Some(Peer::Missing(Some(cause))) = self.peers.get(origin)
         {
@@ -503,7 +503,7 @@ impl Meeting<'_> {
         }
         let known = origin == self.setup.me || self.peers.get(origin).is_some();
         let origin = self.setup.hosts.who(if known { origin } else { party });
-        self.settle(party, Peer::Failed(NetError::Aborted { who, origin, suspect, reason }));
+        self.settle(party, Peer::Failed(NetError::Aborted { who, origin, suspect, declines, reason }));
         None
     }
 
@@ -596,13 +596,22 @@ impl Meeting<'_> {
 
 /// What a neighbour is told of a failure of the set-up.
 fn report(setup: Setup<'_>, error: &NetError) -> Vec<u8> {
-    let frame = match error {
-        NetError::Aborted { origin, suspect, reason, .. } => frame::abort(origin.party, *suspect, reason),
-        NetError::NeverCame { who, .. } | NetError::Unreachable { who, .. } => {
-            frame::abort(setup.me, Some(who.party), &error.to_string())
+    let report = match error {
+        NetError::Aborted { origin, suspect, declines, reason, .. } => {
+            Report { declines: *declines, ..Report::failed(origin.party, *suspect, reason) }
         }
-        error => frame::abort(setup.me, None, &error.to_string()),
+        NetError::NeverCame { who, .. } | NetError::Unreachable { who, .. } => {
+            Report::failed(setup.me, Some(who.party), error.to_string())
+        }
+        // Time does not cure it.
+        NetError::HostsDiffer { .. }
+        | NetError::WrongCertificate { .. }
+        | NetError::BadCertificate { .. } => {
+            Report { declines: true, ..Report::failed(setup.me, None, error.to_string()) }
+        }
+        error => Report::failed(setup.me, None, error.to_string()),
     };
+    let frame = frame::abort(&report);
     match setup.network {
         // The neighbour may already expect the bytes of the simulated network.
         Some(_) => [&shape::stamp(&frame)[..], &frame].concat(),

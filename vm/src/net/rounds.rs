@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use tern_bytecode::model::MAX_PARTIES;
 
 use super::error::{Direction, NetError, Who};
-use super::frame::{self, Frame, FrameError, HEADER};
+use super::frame::{self, Frame, FrameError, HEADER, Report};
 use super::incoming::{Fault, Incoming, Phase};
 use super::live::Live;
 use super::outgoing::Outgoing;
@@ -124,7 +124,7 @@ pub(super) struct Rounds {
     /// When something arrived last.
     pub(super) last_heard: Peers<Instant>,
     /// The failure that a neighbour reported.
-    pub(super) reported: Option<(Party, String)>,
+    pub(super) reported: Option<Report>,
     /// The neighbour that is silent or gone, here or for the other neighbour.
     pub(super) suspect: Option<Party>,
     /// Whether a neighbour has said that it has lost the other one.
@@ -332,11 +332,13 @@ impl Rounds {
         }
     }
 
-    pub(super) fn abort(&mut self, reason: &str) {
-        let (origin, reason) = self.reported.take().unwrap_or_else(|| (self.me, reason.to_owned()));
+    /// Ends the run: for a reason of this party's, which may decline to begin, or that of whoever has reported one.
+    pub(super) fn abort(&mut self, reason: &str, declines: bool) {
+        let own = || Report { declines, ..Report::failed(self.me, None, reason) };
+        let report = self.reported.take().unwrap_or_else(own);
         for peer in self.peers() {
             // A neighbour that cannot be reached any more need not be told.
-            let _ = self.transport.write(peer, &frame::abort(origin, None, &reason));
+            let _ = self.transport.write(peer, &frame::abort(&report));
         }
         self.over = true;
         self.transport.close(LINGER);

@@ -186,8 +186,10 @@ pub fn run_dealt(
     let distress = links.distress();
     let _told = scarce::Told::new(Arc::new(move || distress.tell("the system refuses it more memory")));
     let result = prepared(program, links, host, options, dealt);
-    if let Err(error) = &result {
-        links.abort(&error.for_others());
+    match &result {
+        Err(error) if error.is_of_the_beginning() => links.decline(&error.for_others()),
+        Err(error) => links.abort(&error.for_others()),
+        Ok(_) => {}
     }
     result
 }
@@ -219,27 +221,7 @@ fn prepared(
     if options.checkpoints.is_some() && model.dealer.is_some() {
         return Err(PartyError::Unkept { protocol: protocol.name() }.into());
     }
-    let own = Terms::of(program, options);
-    let mut terms = own.clone();
-    for (index, input) in common::inputs(program) {
-        terms.add_set(&input.name, host.share_set(index));
-    }
-    terms.add("dealing".into(), dealt.as_ref().map(|dealt| dealt.dealing().to_string()));
-    terms::compare(&terms, links, model.dealer)?;
-    let mut options = options.clone();
-    if let Some(checkpoints) = &mut options.checkpoints {
-        checkpoints.start = agree(checkpoints, &own, links)?;
-    }
-    let options = &options;
-    let groups = groups(protocol);
-    let keys = match (options.seed, &dealt) {
-        (Some(seed), None) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
-        (None, None) => keys::agree(links, &groups).map_err(PartyError::Net)?,
-        (seed, Some(dealt)) => {
-            let fixed = seed.map(|seed| fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()));
-            dealer::keys_ahead(links, dealt, fixed)?
-        }
-    };
+    let (keys, options) = agreed(program, links, host, options, dealt.as_ref())?;
     let needed = Needed::of(program).total();
     if needed > options.memory_limit {
         return Err(Fault::Memory { needed, limit: options.memory_limit }.into());
@@ -247,8 +229,40 @@ fn prepared(
     if let Some(dealt) = &mut dealt {
         dealt.mark().map_err(PartyError::Dealt)?;
     }
-    let setting = Setting { keys: &keys, groups: &groups, options, dealt };
+    let setting = Setting { keys: &keys, groups: &groups(protocol), options: &options, dealt };
     run_shares(program, links, host, setting)
+}
+
+/// What the parties agree on before they begin: that all run the same, the point to go on from if there is one, and keys, which nobody has had before unless
+/// a seed fixes them.
+pub(super) fn agreed(
+    program: &Program,
+    links: &mut Links,
+    host: &mut dyn Host,
+    options: &Options,
+    dealt: Option<&Dealt>,
+) -> Result<(keys::Keys, Options), RunError> {
+    let (protocol, own) = (program.header.protocol, Terms::of(program, options));
+    let mut terms = own.clone();
+    for (index, input) in common::inputs(program) {
+        terms.add_set(&input.name, host.share_set(index));
+    }
+    terms.add("dealing".into(), dealt.map(|dealt| dealt.dealing().to_string()));
+    terms::compare(&terms, links, model::of(protocol).dealer)?;
+    let mut options = options.clone();
+    if let Some(checkpoints) = &mut options.checkpoints {
+        checkpoints.start = agree(checkpoints, &own, links)?;
+    }
+    let groups = groups(protocol);
+    let keys = match (options.seed, dealt) {
+        (Some(seed), None) => fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()),
+        (None, None) => keys::agree(links, &groups).map_err(PartyError::Net)?,
+        (seed, Some(dealt)) => {
+            let fixed = seed.map(|seed| fixed_keys(&Seeds::fixed(seed, program), &groups, links.me()));
+            dealer::keys_ahead(links, dealt, fixed)?
+        }
+    };
+    Ok((keys, options))
 }
 
 /// Runs a valid program on shares, with the keys of its protocol.

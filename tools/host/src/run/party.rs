@@ -18,7 +18,7 @@ use crate::file_host::{FileHost, Results};
 use crate::files::Files;
 use crate::inputs::{InputError, Inputs, Tensors, provide_inputs};
 use crate::keeping::{Attempts, Keeping, is_passing};
-use crate::memory;
+use crate::memory::{self, TooLittle};
 use crate::outputs::Outputs;
 use crate::results::{self, Directory};
 use crate::stop::Stop;
@@ -102,7 +102,8 @@ impl Part<'_> {
     }
 
     /// Meets the others and runs the program on this party's own data; returns when everybody's outputs are where they belong: what
-    /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for. A run that had come
+    /// it has measured, and the outputs that stayed in memory. If checkpoints are kept and a party is gone, it is waited for; one that declines to begin,
+    /// only by a process that has a point to go on from. A run that had come
     /// to its end before, when this party was killed, is not begun again, and nothing was measured. When all has been said of the run, it
     /// is to be [forgotten](Keeping::forget).
     ///
@@ -157,7 +158,8 @@ impl Part<'_> {
                 }
                 Err(error) => error,
             };
-            let keeping = self.keeping.filter(|_| is_passing(&error) && !self.stop.is_asked());
+            let passes = is_passing(&error, self.setup.me, host.points() > 0) && !self.stop.is_asked();
+            let keeping = self.keeping.filter(|_| passes);
             let Some(keeping) = keeping.filter(|_| attempts.another(host.points() > before)) else {
                 host.aborted(error.downcast_ref());
                 return Err(error);
@@ -230,16 +232,23 @@ impl Part<'_> {
         }
     }
 
-    /// Tells the others which data are wrong, not what is in them.
+    /// Tells the others why this party does not begin: which data are wrong, not what is in them, and nothing of its files.
     pub(crate) fn excuse(self, error: &anyhow::Error, events: &mut Events<'_>) -> Result<(), NetError> {
-        let names = error.downcast_ref::<InputError>().map(|failed| failed.names.join(", "));
-        let reason = match (names, error.downcast_ref::<DealtError>()) {
-            (Some(names), _) => format!("it has no usable data for {names}"),
-            (None, Some(_)) => "it cannot use what it was dealt".to_string(),
-            (None, None) => "it cannot begin".to_string(),
-        };
-        connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?.abort(&reason);
+        let mut links = connect_at(self.setup, self.endpoint, &mut |waiting| events.waiting(waiting))?;
+        links.decline(&excuse_for(error));
         Ok(())
+    }
+}
+
+fn excuse_for(error: &anyhow::Error) -> String {
+    if let Some(failed) = error.downcast_ref::<InputError>() {
+        format!("it has no usable data for {}", failed.names.join(", "))
+    } else if error.is::<DealtError>() {
+        "it cannot use what it was dealt".into()
+    } else if error.is::<TooLittle>() {
+        "it has too little memory for the run".into()
+    } else {
+        "it cannot begin".into()
     }
 }
 
