@@ -13,6 +13,8 @@ mod common;
 pub mod dealer;
 pub mod emulator;
 mod linear;
+#[cfg(test)]
+mod new_keys;
 mod party;
 #[cfg(test)]
 mod privacy;

@@ -28,17 +28,17 @@ const TRIALS: u32 = uniform::FEW;
 const STALL: Duration = Duration::from_secs(60);
 
 /// A program in the making, on so many elements.
-struct Build(Program, u32);
+pub(super) struct Build(pub(super) Program, u32);
 
 impl Build {
-    fn new(protocol: Protocol, n: u32) -> Build {
+    pub(super) fn new(protocol: Protocol, n: u32) -> Build {
         let (rounding, name) = (Rounding::Probabilistic, "whole".into());
         let header = Header { name, protocol, ring: 64, frac: 16, total: 32, rounding, args: vec![] };
         Build(Program { files: vec!["whole.mpc".into()], ..Program::empty(header) }, n)
     }
 
     /// A register of `places` rows, or of one without that axis.
-    fn reg(&mut self, kind: Kind, places: Option<u32>) -> Reg {
+    pub(super) fn reg(&mut self, kind: Kind, places: Option<u32>) -> Reg {
         // planes of bits begin with words
         let stride = if kind == Kind::Bit { self.1.next_multiple_of(64) } else { self.1 };
         self.0.buffers.push(Buffer { kind, len: u64::from(places.unwrap_or(1) * stride) });
@@ -50,19 +50,19 @@ impl Build {
     }
 
     /// A public whole number.
-    fn counter(&mut self) -> Reg {
+    pub(super) fn counter(&mut self) -> Reg {
         self.0.buffers.push(Buffer { kind: Kind::Int, len: 1 });
         self.0.views.push(View { buffer: self.0.buffers.len() as u32 - 1, offset: 0, dims: vec![] });
         Reg(self.0.views.len() as u32 - 1)
     }
 
-    fn push(&mut self, instr: Instr) {
+    pub(super) fn push(&mut self, instr: Instr) {
         self.0.code.push(instr);
         self.0.lines.push(Line { file: 0, line: self.0.code.len() as u32 });
     }
 
     /// An instruction with all its rounds.
-    fn op(&mut self, instr: Instr) {
+    pub(super) fn op(&mut self, instr: Instr) {
         self.push(instr);
         for _ in 0..cost::rounds(&self.0, &instr) {
             self.push(Instr::Send {});
@@ -70,7 +70,7 @@ impl Build {
         }
     }
 
-    fn input(&mut self, owner: Party) -> Reg {
+    pub(super) fn input(&mut self, owner: Party) -> Reg {
         let dst = self.reg(Kind::Shared, None);
         let input = self.0.inputs.len() as u32;
         self.0.inputs.push(Input {
