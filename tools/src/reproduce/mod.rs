@@ -29,6 +29,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use tern_bytecode::Protocol;
 use tern_tools::{mnist, say};
+use tern_vm::machine::Every;
 
 use crate::emulate::in_words;
 use crate::protocol_named;
@@ -75,6 +76,10 @@ pub(crate) struct ReproduceArgs {
     /// Threads of the emulator; by default all cores.
     #[arg(long)]
     threads: Option<usize>,
+    /// How often a training keeps a checkpoint, from which it goes on if it is interrupted and the same command is given
+    /// again: after a time or so many iterations of loops.
+    #[arg(long, value_name = "TIME|N", default_value = "1min")]
+    every: Every,
     /// Run nothing: show what has been run, also of runs that are not finished.
     #[arg(long)]
     kept: bool,

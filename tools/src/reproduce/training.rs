@@ -10,7 +10,7 @@ use tern_host::results::Directory;
 use tern_host::{Emulation, Events, Files, Keeping, Outputs, read_inputs};
 use tern_pages::figure::Metrics;
 use tern_tools::say;
-use tern_vm::machine::{Every, Watch};
+use tern_vm::machine::Watch;
 
 use super::kept::Kept;
 use super::{BATCH, MNIST, Network, ReproduceArgs, suffix};
@@ -21,9 +21,6 @@ use crate::{RoundingArg, SettingArgs, SourceArgs};
 
 /// Where a run that is not finished has its metrics.
 const RUNNING: &str = "running";
-
-/// Between two checkpoints.
-const KEEP: Duration = Duration::from_secs(60);
 
 /// How a network is trained.
 #[derive(Clone)]
@@ -127,7 +124,7 @@ impl Training {
         // One that is interrupted goes on where it was, if it is to be as long as before.
         let keeping = Keeping {
             directory: running.join(format!("{}-epochs", self.epochs)),
-            every: Every::Time(KEEP),
+            every: args.every,
             resume: false,
             wait: Duration::ZERO,
             retries: 0,

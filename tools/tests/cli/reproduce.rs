@@ -195,11 +195,65 @@ fn a_run_that_was_killed_is_shown_as_far_as_it_came() {
     assert!(shell.path("reproduction/figure4.svg").exists());
 }
 
+/// Points of a training that is not finished.
+fn points(shell: &Shell) -> Vec<u64> {
+    let directory = shell.path("reproduction/runs");
+    let runs = fs::read_dir(directory).into_iter().flatten().flatten();
+    let kept = runs.flat_map(|run| fs::read_dir(run.path().join("running/30-epochs")).into_iter().flatten());
+    let names = kept.flatten().filter_map(|file| file.file_name().into_string().ok());
+    let number = |name: String| name.strip_suffix(".checkpoint")?.split_once('.')?.1.parse().ok();
+    names.filter_map(number).collect()
+}
+
+/// Killed twice, each time behind a new checkpoint: a training that began anew would have earlier ones again.
+#[test]
+fn a_training_that_was_killed_goes_on_where_it_was() {
+    let (mut shell, mut undisturbed) = (shell(), shell());
+    let training = "--only A --epochs 30";
+    let command = reproduce("figure4", &format!("{training} --every 5"));
+    let mut last = 0;
+    for _ in 0..2 {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tern"));
+        process.args(command.split_whitespace()).current_dir(shell.path("")).stdout(Stdio::null());
+        let (mut process, started) = (process.spawn().unwrap(), Instant::now());
+        while points(&shell).into_iter().max() <= Some(last + 5) {
+            assert!(
+                points(&shell).iter().all(|point| point + 5 >= last),
+                "{:?} after {last}",
+                points(&shell)
+            );
+            assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint within a minute");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(!runs(&shell)[0].join("metrics.jsonl").exists(), "it was killed in time");
+        last = points(&shell).into_iter().max().expect("a checkpoint");
+    }
+    let other = shell.refused(&reproduce("figure4", &format!("{training} --every 6")));
+    assert!(other.contains("there checkpoints = every 5 iterations, here every 6 iterations"), "{other}");
+
+    let out = shell.succeeds(&command);
+    let behind = out.split_once("going on from a checkpoint, behind [").expect("it goes on").1;
+    let epoch: usize = behind.split([',', ']']).next().unwrap().parse().unwrap();
+    assert!(epoch > 0, "{out}");
+    undisturbed.succeeds(&reproduce("figure4", training));
+    for file in ["metrics.jsonl", "weights.npz"] {
+        let [found, expected] =
+            [&shell, &undisturbed].map(|shell| fs::read(runs(shell)[0].join(file)).expect(file));
+        assert!(found == expected, "{file} is another");
+    }
+    let file = "reproduction/figure4-points.csv";
+    assert_eq!(shell.read(file), undisturbed.read(file));
+    assert!(points(&shell).is_empty(), "what is over leaves nothing behind");
+}
+
 #[test]
 fn what_cannot_be_reproduced() {
     let mut shell = shell();
     shell.refuses("reproduce table3");
     shell.refuses("reproduce figure2 --network e");
+    shell.refuses("reproduce figure2 --every 0");
     shell.refuses(&format!("reproduce figure4 --programs {} --data nowhere", repository("programs")));
     let nothing = shell.succeeds("reproduce figure4 --data mnist");
     assert_eq!(nothing.matches("is left out: there is no programs/mnist_").count(), 4, "{nothing}");
