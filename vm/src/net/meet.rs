@@ -495,13 +495,16 @@ impl Meeting<'_> {
             return self.lose(party, "one of its processes has given up");
         }
         let Report { origin, suspect, declines, reason } = report;
+        if origin == self.setup.me {
+            return self.lose(party, "it speaks of an attempt of this party before this one");
+        }
         if suspect == Some(self.setup.me)
             && let Some(Peer::Missing(Some(cause))) = self.peers.get(origin)
         {
             let error = self.unreachable(origin, cause.clone());
             self.settle(origin, Peer::Failed(error));
         }
-        let known = origin == self.setup.me || self.peers.get(origin).is_some();
+        let known = self.peers.get(origin).is_some();
         let origin = self.setup.hosts.who(if known { origin } else { party });
         self.settle(party, Peer::Failed(NetError::Aborted { who, origin, suspect, declines, reason }));
         None
@@ -510,7 +513,7 @@ impl Meeting<'_> {
     /// Tells those that are there, at once, why there is no use in waiting for another.
     fn spread(&mut self) {
         let failed = self.peers.iter().find_map(|(_, peer)| match peer {
-            Peer::Failed(error) => Some(report(self.setup, error)),
+            Peer::Failed(error) => report(self.setup, error),
             Peer::Missing(_) | Peer::Found(_) => None,
         });
         let Some(report) = failed.filter(|_| !self.spread) else { return };
@@ -549,8 +552,10 @@ impl Meeting<'_> {
         };
         let there = sessions.into_values().filter_map(|(_, found)| found);
         let mut there: Vec<Session> = there.map(|(session, _)| session).collect();
-        // If one cannot be told, it is gone as well.
-        there.retain_mut(|session| spread || session.write(&report(setup, &error)).is_ok());
+        if let Some(report) = report(setup, &error).filter(|_| !spread) {
+            // If one cannot be told, it is gone as well.
+            there.retain_mut(|session| session.write(&report).is_ok());
+        }
         tcp::close(&mut there, LINGER);
         Err(error)
     }
@@ -594,9 +599,11 @@ impl Meeting<'_> {
     }
 }
 
-/// What a neighbour is told of a failure of the set-up.
-fn report(setup: Setup<'_>, error: &NetError) -> Vec<u8> {
+/// What a neighbour is told of a failure of the set-up, if it does not hear that elsewhere. What comes second-hand goes no further: parties that try again
+/// would tell each other for ever, each when the other has come back.
+fn report(setup: Setup<'_>, error: &NetError) -> Option<Vec<u8>> {
     let report = match error {
+        NetError::Aborted { who, origin, .. } if who != origin => return None,
         NetError::Aborted { origin, suspect, declines, reason, .. } => {
             Report { declines: *declines, ..Report::failed(origin.party, *suspect, reason) }
         }
@@ -612,11 +619,11 @@ fn report(setup: Setup<'_>, error: &NetError) -> Vec<u8> {
         error => Report::failed(setup.me, None, error.to_string()),
     };
     let frame = frame::abort(&report);
-    match setup.network {
+    Some(match setup.network {
         // The neighbour may already expect the bytes of the simulated network.
         Some(_) => [&shape::stamp(&frame)[..], &frame].concat(),
         None => frame,
-    }
+    })
 }
 
 /// That time was up says less than any other error; that this party did not come says less than why it did not.
