@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tern_compiler::diagnostics::{Code, Origin, SourceMap};
-use tern_compiler::ir::{Op, Protocol, Rounding};
+use tern_compiler::ir::{Op, Optimise, Protocol, Rounding};
 use tern_compiler::lower::{SUBJECTS, tests_of};
 use tern_compiler::{Compilation, Entry, Request, Settings, compile};
 
-const SETTINGS: Settings =
-    Settings { protocol: Protocol::Rep3, ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+const SETTINGS: Settings = Settings {
+    protocol: Protocol::Rep3,
+    ring: 64,
+    frac: 16,
+    total: 32,
+    rounding: Rounding::Probabilistic,
+    optimise: Optimise::Balanced,
+};
 
 fn run(text: &str, beside: &[(&str, &str)]) -> Compilation {
     let mut sources = SourceMap::new();

@@ -10,7 +10,7 @@ use measure::processor_time;
 
 use peak_alloc::PeakAlloc;
 use tern_compiler::diagnostics::{Code, Look, Origin, SourceMap, render_all};
-use tern_compiler::ir::{Protocol, Rounding};
+use tern_compiler::ir::{Optimise, Protocol, Rounding};
 use tern_compiler::{Entry, Request, Settings, compile};
 
 #[global_allocator]
@@ -19,8 +19,14 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// One program at a time, for the sake of the measurements.
 static ALONE: Mutex<()> = Mutex::new(());
 
-const SETTINGS: Settings =
-    Settings { protocol: Protocol::Rep3, ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+const SETTINGS: Settings = Settings {
+    protocol: Protocol::Rep3,
+    ring: 64,
+    frac: 16,
+    total: 32,
+    rounding: Rounding::Probabilistic,
+    optimise: Optimise::Balanced,
+};
 
 /// What is said of a program: nothing, if it compiles.
 fn codes(name: &str, text: &str) -> Vec<Code> {

@@ -4,12 +4,19 @@ use std::collections::BTreeMap;
 
 use tern_bytecode::report::report;
 use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
-use tern_compiler::ir::{Protocol, Rounding};
+use tern_compiler::ir::{Optimise, Protocol, Rounding};
 use tern_compiler::{Entry, Request, Settings, compile};
 
 /// Line, sizes and bits of every opening, in the order of the code.
 fn openings(text: &str, rounding: Rounding) -> Vec<(u32, Vec<u32>, u32)> {
-    let settings = Settings { protocol: Protocol::Dealer, ring: 64, frac: 16, total: 32, rounding };
+    let settings = Settings {
+        protocol: Protocol::Dealer,
+        ring: 64,
+        frac: 16,
+        total: 32,
+        rounding,
+        optimise: Optimise::Balanced,
+    };
     let mut sources = SourceMap::new();
     let file = sources.add("t.mpc", text, Origin::User);
     let args = BTreeMap::new();

@@ -6,12 +6,18 @@ use std::path::Path;
 
 use expect_test::expect_file;
 use tern_compiler::diagnostics::{Code, Look, Origin, SourceMap, render_all};
-use tern_compiler::ir::{Protocol, Rounding};
+use tern_compiler::ir::{Optimise, Protocol, Rounding};
 use tern_compiler::lower::modules::Resolver;
 use tern_compiler::{Compilation, Entry, Request, Settings, compile};
 
-const SETTINGS: Settings =
-    Settings { protocol: Protocol::Rep3, ring: 64, frac: 16, total: 32, rounding: Rounding::Probabilistic };
+const SETTINGS: Settings = Settings {
+    protocol: Protocol::Rep3,
+    ring: 64,
+    frac: 16,
+    total: 32,
+    rounding: Rounding::Probabilistic,
+    optimise: Optimise::Balanced,
+};
 
 fn run(name: &str, text: &str, args: &[(&str, &str)]) -> Compilation {
     run_beside(name, text, args, &|_| None)

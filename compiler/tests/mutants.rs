@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 mod measure;
 use measure::processor_time;
 use tern_compiler::diagnostics::{Code, Look, Origin, Severity, SourceMap, render_all};
-use tern_compiler::ir::{Protocol, Rounding};
+use tern_compiler::ir::{Optimise, Protocol, Rounding};
 use tern_compiler::{Entry, Request, Settings, compile, tests_of};
 
 /// How long a compilation may take, and how much memory the process may use.
@@ -347,7 +347,14 @@ fn check(subject: &Subject, random: &mut Random) -> bool {
         name: "mutant",
         file,
         entry: if tests > 0 { Entry::Test(random.below(tests)) } else { Entry::Main },
-        settings: Settings { protocol: Protocol::Rep3, ring, frac, total, rounding },
+        settings: Settings {
+            protocol: Protocol::Rep3,
+            ring,
+            frac,
+            total,
+            rounding,
+            optimise: Optimise::Balanced,
+        },
         args: BTreeMap::new(),
         resolve: &resolve,
         print_after: None,

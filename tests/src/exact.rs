@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tern_bytecode::Program;
 use tern_bytecode::program::Protocol;
-use tern_compiler::ir::{Rounding, Settings};
+use tern_compiler::ir::{Optimise, Rounding, Settings};
 use tern_vm::machine::{Elements, ElementsMut, HostError, RangeReport, Trip, Watch};
 use tern_vm::net::{Links, memory};
 use tern_vm::{Host, Options, emulate, run_party};
@@ -24,6 +24,7 @@ pub fn precision(frac: u32, total: u32, rounding: Rounding) -> Settings {
         frac,
         total,
         rounding,
+        optimise: Optimise::Balanced,
         protocol: Protocol::Rep3,
     }
 }

@@ -14,8 +14,8 @@ use tern_compiler::diagnostics::{FileId, Span};
 use tern_compiler::ir::infer::infer;
 use tern_compiler::ir::interpret::{Setting, Tensor};
 use tern_compiler::ir::{
-    Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Program, Protocol, Rounding,
-    Settings, Type, ValueId,
+    Builder, Const, Element, Input, Op, Optimise, Origin, Output, Place, Preparation, Program, Protocol,
+    Rounding, Settings, Type, ValueId,
 };
 
 /// A small generator of random numbers: SplitMix64.
@@ -89,8 +89,15 @@ pub enum Flavour {
 
 /// A program of about `size` instructions, the same for the same seed.
 pub fn generate(seed: u64, size: usize, flavour: Flavour) -> Program {
-    let settings =
-        Settings { protocol: Protocol::Rep3, ring: 64, frac: FRAC, total: 32, rounding: Rounding::Nearest };
+    let optimise = if seed.is_multiple_of(2) { Optimise::Balanced } else { Optimise::Rounds };
+    let settings = Settings {
+        protocol: Protocol::Rep3,
+        ring: 64,
+        frac: FRAC,
+        total: 32,
+        rounding: Rounding::Nearest,
+        optimise,
+    };
     let mut program = Program::new("random", settings);
     program.args.push(("SEED".into(), seed.to_string()));
     let origin = Origin { user: Span::new(FileId(0), 0, 0), inner: Span::new(FileId(0), 0, 0) };

@@ -7,7 +7,7 @@ use num_traits::Signed;
 use tern_bytecode::Program;
 use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
-use tern_compiler::ir::{self, Protocol, Rounding, Settings};
+use tern_compiler::ir::{self, Optimise, Protocol, Rounding, Settings};
 use tern_compiler::lower::Entry;
 use tern_compiler::{Compilation, Request, compile};
 use tern_vm::machine::{Elements, ElementsMut, HostError, RangeReport, Trip, Watch};
@@ -32,6 +32,7 @@ pub fn settings(frac: u32, rounding: Rounding) -> Settings {
         frac,
         total: 2 * frac,
         rounding,
+        optimise: Optimise::Balanced,
     }
 }
 

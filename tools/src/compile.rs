@@ -30,6 +30,7 @@ impl SettingArgs {
             ring: self.ring.clone(),
             rounding: self.rounding.map(Into::into),
             protocol: self.protocol,
+            optimise: self.optimise,
         }
     }
 }

@@ -34,6 +34,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tern_bytecode::Protocol;
 use tern_bytecode::program::Rounding;
+use tern_compiler::ir::Optimise;
 use tern_tools::say;
 use tern_vm::erase::Erasing;
 use tern_vm::scarce::Telling;
@@ -212,6 +213,16 @@ struct SettingArgs {
     /// Who computes and whom they trust: rep3, three servers that follow the protocol; rep4, four, one of which may do anything; dealer, two, and one that only deals.
     #[arg(long, value_parser = protocol_named)]
     protocol: Option<Protocol>,
+    /// What is to be few, where there is a choice: rounds, for parties that are far apart; bits, for slow links; balanced.
+    #[arg(long, value_parser = optimise_named)]
+    optimise: Option<Optimise>,
+}
+
+fn optimise_named(name: &str) -> Result<Optimise, String> {
+    Optimise::ALL.iter().copied().find(|optimise| optimise.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Optimise::ALL.iter().map(|optimise| optimise.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
 }
 
 fn protocol_named(name: &str) -> Result<Protocol, String> {

@@ -27,6 +27,7 @@ pub(crate) fn compiled(
         ring: None,
         rounding: Some(rounding.into()),
         protocol: Some(protocol),
+        optimise: None,
     };
     let loaded = load_text(&source, text)?.context("it does not compile")?;
     Ok(loaded.program)

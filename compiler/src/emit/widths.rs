@@ -84,7 +84,9 @@ impl<'a> Widths<'a> {
             }
             Op::Trunc { bits } => self.raise(inst.args[0], self.room(inst.args[0], bits)),
             Op::Sign { width: 0 } => self.raise(inst.args[0], ring),
-            Op::Sign { width: high } | Op::Bits { high, .. } => self.raise(inst.args[0], high),
+            Op::Sign { width: high } | Op::SignTested { high, .. } | Op::Bits { high, .. } => {
+                self.raise(inst.args[0], high)
+            }
             Op::Output(_) | Op::Reveal => {
                 let value = inst.args[0];
                 let opened = self.ir.ty(value).kind == Kind::Shared;

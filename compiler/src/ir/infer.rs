@@ -242,7 +242,9 @@ fn contract(a: &Type, b: &Type, axes: Axes, explicit: bool) -> Inferred {
 fn bits(op: &Op, types: &[&Type], opened: bool) -> Option<Inferred> {
     let bit = |t: &Type| t.kind == Kind::Bit;
     match (op, types) {
-        (Op::Sign { .. }, [a]) if a.kind == Kind::Shared => one(Type::bit(a.shape.clone())),
+        (Op::Sign { .. } | Op::SignTested { .. }, [a]) if a.kind == Kind::Shared => {
+            one(Type::bit(a.shape.clone()))
+        }
         (Op::Bits { low, high }, [a]) if a.kind == Kind::Shared && low < high => {
             one(Type::bit([&[(high - low) as usize], a.shape.as_slice()].concat()))
         }
@@ -269,6 +271,7 @@ fn bits(op: &Op, types: &[&Type], opened: bool) -> Option<Inferred> {
         }
         (
             Op::Sign { .. }
+            | Op::SignTested { .. }
             | Op::Bits { .. }
             | Op::Word { .. }
             | Op::And

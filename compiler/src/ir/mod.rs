@@ -118,6 +118,34 @@ pub struct Settings {
     pub total: u32,
     /// How truncations round.
     pub rounding: Rounding,
+    /// What is to be few.
+    pub optimise: Optimise,
+}
+
+/// What a program is compiled for, where operations can be had in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Optimise {
+    /// Fast where parties are near: few bits, and rounds as they come.
+    #[default]
+    Balanced,
+    /// Few rounds, for parties that are far apart.
+    Rounds,
+    /// Few bits, for slow links.
+    Bits,
+}
+
+impl Optimise {
+    /// All, the default first.
+    pub const ALL: &[Optimise] = &[Optimise::Balanced, Optimise::Rounds, Optimise::Bits];
+
+    /// By which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Optimise::Balanced => "balanced",
+            Optimise::Rounds => "rounds",
+            Optimise::Bits => "bits",
+        }
+    }
 }
 
 /// A declared input.

@@ -109,6 +109,13 @@ pub enum Op {
         /// 0 until it is known.
         width: u32,
     },
+    /// `[shared] → bit`: bit `high` - 1 of the ring integer less a random one below 2^`low`, by a test for zero, in few rounds.
+    SignTested {
+        /// Positions that are left out.
+        low: u32,
+        /// End of the positions.
+        high: u32,
+    },
     /// `[shared] → bit[high - low, ..s]`: bits of the ring integer, lowest first, along a new first axis.
     Bits {
         /// First position.

@@ -88,6 +88,7 @@ macro_rules! for_each_operation {
                 Assume = "assume" { low: low = Exact, high: high = Exact "to" }: Effect Linear same,
                 // bits
                 Sign = "sign" { width: width = NotZero }: Elements Apart,
+                SignTested = "sign_tested" { low: low = Number, high: high = Number "to" }: Elements Apart,
                 Bits = "bits" { low: low = Number, high: high = Number "to" }: Sums Apart,
                 Word = "word" { compact: compact = Flag "compact" }: Sums Word,
                 And = "and" {}: Elements Apart,

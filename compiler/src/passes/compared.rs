@@ -38,7 +38,7 @@ fn only(graph: &Graph, value: ValueId, choices: bool, depth: u32) -> bool {
 
 fn is_fine(graph: &Graph, user: &Def, value: ValueId, choices: bool, depth: u32) -> bool {
     match user.op {
-        Op::Sign { .. } => true,
+        Op::Sign { .. } | Op::SignTested { .. } => true,
         Op::Select { .. } | Op::SelectAgain { .. } => choices && user.args.last() == Some(&value),
         Op::Neg
         | Op::Trunc { .. }

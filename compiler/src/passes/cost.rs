@@ -27,14 +27,14 @@ pub fn of(program: &Program, inst: &Inst) -> Cost {
     }
     let operand = |i: usize| inst.args.get(i).map(ty).cloned().unwrap_or_else(|| Type::int([]));
     let result = inst.results.first().map(ty).cloned().unwrap_or_else(|| Type::int([]));
-    price(&program.settings, &inst.op, &operand(0), &result)
+    of_operation(&program.settings, &inst.op, &operand(0), &result)
 }
 
 /// The cost of a truncation of so many elements.
 pub fn truncation(settings: &Settings, elements: usize, bits: u32, additive: bool) -> Cost {
     let kind = if additive { Kind::Additive } else { Kind::Shared };
     let ty = |kind| Type::new(kind, 0, [elements]);
-    price(settings, &Op::Trunc { bits }, &ty(kind), &ty(Kind::Shared))
+    of_operation(settings, &Op::Trunc { bits }, &ty(kind), &ty(Kind::Shared))
 }
 
 /// The cost of everything in a block: bytes with all iterations, rounds along the longest chain of operands, of a loop all its
@@ -70,13 +70,14 @@ fn walk(program: &Program, block: &Block, ready: &mut [u32]) -> Cost {
 }
 
 /// The price of an operation on its (first or, of selections, last) operand.
-fn price(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
+pub fn of_operation(settings: &Settings, op: &Op, operand: &Type, result: &Type) -> Cost {
     let (dst, a, b, route) = (Reg(0), Reg(1), Reg(2), Route(0));
     let instr = match *op {
         Op::Trunc { bits } => Instr::Truncate { dst, a, bits, route },
         Op::Sign { width } => {
             Instr::Sign { dst, a, width: if width == 0 { settings.total } else { width }, route }
         }
+        Op::SignTested { low, high } => Instr::SignTested { dst, a, low, high, route },
         Op::Bits { low, high } => Instr::Bits { dst, a, low, high, route },
         Op::And => Instr::And { dst, a, b, route },
         Op::Word { compact: false } => Instr::Word { dst, a, route },
@@ -120,7 +121,7 @@ fn sample(settings: &Settings, types: [&Type; 3]) -> bytecode::Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Protocol, Rounding};
+    use crate::ir::{Optimise, Protocol, Rounding};
 
     /// The table of the protocols: bits per element at 64 bits with 16 fraction bits.
     #[test]
@@ -131,10 +132,11 @@ mod tests {
             frac: 16,
             total: 32,
             rounding: Rounding::Probabilistic,
+            optimise: Optimise::Balanced,
         };
         let bits = |op: Op, from: Kind, to: Kind| {
             let (from, to) = (Type::new(from, 0, [1024]), Type::new(to, 0, [1024]));
-            price(&settings, &op, &from, &to).bytes * 8 / 1024
+            of_operation(&settings, &op, &from, &to).bytes * 8 / 1024
         };
         use Kind::{Additive, Bit, Shared};
         assert_eq!(bits(Op::Trunc { bits: 16 }, Shared, Shared), 112);

@@ -14,6 +14,7 @@ pub mod cost;
 pub mod cse;
 pub mod dce;
 pub mod differentiate;
+pub mod early_signs;
 pub mod fold;
 pub mod forms;
 pub mod fuse_truncations;
@@ -96,6 +97,11 @@ pub const PIPELINE: &[Pass] = &[
         name: "narrow",
         run: narrow::run,
         ensures: "signs have the smallest width that their ranges allow",
+    },
+    Pass {
+        name: "early_signs",
+        run: |program, _| early_signs::run(program),
+        ensures: "compiled for few rounds, signs are tested, and wait for no truncation that rounds at random",
     },
     Pass {
         name: "forms",

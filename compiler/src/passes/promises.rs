@@ -28,7 +28,10 @@ pub fn run(program: &mut Program) {
 /// Where values are used first for something else than comparing and choosing.
 fn name(block: &Block, named: &mut HashMap<ValueId, Origin>) {
     for inst in &block.insts {
-        if !matches!(inst.op, Op::Sign { .. } | Op::Select { .. } | Op::SelectAgain { .. }) {
+        if !matches!(
+            inst.op,
+            Op::Sign { .. } | Op::SignTested { .. } | Op::Select { .. } | Op::SelectAgain { .. }
+        ) {
             inst.args.iter().for_each(|arg| {
                 named.entry(*arg).or_insert(inst.origin);
             });

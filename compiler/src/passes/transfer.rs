@@ -43,9 +43,14 @@ pub fn range(ranges: &Ranges, program: &Program, graph: &Graph, inst: &Inst, ind
         }
         Op::Trunc { .. } => rule.top(), // beyond the head-room the result is wrong
         Op::Raise { bits } => Extent::Whole(rule.whole(0).raise(*bits)),
-        Op::Sign { .. } | Op::Bits { .. } | Op::Word { .. } | Op::And | Op::Xor | Op::Not | Op::AndPublic => {
-            Extent::Whole(rule.bits())
-        }
+        Op::Sign { .. }
+        | Op::SignTested { .. }
+        | Op::Bits { .. }
+        | Op::Word { .. }
+        | Op::And
+        | Op::Xor
+        | Op::Not
+        | Op::AndPublic => Extent::Whole(rule.bits()),
         Op::Select { .. } | Op::SelectAgain { .. } => rule.select(),
         Op::Pad { .. } => rule.with_zero(rule.extent(0)),
         Op::Overlay { sizes, strides, .. } => rule.overlay(sizes, strides),

@@ -5,7 +5,7 @@ use tern_bytecode::Program;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary};
 use tern_compiler::diagnostics::{FileId, Origin as FileOrigin, SourceMap, Span};
 use tern_compiler::ir::{
-    self, Builder, Const, Element, Input, Op, Origin, Output, Place, Preparation, Protocol, Rounding,
+    self, Builder, Const, Element, Input, Op, Optimise, Origin, Output, Place, Preparation, Protocol, Rounding,
     Settings, Type, ValueId,
 };
 
@@ -31,6 +31,7 @@ impl Sketch {
             frac: 16,
             total: 32,
             rounding: Rounding::Probabilistic,
+            optimise: Optimise::Balanced,
         };
         let mut program = ir::Program::new("sketch", settings);
         program.explicit_forms = true;

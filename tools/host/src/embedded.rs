@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use tern_bytecode::program::Program;
+use tern_compiler::ir::Optimise;
 use tern_vm::data::{DataError, InputSpec, Prepared, Source, load_bytes};
 
 use crate::source;
@@ -22,15 +23,17 @@ pub fn belong_to(program: &Program) -> bool {
     }
     // The path is a part of the bytecode: places of messages have it.
     let path = program.files.iter().find(|file| file.ends_with("digits.mpc"));
-    let source = source::Source {
+    let source = |optimise| source::Source {
         program: path.map(PathBuf::from).unwrap_or_default(),
         args: header.args.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         fixed: Some(format!("{},{}", header.frac, header.total)),
         ring: Some(header.ring.to_string()),
         protocol: Some(header.protocol),
         rounding: Some(header.rounding),
+        optimise: Some(optimise),
     };
-    source.load_text(TEXT).is_ok_and(|known| known.program == *program)
+    let is_made_by = |optimise| source(optimise).load_text(TEXT).is_ok_and(|known| known.program == *program);
+    Optimise::ALL.iter().any(|optimise| is_made_by(*optimise))
 }
 
 /// The data of one of its inputs.

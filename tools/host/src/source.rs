@@ -11,6 +11,7 @@ use tern_bytecode::program::{Protocol, Rounding};
 use tern_bytecode::report::{CostReport, report};
 use tern_bytecode::{Program, decode, validate};
 use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, render_all};
+use tern_compiler::ir::Optimise;
 use tern_compiler::lower::modules::Resolver;
 use tern_compiler::syntax::MAX_SOURCE;
 use tern_compiler::{Compilation, Entry, Request, Settings};
@@ -32,6 +33,8 @@ pub struct Source {
     pub rounding: Option<Rounding>,
     /// Who computes; three parties that follow the protocol by default.
     pub protocol: Option<Protocol>,
+    /// What is to be few; neither rounds nor bits by default.
+    pub optimise: Option<Optimise>,
 }
 
 /// What the compiler has to say, with the sources that it speaks of. As an error: why there is no program.
@@ -163,6 +166,7 @@ impl Source {
             self.ring.as_ref().map(|_| "--ring"),
             self.rounding.map(|_| "--rounding"),
             self.protocol.map(|_| "--protocol"),
+            self.optimise.map(|_| "--optimise"),
         ];
         if let Some(option) = given.into_iter().flatten().next() {
             let stem = path.with_extension("mpc");
@@ -248,7 +252,8 @@ impl Source {
         }
         let rounding = self.rounding.unwrap_or(Rounding::Probabilistic);
         let protocol = self.protocol.unwrap_or(Protocol::Rep3);
-        Ok(Settings { protocol, ring, frac, total, rounding })
+        let optimise = self.optimise.unwrap_or_default();
+        Ok(Settings { protocol, ring, frac, total, rounding, optimise })
     }
 }
 

@@ -51,6 +51,7 @@ fn compiled(path: &Path, text: String, resolve: &Resolver<'_>, entry: Entry) -> 
         frac: 16,
         total: 32,
         rounding: Rounding::Probabilistic,
+        optimise: tern_compiler::ir::Optimise::Balanced,
     };
     let mut sources = SourceMap::new();
     let file = sources.add(path.display().to_string(), text, Origin::User);

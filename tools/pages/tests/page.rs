@@ -41,6 +41,7 @@ fn compiled_as(text: &str) -> Compilation {
         frac: 16,
         total: 32,
         rounding: Rounding::Probabilistic,
+        optimise: tern_compiler::ir::Optimise::Balanced,
     };
     let mut sources = SourceMap::new();
     let file = sources.add("small.mpc", text, Origin::User);

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
 use tern_bytecode::program::{Place, Protocol, Rounding};
+use tern_compiler::ir::Optimise;
 use tern_host::cores::cores;
 use tern_host::events::peak_memory;
 use tern_host::inputs::provide_inputs;
@@ -29,7 +30,7 @@ pub(crate) struct Program(pub(crate) Arc<Loaded>);
 
 /// Compiles a file, or a text as if it stood in the file.
 #[pyfunction]
-#[pyo3(signature = (path, text, args, files, data, fixed, ring, rounding, protocol))]
+#[pyo3(signature = (path, text, args, files, data, fixed, ring, rounding, protocol, optimise))]
 #[allow(clippy::too_many_arguments, reason = "the package gives them names")]
 pub(crate) fn compile(
     py: Python<'_>,
@@ -42,13 +43,16 @@ pub(crate) fn compile(
     ring: Option<String>,
     rounding: Option<String>,
     protocol: Option<String>,
+    optimise: Option<String>,
 ) -> PyResult<Program> {
     let work = move |_| {
         let rounding =
             rounding.map(|name| known(&name, "rounding", &ROUNDINGS, Rounding::name)).transpose()?;
         let protocol =
             protocol.map(|name| known(&name, "protocol", Protocol::ALL, Protocol::name)).transpose()?;
-        let source = Source { program: path, args, fixed, ring, rounding, protocol };
+        let optimise =
+            optimise.map(|name| known(&name, "optimise", Optimise::ALL, Optimise::name)).transpose()?;
+        let source = Source { program: path, args, fixed, ring, rounding, protocol, optimise };
         match text {
             Some(text) => source.load_text(text),
             None => source.sized(&Files { inputs: files, data, store: None })?.load(),

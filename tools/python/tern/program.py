@@ -32,6 +32,7 @@ def compile(
     ring: Union[None, int, str] = None,
     rounding: Optional[str] = None,
     protocol: Optional[str] = None,
+    optimise: Optional[str] = None,
     name: str = "program",
 ) -> "Program":
     """Compiles a program.
@@ -39,7 +40,8 @@ def compile(
     `program` is the path of a file (`.mpc`, or `.tbc` for bytecode), or a program's text, which is known by its line breaks; `name` is what messages call a text.
     `args` are the program's arguments. Arguments that are sizes of data (`const N = arg(rows(x))`) are taken from `inputs` and the directory `data`, where
     they are given. `fixed` is the number of fraction bits, or a pair of that and all bits, 16 by default; `ring` is 64, 128, 192, 256 or "auto"; `rounding` is
-    "probabilistic" or "nearest"; `protocol` is "rep3", "rep4" or "dealer".
+    "probabilistic" or "nearest"; `protocol` is "rep3", "rep4" or "dealer"; `optimise` is "balanced",
+    "rounds", where parties are far apart, or "bits", where links are slow.
 
     Warnings of the compiler are Python warnings (`CompileWarning`), and are in `Program.warnings`.
 
@@ -51,7 +53,7 @@ def compile(
     arrays = {key: value for key, value in (inputs or {}).items() if key not in files}
     given = {**_sizes(text, path, arrays), **(args or {})}
     precision = f"{fixed[0]},{fixed[1]}" if isinstance(fixed, tuple) else fixed
-    settings = [None if value is None else str(value) for value in (precision, ring, rounding, protocol)]
+    settings = [None if value is None else str(value) for value in (precision, ring, rounding, protocol, optimise)]
     pairs = [f"{key}={_argument(value)}" for key, value in given.items()]
     named = [f"{key}={value}" for key, value in files.items()]
     compiled = Program(_tern.compile(path, text, pairs, named, _path(data), *settings))

@@ -142,6 +142,8 @@ macro_rules! for_each_instruction {
                 Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
                 /// The same with the half that an earlier selection kept; the route is the earlier one's.
                 SelectAgain = select_again { dst: write[Shared Additive] Reg, half: read[Half] Reg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
+                /// Bit `high` - 1 of a - r with r uniform in 0..2^`low`, by a test for zero: three rounds for up to 33 positions, with three parties.
+                SignTested = sign_tested { dst: write[Bit] Reg, a: read[Shared] Reg, low: imm u32, high: imm u32, route: imm Route } cut,
             }
             shown {
                 /// Prints a value, in the emulator only.

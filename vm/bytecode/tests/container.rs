@@ -147,7 +147,7 @@ fn other_versions_are_refused() {
     assert_eq!(decode(&bytes), Err(DecodeError::Version { found: 7 }));
     assert_eq!(
         decode(&bytes).unwrap_err().to_string(),
-        "this bytecode has version 7, this program reads version 3: compile the source again"
+        "this bytecode has version 7, this program reads version 4: compile the source again"
     );
 }
 

@@ -74,6 +74,16 @@ fn at_or_under_the_table() {
     }
 }
 
+/// By a test for zero a sign of up to 33 bits takes 257 bits and three rounds, wherever it stands.
+#[test]
+fn tested_signs_take_three_rounds() {
+    let p = program(64, 16, Rounding::Probabilistic);
+    for (low, high) in [(0, 1), (0, 33), (16, 48), (31, 64)] {
+        let instr = Instr::SignTested { dst: Reg(2), a: Reg(0), low, high, route: Route(0) };
+        assert_eq!(cost(&p, instr), (257, 3));
+    }
+}
+
 /// Four parties send at most twice what three do, in no more rounds: a product 384 bits, with its truncation 480, a sign of 32 bits 324.
 #[test]
 fn four_parties_send_at_most_twice_the_bits_of_three() {

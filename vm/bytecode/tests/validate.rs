@@ -415,6 +415,9 @@ fn immediates() {
     for width in [0, 65] {
         misfit(outside, |b| Instr::Sign { dst: b.bit, a: b.shared, width, route: ROUTE });
     }
+    for (low, high) in [(0, 0), (0, 34), (9, 43), (40, 65), (5, 5), (u32::MAX, 5), (0, u32::MAX)] {
+        misfit(outside, |b| Instr::SignTested { dst: b.bit, a: b.shared, low, high, route: ROUTE });
+    }
     for n in [0, 5, u32::MAX] {
         misfit("room for all rows", |b| Instr::Shuffle { dst: b.rows, n });
     }
@@ -571,7 +574,7 @@ fn planes_of_bits() {
 #[test]
 fn routes() {
     let route = Route(ROUTES);
-    let makes: [fn(&Base, Route) -> Instr; 13] = [
+    let makes: [fn(&Base, Route) -> Instr; 14] = [
         |b, route| Instr::Input { dst: b.shared, input: 0, route },
         |b, route| Instr::Output { a: b.shared, output: 0, route },
         |b, route| Instr::Reveal { dst: b.plain, a: b.shared, route },
@@ -579,6 +582,7 @@ fn routes() {
         |b, route| Instr::Reshare { dst: b.shared, a: b.additive, route },
         |b, route| Instr::Truncate { dst: b.other, a: b.shared, bits: 1, route },
         |b, route| Instr::Sign { dst: b.bit, a: b.shared, width: 9, route },
+        |b, route| Instr::SignTested { dst: b.bit, a: b.shared, low: 0, high: 9, route },
         |b, route| Instr::Bits { dst: b.planes, a: b.shared, low: 0, high: 3, route },
         |b, route| Instr::And { dst: b.bit, a: b.other_bit, b: b.other_bit, route },
         |b, route| Instr::Word { dst: b.shared, a: b.planes, route },

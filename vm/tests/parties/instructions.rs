@@ -169,6 +169,20 @@ fn sign<R: Ring>(width: u32, shape: &[u32], case: &Case) {
     t.agree();
 }
 
+/// A sign by a test for zero, where the protocol has that.
+fn tested<R: Ring>(high: u32, shape: &[u32], case: &Case) {
+    let most = case.protocol.model().tested;
+    if most == 0 {
+        return;
+    }
+    let mut t = Trial::<R>::new(case, Rounding::Nearest);
+    let (x, to) = (t.source(Kind::Shared, shape), t.target(Kind::Bit, shape));
+    let high = 1 + high % most;
+    t.b.op(Instr::SignTested { dst: to.reg, a: x.reg, low: 0, high, route: t.route });
+    t.show(to);
+    t.agree();
+}
+
 /// Bits `low..high`, and the number that they make, in both ways.
 fn bits_and_word<R: Ring>(low: u32, count: u32, shape: &[u32], case: &Case) {
     let low = low % R::BITS;
@@ -279,6 +293,11 @@ proptest! {
     }
 
     #[test]
+    fn tested_signs(ring in ring(), high in any::<u32>(), shape in shape(), case in case()) {
+        in_ring!(ring, tested(high, &shape, &case));
+    }
+
+    #[test]
     fn bits_and_words(
         ring in ring(),
         low in prop_oneof![2 => Just(0), 1 => any::<u32>()],
@@ -310,6 +329,7 @@ fn sizes_widths_and_routes() {
             }
             for width in [1, 2, 3, 4, 5, 32, k - 1, k] {
                 sign::<R>(width - 1, &shape, &case);
+                tested::<R>(width - 1, &shape, &case);
             }
             for (low, high) in [(0, 1), (0, k), (k - 1, k), (7, 9), (3, 4)] {
                 bits_and_word::<R>(low, high - low - 1, &shape, &case);

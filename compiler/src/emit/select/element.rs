@@ -224,6 +224,7 @@ fn plainly(inst: &Inst, r: &[Reg]) -> Option<Instr> {
         (Op::Sub, &[a, b]) => Instr::Sub { dst, a, b },
         (Op::Neg, &[a]) => Instr::Neg { dst, a },
         (Op::Sign { width }, &[a]) => Instr::Sign { dst, a, width: *width, route },
+        (Op::SignTested { low, high }, &[a]) => Instr::SignTested { dst, a, low: *low, high: *high, route },
         (Op::And, &[a, b]) => Instr::And { dst, a, b, route },
         (Op::Xor, &[a, b]) => Instr::Xor { dst, a, b },
         (Op::Not, &[a]) => Instr::Not { dst, a },

@@ -42,6 +42,10 @@ pub(super) fn compute(op: &Op, args: &[&Tensor], frac: u32) -> Computed {
         (Op::Xor, [a, b]) => one(a.zip(b, |x, y| f64::from(u8::from(x != y)))),
         (Op::Not, [a]) => one(a.map(|x| 1.0 - x)),
         (Op::Sign { width: 0 }, [a]) => one(a.map(|x| f64::from(u8::from(x < 0.0)))),
+        (Op::SignTested { high, .. }, [a]) => {
+            let top = bits(a, frac, *high - 1, *high)?;
+            one(Tensor::new(a.shape.clone(), top.data))
+        }
         (Op::Sign { width }, [a]) => {
             let top = bits(a, frac, *width - 1, *width)?;
             one(Tensor::new(a.shape.clone(), top.data))

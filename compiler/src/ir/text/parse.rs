@@ -12,8 +12,8 @@ use super::attributes;
 use crate::diagnostics::{FileId, Span};
 use crate::ir::infer::infer;
 use crate::ir::{
-    Block, Const, Element, Input, Inst, Op, Origin, Output, Place, Preparation, Program, Protocol, Rounding,
-    Settings, Type, ValueId,
+    Block, Const, Element, Input, Inst, Op, Optimise, Origin, Output, Place, Preparation, Program, Protocol,
+    Rounding, Settings, Type, ValueId,
 };
 
 /// Why a text is not a program.
@@ -35,8 +35,14 @@ const DEPTH: usize = 64;
 /// The program that a text stands for. Every instruction obeys the typing rules; whether values are used in their scope is for
 /// [`verify`](crate::ir::verify) to say.
 pub fn parse(text: &str) -> Result<Program> {
-    let settings =
-        Settings { protocol: Protocol::Rep3, ring: 64, frac: 0, total: 0, rounding: Rounding::Nearest };
+    let settings = Settings {
+        protocol: Protocol::Rep3,
+        ring: 64,
+        frac: 0,
+        total: 0,
+        rounding: Rounding::Nearest,
+        optimise: Optimise::Balanced,
+    };
     let mut parser =
         Parser { text, at: 0, program: Program::new("", settings), labels: HashMap::new(), depth: 0 };
     if text.len() > u32::MAX as usize {
@@ -250,7 +256,8 @@ impl Parser<'_> {
         };
         let named = Protocol::ALL.iter().copied().find(|protocol| self.try_keyword(protocol.name()));
         let protocol = named.unwrap_or(Protocol::Rep3);
-        self.program.settings = Settings { protocol, ring, frac, total, rounding };
+        self.program.settings =
+            Settings { protocol, ring, frac, total, rounding, optimise: Optimise::Balanced };
         self.program.explicit_forms = self.try_keyword("explicit");
         self.end_of_line()?;
         while self.declaration()? {

@@ -6,7 +6,7 @@ use num_traits::Zero;
 use super::Args;
 use super::table::builtins;
 use crate::diagnostics::{Code, Diagnostic, Span};
-use crate::ir::{Kind, Op};
+use crate::ir::{Kind, Op, Optimise};
 use crate::lower::Lowerer;
 use crate::lower::arith::{elem_of, shape_of};
 use crate::lower::call::secret_fix;
@@ -176,7 +176,8 @@ impl Lowerer<'_> {
         let rank = shape_of(&x).len();
         let since = x.secret_since().flatten();
         // an adder has a carry beyond the last place
-        let compact = places < ring && matches!(args.value(1), Value::Const(k) if !k.is_zero());
+        let wanted = matches!(args.value(1), Value::Const(k) if !k.is_zero());
+        let compact = wanted && places < ring && self.options.settings.optimise != Optimise::Rounds;
         let first: Vec<usize> = std::iter::once(rank - 1).chain(0..rank - 1).collect();
         let Value::Tensor(planes) = self.permuted(x, &first) else { return Value::Error };
         let id = self.builder.one(Op::Word { compact }, &[planes.id]);

@@ -123,9 +123,11 @@ impl<'a> Steps<'a> {
                 let found = match inst.op {
                     Op::Contract(_) if multiplies => Product::Contraction,
                     Op::Mul if multiplies => Product::Elementwise,
-                    Op::Sign { .. } | Op::Bits { .. } | Op::Select { .. } | Op::SelectAgain { .. } => {
-                        Product::Comparison
-                    }
+                    Op::Sign { .. }
+                    | Op::SignTested { .. }
+                    | Op::Bits { .. }
+                    | Op::Select { .. }
+                    | Op::SelectAgain { .. } => Product::Comparison,
                     _ => Product::Truncation,
                 };
                 most = most.max(found);

@@ -47,6 +47,8 @@ pub struct Model {
     pub filed: fn(usize) -> Vec<usize>,
     /// In which form values are computed.
     pub forms: Forms,
+    /// Up to how many positions a sign is found by a test for zero, in three rounds; 0 if it never is.
+    pub tested: u32,
     /// A route in listings.
     pub route: fn(Route) -> String,
 }

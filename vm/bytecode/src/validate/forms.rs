@@ -54,6 +54,12 @@ fn misfit(program: &Program, forms: Forms, instr: &Instr) -> Result<Option<Strin
         Instr::TruncateOpened { dst, .. } if program.header.rounding == Rounding::Nearest => {
             wanted(dst, Kind::Additive, "its result, rounded to the nearest,")
         }
+        Instr::SignTested { .. } if program.header.protocol.model().tested == 0 => {
+            Ok(Some(format!("{} instead of sign", instr.name())))
+        }
+        Instr::SignTested { low: 1.., .. } if program.header.rounding == Rounding::Nearest => Ok(Some(
+            format!("{}: positions are left out where results are rounded to the nearest", instr.name()),
+        )),
         Instr::Word { dst, .. }
         | Instr::Compose { dst, .. }
         | Instr::Select { dst, .. }

@@ -74,6 +74,12 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
         Instr::Sign { dst, a, width, .. } => {
             c.same(&[dst, a]).and_then(|()| c.within("width", width, 1, ring))
         }
+        Instr::SignTested { dst, a, low, high, .. } => {
+            c.same(&[dst, a])?;
+            c.within("high", high, 1, ring)?;
+            let most = program.header.protocol.model().tested;
+            c.within("low", low, high.saturating_sub(most), high - 1)
+        }
         Instr::Bits { dst, a, low, high, .. } => c.bits(dst, a, low, high),
         Instr::Word { dst, a, .. } => c.places(a, dst, 1, ring),
         Instr::Compose { dst, a, .. } => c.places(a, dst, 1, ring - 1),

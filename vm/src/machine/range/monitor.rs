@@ -109,6 +109,7 @@ impl<'a> RangeMonitor<'a> {
                 self.truncation(memory, threads, a, (width, bits))
             }
             Instr::Sign { a, width, .. } => compared(memory, threads, a, width),
+            Instr::SignTested { a, high, .. } => compared(memory, threads, a, high),
             Instr::Mul { a, b, .. } => wrapped(product::elementwise(threads, read(a), read(b))),
             Instr::MulPlain { a, b, .. } => wrapped(product::elementwise(threads, read(a), read(b))),
             Instr::Contract { a, b, axes, .. } => {

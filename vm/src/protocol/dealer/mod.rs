@@ -792,6 +792,18 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         })
     }
 
+    fn sign_tested(
+        &mut self,
+        _: &mut Context<'_, R>,
+        _dst: Reg,
+        _a: Reg,
+        _low: u32,
+        _high: u32,
+        _: Route,
+    ) -> Result {
+        unreachable!("with a dealer comparisons are networks: validated")
+    }
+
     fn bits(
         &mut self,
         context: &mut Context<'_, R>,

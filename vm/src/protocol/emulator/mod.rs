@@ -235,6 +235,22 @@ impl<R: Ring> Backend for Emulator<R> {
         Ok(())
     }
 
+    fn sign_tested(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        low: u32,
+        high: u32,
+        _: Route,
+    ) -> Done {
+        match low {
+            0 => convert(context, dst, a, |a: R| u8::from(a.bit(high - 1))),
+            low => round::sign_of_less(context, &self.keys[0], dst, a, low, high)?,
+        }
+        Ok(())
+    }
+
     fn bits(
         &mut self,
         context: &mut Context<'_, R>,

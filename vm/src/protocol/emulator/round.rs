@@ -63,6 +63,31 @@ fn probabilistic<R: Ring>(
     Ok(())
 }
 
+/// Bit `high` - 1 of x - r with r uniform in 0..2^`low`.
+pub(super) fn sign_of_less<R: Ring>(
+    context: &mut Context<'_, R>,
+    key: &Key,
+    dst: Reg,
+    a: Reg,
+    low: u32,
+    high: u32,
+) -> Result<(), Fault> {
+    let stream = context.stream(key, Purpose::Rounding)?;
+    let threads = context.threads;
+    let mut values = context.memory.load::<R>(threads, a)?;
+    threads.for_pieces(&mut values, CHUNK, |start, piece| {
+        for (i, chunk) in piece.chunks_mut(CHUNK).enumerate() {
+            let mut random = [R::ZERO; CHUNK];
+            let random = &mut random[..chunk.len()];
+            stream.fill_bits(&Threads::single(), low, (start + i * CHUNK) as u64, random);
+            slices::apply(chunk, [random], |x, [r]| x - r);
+        }
+    });
+    let bits: Vec<u8> = values.iter().map(|x| u8::from(x.bit(high - 1))).collect();
+    context.memory.store(threads, dst, &bits);
+    Ok(())
+}
+
 /// Elements that are rounded at a time.
 const CHUNK: usize = 512;
 

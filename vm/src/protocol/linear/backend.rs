@@ -333,6 +333,20 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         })
     }
 
+    fn sign_tested(
+        &mut self,
+        context: &mut Context<'_, R>,
+        dst: Reg,
+        a: Reg,
+        low: u32,
+        high: u32,
+        route: Route,
+    ) -> Result {
+        let op = self.op(context, route)?;
+        let (x, n) = (self.addend(context, op, a), context.memory.layout(a).len());
+        self.issue(context, async move { Ok(vec![Done::Bits(dst, op.sign_tested(x, n, low, high).await)]) })
+    }
+
     fn bits(
         &mut self,
         context: &mut Context<'_, R>,

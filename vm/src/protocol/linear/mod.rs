@@ -147,6 +147,15 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
     /// The bits of a value that an adder computes, lowest first; the words of this party's addend are there.
     fn bits(self, x: Words<R, N>, n: usize, adder: Adder) -> impl Future<Output = Vec<Words<u64, N>>> + 'w;
 
+    /// Bit `high` - 1 of a value, but for what stands below `low`, by a test for zero; the words of this party's addend are there.
+    fn sign_tested(
+        self,
+        x: Words<R, N>,
+        n: usize,
+        low: u32,
+        high: u32,
+    ) -> impl Future<Output = Words<u64, N>> + 'w;
+
     /// Conjunction of bits.
     fn and(self, x: Words<u64, N>, y: Words<u64, N>, n: usize) -> impl Future<Output = Words<u64, N>> + 'w;
 

@@ -43,5 +43,19 @@ purposes! {
         Chosen = 30,
         /// Masks of a selection.
         Select = 31,
+        /// A's part of the thermometers of a comparison.
+        Thermometers = 33,
+        /// Of the pair A, B: whether they test for the opposite.
+        Reversed = 34,
+        /// Of the pair A, B: by how many places they turn what they test.
+        Turns = 35,
+        /// Of the pair A, B: what they multiply it by.
+        Factors = 36,
+        /// Of the pair A, B: what stands for factors that are 0.
+        Spare = 37,
+        /// Of the pair A, B: masks of what they send to the corner.
+        Tested = 38,
+        /// A's part of what the corner has seen.
+        Seen = 39,
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `input_output`, `reshare`, `truncate`, `adder`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
+//! | `input_output`, `reshare`, `truncate`, `adder`, `compare`, `word`, `select` | one family of protocols each: algebra, messages, why they tell nothing |
 //! | `op`, `ring` | roles, sides and keys of an operation |
 //! | [`super::linear`] | registers and instructions, the same for every protocol of this kind |
 //! | `draw` | purposes of random streams |
@@ -17,6 +17,7 @@
 //! What each instruction sends, to the byte, is stated in [`tern_bytecode::model::rep3`].
 
 mod adder;
+mod compare;
 mod compose;
 mod draw;
 mod input_output;
@@ -187,6 +188,11 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
     async fn bits(self, x: Words<R, WORDS>, _: usize, adder: Adder) -> Vec<Words<u64, WORDS>> {
         let own = reshare::addend(self, x.into());
         adder::sums(self, &adder, &own).await.into_iter().map(Into::into).collect()
+    }
+
+    async fn sign_tested(self, x: Words<R, WORDS>, _: usize, low: u32, high: u32) -> Words<u64, WORDS> {
+        let own = reshare::addend(self, x.into());
+        compare::sign(self, low, high, own).await.into()
     }
 
     async fn and(self, x: Words<u64, WORDS>, y: Words<u64, WORDS>, n: usize) -> Words<u64, WORDS> {

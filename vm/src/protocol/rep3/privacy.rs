@@ -4,6 +4,7 @@
 
 use tern_bytecode::Route;
 use tern_bytecode::circuit::Adder;
+use tern_bytecode::model::rep3::Corner;
 use tern_bytecode::program::Rounding;
 
 use super::draw::Draw;
@@ -12,7 +13,7 @@ use super::op::{Op, Role, World};
 use super::reshare::{Shares, addend, and_summand, reshare, reshare_planes, to_pair};
 use super::ring::{OnRing, Pair};
 use super::truncate::{Operand, truncate};
-use super::{adder, compose, select, word};
+use super::{adder, compare, compose, select, word};
 use crate::machine::Address;
 use crate::net::Party;
 use crate::par::Threads;
@@ -116,6 +117,10 @@ const OPERATIONS: &[(&str, Start)] = &[
     }),
 ];
 
+/// A comparison by a test for zero. Its corner is to see something in the sum of two messages, which is looked at in [`tests_tell_nothing`].
+const TESTED: Start =
+    |op, with| Box::pin(async move { drop(compare::sign(op, 16, 48, addend(op, with.x)).await) });
+
 /// Operations that tell something.
 const LEAKS: &[(&str, Start)] = &[
     ("a message without a mask", |op, with| Box::pin(tell_corner(op, with, |_, share| share))),
@@ -209,5 +214,60 @@ fn views_are_uniform() {
 fn leaks_are_noticed() {
     for (name, start) in LEAKS {
         SIZES.into_iter().for_each(|n| uniform::expect_leak(name, &receivers(*start, Route(0), n), n));
+    }
+}
+
+/// What is tested for zero: A, the corner, B in turn receive it. Each message is uniform, to the corner the second one less the first is not: it is alike for both secrets, has one zero or none,
+/// equally often and everywhere, and is uniform otherwise.
+#[test]
+fn tests_tell_nothing() {
+    for (route, n) in [Route(1), Route(5)].into_iter().zip(SIZES) {
+        let corner = Corner(route).party();
+        for (receiver, samples) in receivers(TESTED, route, n) {
+            let name = format!("a test, {route:?}, {n} elements, {receiver}");
+            if receiver.index() != corner {
+                uniform::check(&samples, n).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+                continue;
+            }
+            let halves = |second: bool| {
+                samples.each_ref().map(|views| {
+                    let half = |view: &Vec<u8>| view[8 * n * usize::from(second)..][..8 * n].to_vec();
+                    views.iter().map(half).collect()
+                })
+            };
+            for half in [false, true] {
+                uniform::check(&halves(half), n).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            }
+            check_tests(&name, &samples, n);
+        }
+    }
+}
+
+/// What the corner sees in the sum of its two messages.
+fn check_tests(name: &str, samples: &Samples, n: usize) {
+    let trials = (samples[0].len() * n) as f64;
+    let histograms = samples.each_ref().map(|views| {
+        let (mut places, mut values) = (vec![0f64; 9], vec![0f64; 256]);
+        for view in views {
+            for element in 0..n {
+                let sum: [u8; 8] =
+                    std::array::from_fn(|i| view[8 * element + i] ^ view[8 * (n + element) + i]);
+                let zeros = sum.iter().filter(|byte| **byte == 0).count();
+                assert!(zeros < 2, "{name}: {zeros} zeros");
+                places[sum.iter().position(|byte| *byte == 0).unwrap_or(8)] += 1.0;
+                sum.iter().filter(|byte| **byte != 0).for_each(|byte| values[usize::from(*byte)] += 1.0);
+            }
+        }
+        (places, values)
+    });
+    let near = |what: &str, found: f64, expected: f64| {
+        let deviations = (found - expected).abs() / expected.sqrt();
+        assert!(deviations < 6.0, "{name}: {what} {found} times, expected {expected}");
+    };
+    for (places, values) in &histograms {
+        (0..8).for_each(|place| near(&format!("zero at {place}"), places[place], trials / 16.0));
+        near("no zero", places[8], trials / 2.0);
+        let rest = values.iter().sum::<f64>() / 255.0;
+        (1..256).for_each(|value| near(&format!("value {value}"), values[value], rest));
     }
 }

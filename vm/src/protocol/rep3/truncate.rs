@@ -70,7 +70,7 @@ pub(super) async fn truncate<R: Ring>(op: Op<'_, R>, x: Operand<R>, m: u32, roun
 }
 
 /// Moves a pad that everybody knows from one addend to the other; `plus` is added to the corner's.
-fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
+pub(super) fn padded<R: Ring>(op: Op<'_, R>, mut own: Vec<R>, plus: R) -> Vec<R> {
     let pad = [op.public_stream(Draw::Pad).values(R::BITS)];
     match op.role() {
         Role::Corner => op.each(&mut own, pad, [], move |a, [pad], []| a + pad + plus),

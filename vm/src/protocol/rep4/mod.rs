@@ -244,6 +244,10 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         sums.into_iter().map(|bit| self.by_party(bit)).collect()
     }
 
+    async fn sign_tested(self, _: Words<R, WORDS>, _: usize, _: u32, _: u32) -> Words<u64, WORDS> {
+        unreachable!("with four parties comparisons are networks: validated")
+    }
+
     async fn and(self, x: Words<u64, WORDS>, y: Words<u64, WORDS>, n: usize) -> Words<u64, WORDS> {
         let [x, y] = [x, y].map(|bit| self.by_role(bit));
         self.by_party(adder::and(self, &x, &y, 1, n, draw::Draw::Reshare).await)

@@ -18,6 +18,7 @@ pub const MODEL: Model = Model {
     summands: COMPUTING,
     filed: |party| (0..COMPUTING).filter(|summand| *summand == party).collect(),
     forms: Forms::Opened,
+    tested: 0,
     route: |_| "-".into(),
 };
 

@@ -90,6 +90,10 @@ impl Sends for Rounds<'_> {
         levels(&self.adder(width.saturating_sub(1), width), self.0.len(a))
     }
 
+    fn sign_tested(&self, _dst: Reg, _a: Reg, _low: u32, _high: u32, _route: Route) -> Traffic {
+        Vec::new() // in no valid program
+    }
+
     fn bits(&self, _dst: Reg, a: Reg, low: u32, high: u32, _: Route) -> Traffic {
         levels(&self.adder(low, high), self.0.len(a))
     }

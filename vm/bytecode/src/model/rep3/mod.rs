@@ -19,6 +19,7 @@ pub const MODEL: Model = Model {
     // what is in common with the next party, then with the previous one
     filed: |party| vec![party, (party + PARTIES - 1) % PARTIES],
     forms: Forms::Replicated,
+    tested: 33, // eight chunks of four, and the sign
     dealer: None,
     route: |route| {
         let corner = Corner(route);

@@ -13,6 +13,7 @@
 //! | … of additive | A→C, B→C k each | as round 1 of replicated | as round 2 |
 //! | … nearest, beside it | carry into m | | then C→B k, A↔B k each |
 //! | sign, bits | C→B monomials | A↔B generates, propagates | gates, around the ring |
+//! | sign tested | C→B 128 | A→C, B→C 64 each | C→B 1 |
 //! | and | around the ring 3 | | |
 //! | word of n bits | C→B Σ (k-j) | A↔B k each | |
 //! | compose n bits | as bits 0..=n | … | A→C n, C→B k-n; then C→B k, A↔B k-n each |
@@ -97,6 +98,14 @@ impl Sends for Rounds<'_> {
 
     fn sign(&self, _dst: Reg, a: Reg, width: u32, route: Route) -> Traffic {
         self.adder(width.saturating_sub(1), width, self.0.len(a), route)
+    }
+
+    fn sign_tested(&self, _dst: Reg, a: Reg, _low: u32, _high: u32, route: Route) -> Traffic {
+        let (n, corner) = (self.0.len(a), Corner(route));
+        let (c, pa, pb) = (corner.party(), corner.a(), corner.b());
+        let mut vectors = one(pa, c, packed(n, 64));
+        add(&mut vectors, &one(pb, c, packed(n, 64)), 1);
+        vec![one(c, pb, packed(n, 128)), vectors, one(c, pb, plane(n))]
     }
 
     fn bits(&self, _dst: Reg, a: Reg, low: u32, high: u32, route: Route) -> Traffic {

@@ -18,6 +18,7 @@ pub const MODEL: Model = Model {
     summands: PARTIES,
     filed: |party| (0..PARTIES).filter(|summand| *summand != party).collect(),
     forms: Forms::Replicated,
+    tested: 0,
     dealer: None,
     route: |route| Cast(route).parties().map(|party| party.to_string()).concat(),
 };
