@@ -5,8 +5,8 @@ use tern_bytecode::Program;
 use tern_bytecode::instr::{Axes, Comparison, IntBinary, RealBinary};
 use tern_compiler::diagnostics::{FileId, Origin as FileOrigin, SourceMap, Span};
 use tern_compiler::ir::{
-    self, Builder, Const, Element, Input, Op, Optimise, Origin, Output, Place, Preparation, Protocol, Rounding,
-    Settings, Type, ValueId,
+    self, Builder, Const, Element, Input, Op, Optimise, Origin, Output, Place, Preparation, Protocol,
+    Rounding, Settings, Type, ValueId,
 };
 
 /// The product of two matrices.

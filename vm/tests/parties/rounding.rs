@@ -93,3 +93,41 @@ fn rounding_up_has_its_probability() {
         }
     }
 }
+
+/// Signs of numbers less a random one below 2^m, by a test for zero.
+fn signs(x: &[Z64], (low, high): (u32, u32), route: Route, seed: u64) -> Vec<Z64> {
+    let mut b = Build::new(Protocol::Rep3, 64, Rounding::Probabilistic);
+    let n = x.len() as u32;
+    let a = b.input(&[1, n], 0, route);
+    let bit = b.reg(Kind::Bit, &[1, n]);
+    b.op(Instr::SignTested { dst: bit, a, low, high, route });
+    let dst = b.reg(Kind::Shared, &[n]);
+    b.op(Instr::Word { dst, a: bit, route });
+    b.output_to(dst, Place::Party(2), route);
+    shared(&b.program, &[x.to_vec()], &seeded(seed)).remove(&0).expect("one output")
+}
+
+/// A tested sign that leaves out m positions is that of ⌊(x - r) / 2^m⌋ with r uniform: certain for what is negative or at least 2^m, at random in between.
+#[test]
+fn tested_signs_leave_out_a_carry_at_random() {
+    const N: u32 = 40_000;
+    let m = 16;
+    let sixteenths =
+        [-1i64, 0, 1, 5, 8, 12, 15, 16, 17, -(1 << 30), (1 << 30), -(1 << 36) + 16, (1 << 36) - 1];
+    for route in (0..6).map(Route) {
+        for part in sixteenths {
+            let x = if part < 0 { -Z64::from_u64(part.unsigned_abs()) } else { Z64::from_u64(part as u64) };
+            let seed = 300 + u64::from(route.0);
+            let found = signs(&vec![x.shl(m - 4); N as usize], (m, m + 33), route, seed);
+            let negative = found.iter().filter(|sign| **sign == Z64::ONE).count() as f64;
+            assert!(found.iter().all(|sign| [Z64::ZERO, Z64::ONE].contains(sign)));
+            let p = (1.0 - part as f64 / 16.0).clamp(0.0, 1.0);
+            let (mean, deviation) = (f64::from(N) * p, (f64::from(N) * p * (1.0 - p)).sqrt());
+            println!("{route:?}, seed {seed}, {part}/16: {negative} of {N} negative, {mean} expected");
+            assert!(
+                (negative - mean).abs() <= 4.5 * deviation + 4.0,
+                "{negative} against {mean} ± {deviation}"
+            );
+        }
+    }
+}
