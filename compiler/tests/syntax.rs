@@ -131,7 +131,7 @@ fn statements() {
     let kinds = body(
         "let (a, (_, b)): (fix, (int, bool)) = e\nvar input: fix[0] = zeros()\n(p.w, x[0], _) = e\ns.m *= 2\n\
          for rows in batches(N, BATCH) { break }\nunroll for w in fields(p) { w }\nfor i in 0 .. +n {}\n\
-         output weights = p to party 1 + 1\noutput weights to shares\noutput a, b = pair, c = 1 + 1, d = e to shares\n  const n: fix = 3\nassert a == b, \"text\"\n\
+         output weights = p to party 1 + 1\noutput weights to shares\noutput model, test to party 0\noutput a, b = pair, c = 1 + 1, d = e to shares\n  const n: fix = 3\nassert a == b, \"text\"\n\
          require k in ..n\nrequire a > 0, \"text\"\nreturn x",
     );
     let shown: Vec<String> = kinds.iter().map(statement).collect();
@@ -147,6 +147,7 @@ fn statements() {
             "for i in 0..+n 0",
             "output weights = p to party (1 + 1)",
             "output weights to shares",
+            "output model, test to party 0",
             "output a, b = pair, c = (1 + 1), d = e to shares",
             "const n: Tensor = 3",
             "assert (a == b), text",

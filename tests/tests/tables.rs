@@ -266,6 +266,26 @@ fn pairs_by_a_new_axis_and_bounds_from_the_end() {
     }
 }
 
+/// What newcomers write as they know it from elsewhere: tensors in a list for `concat`, words of declarations as names of
+/// results, several results in a line, and library functions of public numbers and constants.
+#[test]
+fn as_elsewhere() {
+    let source = "use math\ninput x: fix[2, 3] from party 0\ninput y: fix[4] from party 0\nfn main() {\n    const n = 2\n    \
+                  output rows = concat([x, x], axis=0), flat = concat([x[0], [1, 2]]), model = n * x[0] to party 0\n    \
+                  let m = reveal(sum(x))\n    output likely = math::sigmoid(m), root = math::inv_sqrt(4) to party 0\n    \
+                  output top = math::argmax(reveal(y)) to party 0\n}\n";
+    let (x, y) = ([1.0, -2.0, 0.5, 0.25, 3.0, -1.0], [0.5, 1.5, -1.0, 0.0]);
+    for (f, found) in everywhere(source, &[("x", &x), ("y", &y)]) {
+        close(&found["rows"], &[x, x].concat(), 0.0);
+        close(&found["flat"], &[1.0, -2.0, 0.5, 1.0, 2.0], 0.0);
+        close(&found["model"], &[2.0, -4.0, 1.0], 0.0);
+        let near = 32.0 * (-f64::from(f)).exp2();
+        close(&found["likely"], &[1.0 / (1.0 + (-1.75f64).exp())], near);
+        close(&found["root"], &[0.5], near);
+        close(&found["top"], &[1.0], 0.0);
+    }
+}
+
 /// Public numbers: counters, and what is revealed.
 #[test]
 fn public_quotients_and_subscripts() {

@@ -18,6 +18,24 @@ fn fixed(source: &str, inputs: &Values, f: u32, rounding: Rounding) -> Values {
     emulated(&program, inputs, SEED)
 }
 
+/// A buffer has no gradient, and is none of an optimizer's business: the parameters learn as they do without it.
+#[test]
+fn a_model_with_a_buffer_learns_by_every_method() {
+    let source = "use optim\ninput x: fix[3] from party 0\nmodel M {\n    w: fix[3] = [1, 2, 3]\nBUFFER}\nfn main() {\n    \
+        var p = M()\n    var s = optim::start(p)\n    for k in 0..3 {\n        \
+        (p, s) = optim::step(\"METHOD\", p, grad(sum(square(p.w * x)), p), s, 1/64, 1)\n    }\n    output w = p.w to party 0\n}\n";
+    let inputs = Values::from([("x".to_string(), vec![0.5, -1.0, 2.0])]);
+    for method in ["sgd", "adam", "amsgrad", "adam_coarse", "amsgrad_coarse"] {
+        let learned = |buffer: &str| {
+            let source = source.replace("BUFFER", buffer).replace("METHOD", method);
+            fixed(&source, &inputs, 16, Rounding::Nearest)["w"].clone()
+        };
+        let with = learned("    buffer seen: fix[2] = ones()\n");
+        assert_eq!(with, learned(""), "{method}");
+        assert!(with[2] < 3.0, "{method} moves");
+    }
+}
+
 /// A field that was set to a constant is a parameter like the others.
 #[test]
 fn a_field_that_was_constant_learns() {

@@ -213,7 +213,7 @@ struct SettingArgs {
     /// Who computes and whom they trust: rep3, three servers that follow the protocol; rep4, four, one of which may do anything; dealer, two, and one that only deals.
     #[arg(long, value_parser = protocol_named)]
     protocol: Option<Protocol>,
-    /// What is to be few, where there is a choice: rounds, for parties that are far apart; bits, for slow links; balanced.
+    /// What is to be few, where there is a choice: rounds, for parties that are far apart; balanced, where they are near.
     #[arg(long, value_parser = optimise_named)]
     optimise: Option<Optimise>,
 }

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use tern_bytecode::report::{group, report};
+use tern_bytecode::report::{CostReport, group, report};
+use tern_compiler::ir::Optimise;
 use tern_compiler::schedule::show;
-use tern_host::Loaded;
+use tern_host::{Loaded, Source};
 use tern_tools::say;
 use tern_vm::net::NetworkModel;
 
@@ -43,9 +44,30 @@ pub(crate) fn cost(source: &SourceArgs, form: Form, network: Option<&str>) -> an
             if let Some(seconds) = seconds {
                 say::outln(format_args!("predicted communication: {seconds:.1} s"));
             }
+            for (option, other) in others(source, &report)? {
+                let (rounds, bits) = (group(other.rounds), group(other.bits));
+                say::outln(format_args!("with {option}: {rounds} rounds, {bits} bits"));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the program would cost if it were compiled for something else, where that makes a difference.
+fn others(source: &SourceArgs, this: &CostReport) -> anyhow::Result<Vec<(String, CostReport)>> {
+    let source = source.source();
+    let mut others = Vec::new();
+    if source.is_bytecode() {
+        return Ok(others);
+    }
+    for other in Optimise::ALL.iter().filter(|other| **other != source.optimise.unwrap_or_default()) {
+        let loaded = Source { optimise: Some(*other), ..source.clone() }.load()?;
+        let found = report(&loaded.program);
+        if (found.rounds, found.bits) != (this.rounds, this.bits) {
+            others.push((format!("--optimise {}", other.name()), found));
+        }
+    }
+    Ok(others)
 }
 
 /// `tern inspect`.

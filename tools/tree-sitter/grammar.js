@@ -196,13 +196,13 @@ module.exports = grammar({
     output: ($) =>
       seq(
         "output",
-        comma1(field("name", $.identifier)),
+        comma1(field("name", $._result_name)),
         optional(seq("=", field("value", $._expression), repeat(seq(",", $.result)))),
         "to",
         field("to", $._place),
       ),
 
-    result: ($) => seq(field("name", $.identifier), "=", field("value", $._expression)),
+    result: ($) => seq(field("name", $._result_name), "=", field("value", $._expression)),
 
     return: ($) => seq("return", $._expression),
 
@@ -318,6 +318,9 @@ module.exports = grammar({
     // ---- words
 
     _name: ($) => choice($.identifier, ...NAMES_ELSEWHERE.map((word) => alias(word, $.identifier))),
+
+    _result_name: ($) =>
+      choice($.identifier, ...NAMES_ELSEWHERE.filter((word) => word !== "to").map((word) => alias(word, $.identifier))),
 
     identifier: (_) => /[A-Za-z][A-Za-z0-9_]*|_[A-Za-z0-9_]+/,
     number: (_) => /[0-9][0-9_]*(\.[0-9]+)?([eE][-+]?[0-9]+)?/,

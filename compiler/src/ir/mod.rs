@@ -130,20 +130,17 @@ pub enum Optimise {
     Balanced,
     /// Few rounds, for parties that are far apart.
     Rounds,
-    /// Few bits, for slow links.
-    Bits,
 }
 
 impl Optimise {
     /// All, the default first.
-    pub const ALL: &[Optimise] = &[Optimise::Balanced, Optimise::Rounds, Optimise::Bits];
+    pub const ALL: &[Optimise] = &[Optimise::Balanced, Optimise::Rounds];
 
     /// By which it is asked for.
     pub fn name(self) -> &'static str {
         match self {
             Optimise::Balanced => "balanced",
             Optimise::Rounds => "rounds",
-            Optimise::Bits => "bits",
         }
     }
 }

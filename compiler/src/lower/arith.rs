@@ -1017,9 +1017,16 @@ impl<'a> Lowerer<'a> {
             }
             (Value::Tensor(s), p) if s.secret() => self.contract_public(s, p, axes, span),
             (p, Value::Tensor(s)) if s.secret() => self.contract_flipped(p, s, axes, span),
-            (a, _) => {
-                let what = a.describe();
-                self.error(Code::T003, span, "a matrix product needs a secret or two constants", what)
+            // of public numbers there is no such product: one of them is taken for a secret
+            (a, b) => {
+                let elem = a.elem().filter(|elem| *elem != Elem::Bool && b.elem() != Some(Elem::Bool));
+                match elem.and_then(|elem| self.taken_for_secret(a.clone(), elem, span)) {
+                    Some(secret) => self.contract(Value::Tensor(secret), b, axes, span),
+                    None => {
+                        let text = "a matrix product needs a secret or two constants";
+                        self.error(Code::T003, span, text, a.describe())
+                    }
+                }
             }
         }
     }

@@ -202,6 +202,10 @@ impl<'a> Lowerer<'a> {
         if let Some(since) = index.since {
             error = error.label(since, "secret from here");
         }
+        if index.elem == Elem::Bool {
+            let error = error.why("every party would see how many elements are taken, and which");
+            return self.report(error.help(format!("0 in place of the others: where({text}, {whole}, 0)")));
+        }
         self.report(
             error
                 .why("every party would see which element is read")

@@ -596,6 +596,7 @@ impl<'a> Lowerer<'a> {
                 Diagnostic::error(Code::N014, format!("{output} is output twice"))
                     .at(name.span, "")
                     .label(first, "first here")
+                    .help(format!("a name of its own:  output {output}_again = {output} to …"))
             }
             Some(_) => Diagnostic::error(Code::N015, format!("{output} is output again and again"))
                 .at(name.span, "an unrolled loop or several calls come here"),

@@ -33,7 +33,7 @@ pub struct Source {
     pub rounding: Option<Rounding>,
     /// Who computes; three parties that follow the protocol by default.
     pub protocol: Option<Protocol>,
-    /// What is to be few; neither rounds nor bits by default.
+    /// What is to be few; bits rather than rounds by default.
     pub optimise: Option<Optimise>,
 }
 
@@ -154,7 +154,8 @@ impl Source {
         loaded(self.compile_text(text.into(), &|_| None, Entry::Main, None)?)
     }
 
-    fn is_bytecode(&self) -> bool {
+    /// Whether it is bytecode, in which everything is settled.
+    pub fn is_bytecode(&self) -> bool {
         self.program.extension().is_some_and(|e| e == "tbc")
     }
 

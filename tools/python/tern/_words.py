@@ -39,7 +39,7 @@ WORDS: List[Tuple[str, Callable[["re.Match[str]"], str]]] = [
     (rf"--ring (\d+){END}", lambda m: f"ring={m[1]}"),
     (r"--(fixed|ring) (\S+)(?=: )", lambda m: f"{m[1]}={quoted(m[2])}"),
     (r"--ring auto", lambda m: 'ring="auto"'),
-    (rf"--(protocol|rounding|optimise) (rep3|rep4|dealer|probabilistic|nearest|balanced|rounds|bits){END}", lambda m: f"{m[1]}={quoted(m[2])}"),
+    (rf"--(protocol|rounding|optimise) (rep3|rep4|dealer|probabilistic|nearest|balanced|rounds){END}", lambda m: f"{m[1]}={quoted(m[2])}"),
     (r"--(out) DIR\b", lambda m: f"{m[1]}=DIRECTORY"),
     (r"--(data|key) ([^:\n]*[/.][^:\n]*|[^:\s]+)(?=: )", lambda m: f"{m[1]}={quoted(m[2])}"),
     (r"--(ranges|resume|replace)\b", lambda m: f"{m[1]}=True"),

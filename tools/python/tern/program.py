@@ -41,7 +41,7 @@ def compile(
     `args` are the program's arguments. Arguments that are sizes of data (`const N = arg(rows(x))`) are taken from `inputs` and the directory `data`, where
     they are given. `fixed` is the number of fraction bits, or a pair of that and all bits, 16 by default; `ring` is 64, 128, 192, 256 or "auto"; `rounding` is
     "probabilistic" or "nearest"; `protocol` is "rep3", "rep4" or "dealer"; `optimise` is "balanced",
-    "rounds", where parties are far apart, or "bits", where links are slow.
+    or "rounds", where parties are far apart.
 
     Warnings of the compiler are Python warnings (`CompileWarning`), and are in `Program.warnings`.
 

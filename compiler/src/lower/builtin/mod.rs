@@ -24,7 +24,7 @@ use crate::lower::call::Given;
 use crate::lower::expr::Want;
 use crate::lower::limits::MAX_LIST;
 use crate::lower::value::{Elem, Record, Value};
-use crate::syntax::ast;
+use crate::syntax::ast::{self, Expr};
 use std::rc::Rc;
 use table::{Builtin, Models, Takes};
 
@@ -63,8 +63,29 @@ impl<'a> Lowerer<'a> {
         span: Span,
         want: Option<&Want>,
     ) -> Value {
-        let given = self.given(args);
+        let given = match self.listed_parts(function, args) {
+            Some(parts) => parts,
+            None => self.given(args),
+        };
         self.builtin_given(function, given, span, want)
+    }
+
+    /// The parts of `concat([a, b], axis=0)`, as NumPy and PyTorch have it: of tensors in a list, which would be one part otherwise.
+    fn listed_parts(&mut self, function: &Builtin, args: &'a [ast::Arg]) -> Option<Vec<Given<'a>>> {
+        let [first, named @ ..] = args else { return None };
+        let ast::ExprKind::List(dims) = &first.value.kind else { return None };
+        let takes_parts = function.params.first().is_some_and(|param| matches!(param.takes, Takes::Parts(_)));
+        if !takes_parts || first.name.is_some() || named.iter().any(|arg| arg.name.is_none()) {
+            return None;
+        }
+        let parts: Option<Vec<&Expr>> =
+            dims.iter().map(|dim| if let ast::Dim::One(expr) = dim { Some(expr) } else { None }).collect();
+        let parts: Vec<Given<'a>> = parts?
+            .into_iter()
+            .map(|expr| Given { name: None, value: self.expr(expr, None), span: expr.span })
+            .collect();
+        let tensors = parts.iter().all(|part| part.value.shape().is_none_or(|shape| !shape.is_empty()));
+        (tensors && !parts.is_empty()).then(|| [parts, self.given(named)].concat())
     }
 
     /// A function of the language on evaluated arguments.

@@ -142,7 +142,8 @@ impl Lowerer<'_> {
     }
 
     fn bits(&mut self, args: &Args) -> Value {
-        let Some(t) = secret_tensor(args.value(0)) else {
+        let x = args.value(0);
+        let Some(t) = x.elem().and_then(|elem| self.taken_for_secret(x, elem, args.span(0))) else {
             return self.not_for(args, "a secret is needed here");
         };
         let (Some(low), Some(high)) = (self.size(args, 1), self.size(args, 2)) else { return Value::Error };
@@ -186,7 +187,7 @@ impl Lowerer<'_> {
 
     /// A secret of one element as one of another, with the same ring integer behind it.
     fn reinterpreted(&mut self, args: &Args, from: Elem, to: Elem) -> Value {
-        match secret_tensor(args.value(0)).filter(|t| t.elem == from) {
+        match self.taken_for_secret(args.value(0), from, args.span(0)).filter(|t| t.elem == from) {
             Some(t) => {
                 let Some(frac) = self.fraction(args, to) else { return Value::Error };
                 let id = self.builder.one(Op::Rescale { frac }, &[t.id]);
@@ -194,6 +195,22 @@ impl Lowerer<'_> {
             }
             None => self.not_for(args, &format!("a secret {} is needed here", from.name())),
         }
+    }
+
+    /// A secret; a constant or public number as one, so that functions of the library that look at ring integers take numbers of any stage.
+    pub(in crate::lower) fn taken_for_secret(
+        &mut self,
+        value: Value,
+        elem: Elem,
+        span: Span,
+    ) -> Option<Tensor> {
+        let number = matches!(value, Value::Const(_) | Value::Tensor(_)) && value.elem() != Some(Elem::Bool);
+        if value.secret() || !number {
+            return secret_tensor(value);
+        }
+        let ty = crate::lower::control::runtime_type(elem, true, self.frac(), shape_of(&value));
+        let id = self.coerce(&value, elem, &ty);
+        secret_tensor(self.tensor(id, elem, Some(span)))
     }
 
     /// The fraction bits of what `reinterpreted` gives: for `fix` those asked for.
