@@ -47,7 +47,7 @@ def words(fixed, images, *more):
 
 def optimised(build, command, goal):
     """The option that chooses what costs are kept low; a build without it has nothing to choose."""
-    return ["--optimise", goal] if goal and build.has(command, "--optimise") else []
+    return ["--optimise", goal] if goal and build.has(command, "--optimise") and build.offers(command, f"{goal}, for") else []
 
 
 def announced(build, network, fixed, goal=None, *more):
@@ -183,7 +183,7 @@ def on_lines(options):
     for network in options.networks:
         name = f"{network.upper()}, --optimise bits"
         said = lambda b, n=network: announced(b, n, 16, "bits")
-        yield Row(name, said, {"bits": Limit(0.97)}, option=("cost", "--optimise"))
+        yield Row(name, said, {"bits": Limit(0.97)}, option=("cost", "--optimise bits"))
 
 
 def rows(options):

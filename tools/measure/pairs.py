@@ -64,6 +64,10 @@ class Build:
             self.known[command] = call([self.tern, command, "--help"]).text
         return re.search(rf"^\s*(-\w, )?{re.escape(option)}\b", self.known[command], re.M) is not None
 
+    def offers(self, command, choice):
+        """Whether the help of a command, which has options, names a choice of one of them."""
+        return self.has(command, "--help") and choice in " ".join(self.known[command].split())
+
     def commit(self):
         """The commit of its sources, and a mark if they have been changed since; a binary does not tell."""
         if not self.tern.is_relative_to(self.root):

@@ -5,7 +5,7 @@ use num_traits::Zero;
 
 use super::builtin::table::{Builtin, find};
 use super::limits::{MAX_CALLS, MAX_DEPTH};
-use super::modules::{Import, LIBRARY, elsewhere, in_library, item_name};
+use super::modules::{Import, elsewhere, in_library, item_name};
 use super::value::{Elem, ItemId, Konst, ModelType, Tensor, Value, show_number};
 use super::{Frame, Lowerer};
 use crate::diagnostics::{Code, Diagnostic, Span};
@@ -183,19 +183,12 @@ impl<'a> Lowerer<'a> {
                     return Some(Name::Builtin(function));
                 }
                 if !module.broken {
-                    let in_library = LIBRARY.iter().any(|(module, _)| *module == first.name);
-                    let text = if in_library {
-                        format!("{} is not imported", first.name)
-                    } else {
-                        format!("there is no {full}")
-                    };
-                    let mut error = Diagnostic::error(Code::N001, text).at(path.span, "");
+                    let mut error =
+                        Diagnostic::error(Code::N001, format!("there is no {full}")).at(path.span, "");
                     let namespace = format!("{}::", first.name);
                     let alike = super::builtin::table::names().filter(|name| name.starts_with(&namespace));
                     let alike: Vec<&str> = alike.collect();
-                    if in_library {
-                        error = error.help(format!("at the top of the file:  use {}", first.name));
-                    } else if let Some(near) = super::names::closest(&full, alike.iter().copied()) {
+                    if let Some(near) = super::names::closest(&full, alike.iter().copied()) {
                         error = error.help(near.to_string());
                     } else if !alike.is_empty() {
                         error = error.note(format!("there are {}", alike.join(", ")));

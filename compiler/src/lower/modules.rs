@@ -185,9 +185,36 @@ impl Modules {
         for item in uses {
             self.resolve_use(module, &item, sources, resolve, diagnostics);
         }
+        self.resolve_named(module, sources, resolve, diagnostics);
         let file = self.list[module].ast.file;
         // Division and comparison of secrets are library functions that need no `use`.
         let _ = self.module("math", Span::new(file, 0, 0), Origin::Library, sources, resolve, diagnostics);
+    }
+
+    /// Modules of the library that a file names as in `math::sqrt(x)`: those need no `use`.
+    fn resolve_named(
+        &mut self,
+        module: usize,
+        sources: &mut SourceMap,
+        resolve: &Resolver<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let file = self.list[module].ast.file;
+        let Some(text) = sources.get(file).filter(|f| f.origin == Origin::User).map(|f| f.text.clone())
+        else {
+            return;
+        };
+        for (name, _) in LIBRARY {
+            let is_free =
+                |module: &Module| !module.imports.contains_key(*name) && !module.items.contains_key(*name);
+            if is_free(&self.list[module])
+                && text.contains(&format!("{name}::"))
+                && let Some(source) =
+                    self.module(name, Span::new(file, 0, 0), Origin::User, sources, resolve, diagnostics)
+            {
+                self.list[module].imports.insert((*name).to_string(), Import::Module(source));
+            }
+        }
     }
 
     fn resolve_use(

@@ -406,7 +406,7 @@ impl<'t> Reader<'t> {
         let ExprKind::Path(path) = &callee.kind else { return };
         let target = match path.segments.as_slice() {
             [function] => self.find(&function.name),
-            [module, function] => match self.names.imports.get(&module.name) {
+            [module, function] => match self.module(&module.name) {
                 Some(Target::Module(module, None)) => {
                     Target::Module(module.clone(), Some(function.name.clone()))
                 }
@@ -428,11 +428,17 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// What stands before `::`: an import, or a module of the library, which needs none.
+    fn module(&self, name: &str) -> Option<Target> {
+        let of_library = || reference::module(name).map(|_| Target::Module(name.to_string(), None));
+        self.names.imports.get(name).cloned().or_else(of_library)
+    }
+
     fn path(&mut self, path: &Path) {
         match path.segments.as_slice() {
             [name] => self.note(name, self.find(&name.name)),
             [first, second] => {
-                let module = self.names.imports.get(&first.name).cloned();
+                let module = self.module(&first.name);
                 if let Some(Target::Module(module, None)) = module {
                     self.note(first, Target::Module(module.clone(), None));
                     self.note(second, Target::Module(module, Some(second.name.clone())));
