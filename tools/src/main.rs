@@ -37,6 +37,7 @@ use tern_bytecode::program::Rounding;
 use tern_compiler::ir::Optimise;
 use tern_tools::say;
 use tern_vm::erase::Erasing;
+use tern_vm::ring::Target;
 use tern_vm::scarce::Telling;
 
 /// Buffers of messages come and go every round: an allocator that does not give their pages back to the system each time
@@ -253,7 +254,7 @@ fn main() -> ExitCode {
     tern_vm::pages::keep(PAGES);
     scarce::say_when_refused();
     let cli = Cli::parse();
-    let result = stop::survive_file_limits().and_then(|()| command(cli.command));
+    let result = stop::survive_file_limits().and_then(|()| vectors()).and_then(|()| command(cli.command));
     match result {
         Ok(code) => code,
         Err(error) => {
@@ -263,6 +264,14 @@ fn main() -> ExitCode {
             say::errln(format_args!("{head}{text}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Vectors that are asked for by a name that none have: said, not passed over.
+fn vectors() -> anyhow::Result<()> {
+    match std::env::var(Target::VARIABLE) {
+        Ok(name) => Target::named(&name).map(|_| ()).map_err(anyhow::Error::msg),
+        Err(_) => Ok(()),
     }
 }
 

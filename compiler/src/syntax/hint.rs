@@ -18,6 +18,9 @@ pub fn hint(before: &[Lexeme], found: Option<&Token>, expected: &[String]) -> Op
         ([.., (_, Token::Party, _), (_, Token::Number(_), _)], Token::Comma) => {
             Some("an output has one receiver; for another one, write it once more under a name of its own")
         }
+        ([.., (_, Token::Grad, _), _, _, (_, Token::RightParen, _)], Token::LeftBrace) => {
+            Some("the rule of a derivative stands behind the closing brace: `fn f(x) { … } grad(d) { … }`")
+        }
         (_, Token::Name(name)) => foreign_word(name),
         ([.., (_, Token::Number(_), _), (_, Token::Dot, _)], _) => {
             Some("a number has digits on both sides of the point: `1.0`")

@@ -74,3 +74,32 @@ fn a_build_beside_itself_and_its_line_in_the_history() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && errors.starts_with("there is no speed; there are "), "{errors}");
 }
+
+/// Fewer instructions give the same numbers; a name that none have is refused.
+#[test]
+fn vectors_are_narrowed_by_a_variable() {
+    let emulated = |vectors: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_tern"))
+            .args(["emulate", &repository("programs/digits.mpc"), "--arg", "EPOCHS=1"])
+            .args(["--seed", "3", "--json", "--out"])
+            .arg(folder.path())
+            .env("TERN_VECTORS", vectors)
+            .output()
+            .unwrap()
+    };
+    let metrics = |output: Output| {
+        let lines = said(&output);
+        let metrics: Vec<&str> = lines.lines().filter(|line| line.contains("\"metric\"")).collect();
+        assert!(!metrics.is_empty(), "{lines}");
+        metrics.join("\n")
+    };
+    let widest = metrics(emulated("ifma"));
+    for vectors in ["portable", "avx2", "avx512"] {
+        assert_eq!(metrics(emulated(vectors)), widest, "{vectors}");
+    }
+    let refused = emulated("mmx");
+    let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert_eq!(errors, "error: TERN_VECTORS=mmx: there are portable, avx2, avx512 and ifma\n");
+}

@@ -32,10 +32,30 @@ impl Target {
     /// The plain form of every kernel, present on all processors.
     pub const PORTABLE: Self = Self(Level::Portable);
 
-    /// The best set this processor has.
+    /// The variable of the environment that narrows the choice, for measuring what other processors would take.
+    pub const VARIABLE: &str = "TERN_VECTORS";
+
+    /// The best set this processor has, within what [`Target::VARIABLE`] allows.
     pub fn best() -> Self {
         static BEST: OnceLock<Target> = OnceLock::new();
-        *BEST.get_or_init(|| Self(detect()))
+        *BEST.get_or_init(|| {
+            let most = std::env::var(Self::VARIABLE).ok().and_then(|name| Self::named(&name).ok());
+            Self(most.map_or(Level::Avx512Ifma, |Self(level)| level).min(detect()))
+        })
+    }
+
+    /// The set of a name: `portable`, `avx2`, `avx512` or `ifma`, whether the processor has it or not.
+    ///
+    /// # Errors
+    /// With what there is, if there is no such set.
+    pub fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "portable" => Ok(Self(Level::Portable)),
+            "avx2" => Ok(Self(Level::Avx2)),
+            "avx512" => Ok(Self(Level::Avx512)),
+            "ifma" => Ok(Self(Level::Avx512Ifma)),
+            _ => Err(format!("{}={name}: there are portable, avx2, avx512 and ifma", Self::VARIABLE)),
+        }
     }
 
     /// Every set this processor has, the best one last.

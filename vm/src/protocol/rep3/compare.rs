@@ -179,7 +179,7 @@ fn tests(part: [u64; 2], threshold: u32, reverse: u64, ones: u64) -> u64 {
     let strictly = reverse & 0xfe;
     let wrong = here & strictly | next & !strictly & 0xff;
     let wrong = wrong ^ ones & !reverse & 0xff;
-    differs * EACH & ABOVE | wrong * EACH & OWN
+    ((differs * EACH) & ABOVE) | ((wrong * EACH) & OWN)
 }
 
 /// A 1 in every byte.
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn products_are_those_of_the_field() {
         let slowly = |a: u8, b: u8| {
-            let mut wide = (0..8).fold(0u16, |sum, i| sum ^ (u16::from(a) << i) * u16::from(b >> i & 1));
+            let mut wide = (0..8).fold(0u16, |sum, i| sum ^ ((u16::from(a) << i) * u16::from(b >> i & 1)));
             (8..15).rev().for_each(|i| wide ^= (0x11b << (i - 8)) * (wide >> i & 1));
             wide as u8
         };
