@@ -57,7 +57,7 @@ pub(super) fn is_cifar(path: &Path) -> bool {
     path.is_dir() && [TRAINING[0], TESTING[0]].iter().any(|name| path.join(name).is_file())
 }
 
-/// Reads one of its tensors: images [n, 3, 32, 32], or labels [n].
+/// Reads one of its tensors: images of shape `[n, 3, 32, 32]`, or labels of shape `[n]`.
 pub(super) fn read(folder: &Path, wanted: Wanted<'_>) -> Result<Array, Problem> {
     let names = TENSORS.map(|(name, ..)| name);
     let chosen = wanted.of(&names)?;
