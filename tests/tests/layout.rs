@@ -82,7 +82,8 @@ fn a_library_layer_takes_as_many_files_as_documented() {
 #[test]
 fn a_protocol_takes_as_many_files_as_documented() {
     let files = naming(&["Protocol::Rep4", "rep4::", "mod rep4", "    Rep4,"]);
-    let own = |file: &&String| !file.contains("/rep4/");
+    // besides its own files, and a module of tests
+    let own = |file: &&String| !file.contains("/rep4/") && !file.ends_with("/new_keys.rs");
     let files: Vec<_> = files.iter().filter(own).collect();
     assert_eq!(files.len(), documented("a protocol"), "{files:#?}");
 }
