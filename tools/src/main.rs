@@ -205,7 +205,7 @@ struct SettingArgs {
     /// Fraction bits of fixed-point numbers, and optionally all bits: 16 or 16,32.
     #[arg(long, value_name = "F[,TOTAL]")]
     fixed: Option<String>,
-    /// Bits of the ring: 64, 128, 192, 256 or auto.
+    /// Bits of the ring: 52, 64, 104, 128, 192, 256 or auto.
     #[arg(long)]
     ring: Option<String>,
     /// How truncations round.

@@ -5,6 +5,7 @@ pub mod machine;
 pub mod net;
 pub mod protocol;
 mod purposes;
+mod rings;
 mod rounds;
 
 pub use tern_kernels::{bits, erase, pages, par, prg, ring, scarce};

@@ -110,7 +110,7 @@ impl Inst {
 pub struct Settings {
     /// The protocol that the program is compiled for.
     pub protocol: Protocol,
-    /// Bits of the ring: 64, 128, 192 or 256.
+    /// Bits of the ring, one of [`rings`](tern_bytecode::rings).
     pub ring: u32,
     /// Fraction bits of `fix`.
     pub frac: u32,

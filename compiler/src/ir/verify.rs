@@ -1,6 +1,6 @@
 //! What every pass may rely on, checked between passes.
 //!
-//! 1. The ring has 64, 128, 192 or 256 bits, and `fix` fits in: fraction bits < bits in all <= ring.
+//! 1. The ring is one of [`rings`](tern_bytecode::rings), and `fix` fits in: fraction bits < bits in all <= ring.
 //! 2. The outermost block has no parameters and yields nothing.
 //! 3. Every value is defined once, as a parameter of a block or a result of an instruction.
 //! 4. Operands and yields are defined before they are used, in the same block or one around it.
@@ -15,6 +15,7 @@
 //! A program that obeys them may still leave the ring's range or compute nothing; those are questions of other passes.
 
 use tern_bytecode::Kind;
+use tern_bytecode::rings::is_ring;
 
 use super::infer::{TypeError, infer};
 use super::{Block, Input, Inst, Op, Origin, Program, Type, ValueId};
@@ -104,7 +105,7 @@ pub fn verify(program: &Program) -> Result<(), Invalid> {
         at: None,
     };
     let (ring, frac, total) = (settings.ring, settings.frac, settings.total);
-    if !matches!(ring, 64 | 128 | 192 | 256) || frac >= total || total > ring {
+    if !is_ring(ring) || frac >= total || total > ring {
         return Err(verifier.fail(Rule::Settings { ring, frac, total }));
     }
     if !program.body.params.is_empty() || !program.body.yields.is_empty() {

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 use tern_bytecode::program::{Protocol, Rounding};
 use tern_bytecode::report::{CostReport, report};
-use tern_bytecode::{Program, decode, validate};
+use tern_bytecode::{Program, decode, rings, validate};
 use tern_compiler::diagnostics::{Diagnostic, Look, Origin, Severity, SourceMap, render_all};
 use tern_compiler::ir::Optimise;
 use tern_compiler::lower::modules::Resolver;
@@ -27,7 +27,7 @@ pub struct Source {
     pub args: Vec<String>,
     /// Fraction bits of fixed-point numbers, and optionally all bits: `16` or `16,32`, of which the first is the default.
     pub fixed: Option<String>,
-    /// Bits of the ring: `64`, `128`, `192`, `256` or `auto`, the default.
+    /// Bits of the ring: `52`, `64`, `104`, `128`, `192`, `256` or `auto`, the default.
     pub ring: Option<String>,
     /// How truncations round; up or down at random by default.
     pub rounding: Option<Rounding>,
@@ -240,10 +240,10 @@ impl Source {
         // numbers of some more fraction bits.
         let needed = (frac + total + 4).max(2 * total - frac).max(2 * frac + 12);
         let ring = match self.ring.as_deref() {
-            None | Some("auto") => needed.max(4 * frac).div_ceil(64) * 64,
+            None | Some("auto") => rings::at_least(needed).unwrap_or(needed),
             Some(text) => match text.parse() {
-                Ok(ring @ (64 | 128 | 192 | 256)) => ring,
-                _ => bail!("--ring {text}: one of 64, 128, 192, 256, auto"),
+                Ok(ring) if rings::is_ring(ring) => ring,
+                _ => bail!("--ring {text}: there are {}, and auto", rings::listed()),
             },
         };
         if needed > ring {

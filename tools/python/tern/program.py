@@ -39,7 +39,7 @@ def compile(
 
     `program` is the path of a file (`.mpc`, or `.tbc` for bytecode), or a program's text, which is known by its line breaks; `name` is what messages call a text.
     `args` are the program's arguments. Arguments that are sizes of data (`const N = arg(rows(x))`) are taken from `inputs` and the directory `data`, where
-    they are given. `fixed` is the number of fraction bits, or a pair of that and all bits, 16 by default; `ring` is 64, 128, 192, 256 or "auto"; `rounding` is
+    they are given. `fixed` is the number of fraction bits, or a pair of that and all bits, 16 by default; `ring` is 52, 64, 104, 128, 192, 256 or "auto"; `rounding` is
     "probabilistic" or "nearest"; `protocol` is "rep3", "rep4" or "dealer"; `optimise` is "balanced",
     or "rounds", where parties are far apart.
 

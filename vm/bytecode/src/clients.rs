@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::instr::Instr;
 use crate::model::GIVEN;
 use crate::program::{Place, Program};
+use crate::rings::limbs;
 
 /// What a client sends and receives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,7 +33,7 @@ pub(crate) fn clients(program: &Program, written: &[(usize, u64)]) -> Vec<Client
         let empty = || ClientCost { client: name.to_string(), sends: none(), receives: none() };
         let cost = all.entry(name).or_insert_with(empty);
         let elements = shape.iter().fold(times, |n, size| n.saturating_mul(u64::from(*size)));
-        let bits = elements.saturating_mul(u64::from(program.header.ring));
+        let bits = elements.saturating_mul(64 * u64::from(limbs(program.header.ring))); // as in files
         for party in 0..model.parties {
             let filed = (model.filed)(party);
             let (sum, summands) = match received {

@@ -11,6 +11,7 @@
 //! - [`clients`] states what those send and receive who run none of the servers.
 //! - [`cost`] states what each instruction sends over which link in which round.
 //! - [`report`] adds it up over a whole program, loops and all.
+//! - [`rings`] lists the rings.
 //! - [`work`] counts what a party computes for it.
 //! - [`disasm`] prints a program for people.
 
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod model;
 pub mod program;
 pub mod report;
+pub mod rings;
 pub mod table;
 pub mod validate;
 pub mod work;

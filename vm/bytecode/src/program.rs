@@ -106,7 +106,7 @@ pub struct Header {
     pub name: String,
     /// The protocol.
     pub protocol: Protocol,
-    /// Arithmetic is modulo 2^`ring`: 64, 128, 192 or 256.
+    /// Arithmetic is modulo 2^`ring`, one of [`rings`](crate::rings).
     pub ring: u32,
     /// Fraction bits of `fix`.
     pub frac: u32,

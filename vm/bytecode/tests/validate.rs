@@ -148,8 +148,8 @@ fn the_base_is_valid() {
 
 #[test]
 fn headers() {
-    refused(None, "a ring of 2^65", |b| b.program.header.ring = 65);
-    refused(None, "a ring of 2^0", |b| b.program.header.ring = 0);
+    refused(None, "a ring of 65 bits", |b| b.program.header.ring = 65);
+    refused(None, "a ring of 0 bits", |b| b.program.header.ring = 0);
     refused(None, "fix with 0 bits", |b| b.program.header.total = 0);
     refused(None, "fix with 65 bits", |b| b.program.header.total = 65);
     refused(None, "32 of them fraction", |b| b.program.header.frac = 32);

@@ -79,7 +79,7 @@ impl<'k> Stream<'k> {
         Ok(Self { key, start })
     }
 
-    /// Elements `first..first + out.len()` of the stream: words, or elements of a ring.
+    /// Words `first..first + out.len()` of the stream; elements of a ring are had by [`fill_bits`](Self::fill_bits).
     ///
     /// # Panics
     /// Beyond 2^40 bytes of a stream, more than the memory of any machine it serves.
@@ -107,7 +107,7 @@ impl<'k> Stream<'k> {
         });
     }
 
-    /// The stream as values of so many bits: those of [`fill_bits`](Self::fill_bits), or of [`fill`](Self::fill) if the ring has no more bits.
+    /// The stream as values of so many bits: those of [`fill_bits`](Self::fill_bits).
     pub fn values(self, bits: u32) -> Values<'k> {
         Values { source: Source::Stream(self), bits }
     }
@@ -191,9 +191,15 @@ pub struct Values<'k> {
 enum Source<'k> {
     Stream(Stream<'k>),
     Packed(&'k [u8]),
+    Elements(&'k [u8]),
 }
 
 impl<'k> Values<'k> {
+    /// Elements of a ring, which [`combine`](Self::combine) wants to be its own.
+    pub fn elements<R: Ring>(elements: &'k [R]) -> Self {
+        Self { source: Source::Elements(bytemuck::cast_slice(elements)), bits: R::BITS }
+    }
+
     /// Numbers of `bits` bits that were packed ([`pack`](crate::ring::pack::pack)).
     pub fn packed(bytes: &'k [u8], bits: u32) -> Self {
         Self { source: Source::Packed(bytes), bits }
@@ -282,9 +288,10 @@ impl<'k> Values<'k> {
     }
 
     /// All numbers, where they are elements in memory and need no copying.
-    fn elements<R: Ring>(&self) -> Option<&'k [R]> {
+    fn in_memory<R: Ring>(&self) -> Option<&'k [R]> {
         match self.source {
-            Source::Packed(bytes) if self.bits == R::BITS => bytemuck::try_cast_slice(bytes).ok(),
+            Source::Elements(bytes) => bytemuck::try_cast_slice(bytes).ok(),
+            Source::Packed(bytes) if R::WHOLE && self.bits == R::BITS => bytemuck::try_cast_slice(bytes).ok(),
             Source::Packed(_) | Source::Stream(_) => None,
         }
     }
@@ -294,11 +301,16 @@ impl<'k> Values<'k> {
         let stream = match self.source {
             Source::Stream(stream) => stream,
             Source::Packed(bytes) => return unpack_from(bytes, first as usize, self.bits, out),
+            Source::Elements(bytes) => {
+                let bytes = &bytes[first as usize * R::BYTES..][..size_of_val(out)];
+                return bytemuck::cast_slice_mut(out).copy_from_slice(bytes);
+            }
         };
         let size = drawn_bytes(self.bits);
         let position = first * size as u64;
         if self.bits == R::BITS {
-            return stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
+            stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
+            return reduce(out);
         }
         let words = &mut drawn[..(out.len() * size).div_ceil(8)];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
@@ -333,7 +345,7 @@ impl<const S: usize> Room<S> {
         let words = dst.len() * R::LIMBS;
         let mut numbers = [&[][..]; S];
         for (i, room) in self.numbers.iter_mut().enumerate() {
-            let there = masks[i].elements().and_then(|elements| elements.get(first..first + dst.len()));
+            let there = masks[i].in_memory().and_then(|elements| elements.get(first..first + dst.len()));
             numbers[i] = there.unwrap_or_else(|| {
                 let room = bytemuck::cast_slice_mut::<u64, R>(&mut room[..words]);
                 masks[i].chunk(first as u64, room, &mut self.narrow);
@@ -383,6 +395,16 @@ fn drawn_bytes(bits: u32) -> usize {
         2 => 2,
         3 | 4 => 4,
         bytes => bytes.next_multiple_of(8) as usize,
+    }
+}
+
+/// Drops what bytes have beyond the ring.
+fn reduce<R: Ring>(elements: &mut [R]) {
+    if !R::WHOLE {
+        Target::best().run(
+            #[inline(always)]
+            || elements.iter_mut().for_each(|x| *x = x.reduced()),
+        );
     }
 }
 

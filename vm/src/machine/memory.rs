@@ -189,7 +189,12 @@ impl<R: Ring> Memory<R> {
     /// Those of the file; bits that are none.
     pub fn read_live(&mut self, live: &Live, from: &mut dyn io::Read) -> io::Result<()> {
         ranges(live).try_for_each(|(at, part)| match &mut self.stores[at] {
-            Store::Ring(cells) => from.read_exact(bytemuck::cast_slice_mut(&mut cells[part])),
+            Store::Ring(cells) => {
+                let cells = &mut cells[part];
+                from.read_exact(bytemuck::cast_slice_mut(cells))?;
+                cells.iter_mut().for_each(|x| *x = x.reduced());
+                Ok(())
+            }
             Store::Bit(cells) => {
                 let cells = &mut cells[part];
                 from.read_exact(cells)?;

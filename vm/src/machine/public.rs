@@ -60,7 +60,7 @@ fn sign_extended<R: Ring>(bytes: &[u8]) -> R {
     for (to, from) in bytemuck::bytes_of_mut(&mut element).iter_mut().zip(bytes) {
         *to = *from;
     }
-    element
+    element.reduced()
 }
 
 fn real_unary(op: RealUnary) -> fn(f64) -> f64 {

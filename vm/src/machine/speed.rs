@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::par::{Threads, ThreadsError};
 use crate::prg::{Key, Stream, Values};
 use crate::ring::contract::{self, Axes, contract_mod};
-use crate::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256};
+use crate::ring::{Layout, Ring, View, ViewMut};
+use crate::rings::in_ring;
 
 /// Rows, inner and outer sizes of the product: as large as a dense layer of a batch.
 const SIZES: [usize; 3] = [128, 384, 64];
@@ -33,12 +34,7 @@ impl Speed {
     /// If the operating system refuses to start threads.
     pub fn measure(ring: u32, threads: usize) -> Result<Speed, ThreadsError> {
         let threads = Threads::new(threads)?;
-        Ok(match ring {
-            64 => Speed::of::<Z64>(&threads),
-            128 => Speed::of::<Z128>(&threads),
-            192 => Speed::of::<Z192>(&threads),
-            _ => Speed::of::<Z256>(&threads),
-        })
+        Ok(in_ring!(ring, R => Speed::of::<R>(&threads)))
     }
 
     fn of<R: Ring>(threads: &Threads) -> Speed {

@@ -13,7 +13,8 @@ use tern_bytecode::Program;
 use tern_bytecode::program::Input;
 
 use super::party::PartyError;
-use crate::machine::{ElementsMut, Fault, Host, RunError};
+use super::registers::given;
+use crate::machine::{Fault, Host, RunError};
 use crate::net::Links;
 use crate::net::Party;
 use crate::net::keys::Keys;
@@ -85,7 +86,7 @@ fn digest<R: Ring>(
     let mut room = vec![R::ZERO; PIECE.min(len)];
     for start in (0..len).step_by(PIECE) {
         let piece = &mut room[..PIECE.min(len - start)];
-        host.input(index, (first + start) as u64, ElementsMut::new(piece))
+        given(host, index as u32, first + start, piece)
             .map_err(|cause| Fault::Input { name: input.name.clone(), cause })?;
         hasher.update(bytemuck::cast_slice(piece));
     }

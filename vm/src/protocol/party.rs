@@ -13,7 +13,8 @@ use super::{common, dealer, rep3, rep4};
 use crate::machine::checkpoint::{self, agree};
 use crate::machine::{Fault, Options, Report, RunError, Seeds};
 use crate::net::{Links, NetError, Party, Who, keys};
-use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+use crate::ring::Ring;
+use crate::rings::in_ring;
 use crate::scarce;
 
 pub(super) use crate::machine::Host;
@@ -272,20 +273,11 @@ pub(super) fn run_shares(
     host: &mut dyn Host,
     setting: Setting<'_>,
 ) -> Result<Report, RunError> {
-    match (program.header.protocol, program.header.ring) {
-        (Protocol::Rep3, 64) => rep3::run_in::<Z64>(program, links, host, setting),
-        (Protocol::Rep3, 128) => rep3::run_in::<Z128>(program, links, host, setting),
-        (Protocol::Rep3, 192) => rep3::run_in::<Z192>(program, links, host, setting),
-        (Protocol::Rep3, _) => rep3::run_in::<Z256>(program, links, host, setting),
-        (Protocol::Rep4, 64) => rep4::run_in::<Z64>(program, links, host, setting),
-        (Protocol::Rep4, 128) => rep4::run_in::<Z128>(program, links, host, setting),
-        (Protocol::Rep4, 192) => rep4::run_in::<Z192>(program, links, host, setting),
-        (Protocol::Rep4, _) => rep4::run_in::<Z256>(program, links, host, setting),
-        (Protocol::Dealer, 64) => dealer::run_in::<Z64>(program, links, host, setting),
-        (Protocol::Dealer, 128) => dealer::run_in::<Z128>(program, links, host, setting),
-        (Protocol::Dealer, 192) => dealer::run_in::<Z192>(program, links, host, setting),
-        (Protocol::Dealer, _) => dealer::run_in::<Z256>(program, links, host, setting),
-    }
+    in_ring!(program.header.ring, R => match program.header.protocol {
+        Protocol::Rep3 => rep3::run_in::<R>(program, links, host, setting),
+        Protocol::Rep4 => rep4::run_in::<R>(program, links, host, setting),
+        Protocol::Dealer => dealer::run_in::<R>(program, links, host, setting),
+    })
 }
 
 /// The keys that belong to a given seed.

@@ -5,7 +5,7 @@ use tern_bytecode::instr::Axes;
 
 use super::store::Slot;
 use crate::machine::memory::dense;
-use crate::machine::{Context, Elements, ElementsMut, Fault, RunError};
+use crate::machine::{Context, Elements, ElementsMut, Fault, Host, HostError, RunError};
 use crate::net::Party;
 use crate::par::Threads;
 use crate::ring::{Layout, Ring, contract};
@@ -80,7 +80,30 @@ pub(super) fn give<R: Ring>(context: &mut Context<'_, R>, output: u32, value: &[
     let declared = &context.program.outputs[output as usize];
     let name = full_name(&declared.name, &declared.field);
     let failed = |cause| Fault::Output { name, cause };
-    Ok(context.host.output(output as usize, Elements::new(value)).map_err(failed)?)
+    Ok(put_out(context.host, output, value).map_err(failed)?)
+}
+
+/// Hands elements to the host, in whole limbs.
+pub(super) fn put_out<R: Ring>(host: &mut dyn Host, output: u32, value: &[R]) -> Result<(), HostError> {
+    if R::WHOLE {
+        return host.output(output as usize, Elements::new(value));
+    }
+    let extended: Vec<R> = value.iter().map(|x| x.extended()).collect();
+    host.output(output as usize, Elements::new(&extended))
+}
+
+/// Takes elements from the host, `start` and following, whose whole limbs may be more than the ring has.
+pub(super) fn given<R: Ring>(
+    host: &mut dyn Host,
+    input: u32,
+    start: usize,
+    elements: &mut [R],
+) -> Result<(), HostError> {
+    host.input(input as usize, start as u64, ElementsMut::new(elements))?;
+    if !R::WHOLE {
+        elements.iter_mut().for_each(|x| *x = x.reduced());
+    }
+    Ok(())
 }
 
 /// Takes elements of an input from the host, `start` and following.
@@ -93,8 +116,7 @@ pub(super) fn take<R: Ring>(
     let declared = &context.program.inputs[input as usize];
     let name = full_name(&declared.name, &declared.field);
     let mut elements = vec![R::ZERO; n];
-    let given = context.host.input(input as usize, start as u64, ElementsMut::new(&mut elements));
-    given.map_err(|cause| Fault::Input { name, cause })?;
+    given(context.host, input, start, &mut elements).map_err(|cause| Fault::Input { name, cause })?;
     Ok(elements)
 }
 

@@ -77,7 +77,9 @@ impl<R: Ring> Component<R> {
     pub(super) fn read(&mut self, live: &Live, from: &mut dyn Read) -> io::Result<()> {
         for (at, elements) in ranges(live) {
             if !self.ring[at].is_empty() {
-                from.read_exact(bytemuck::cast_slice_mut(&mut self.ring[at][elements]))?;
+                let elements = &mut self.ring[at][elements];
+                from.read_exact(bytemuck::cast_slice_mut(elements))?;
+                elements.iter_mut().for_each(|x| *x = x.reduced());
             } else if !self.bits[at].is_empty() {
                 from.read_exact(bytemuck::cast_slice_mut(&mut self.bits[at][words(elements)]))?;
             }

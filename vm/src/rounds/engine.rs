@@ -23,6 +23,7 @@ use tern_bytecode::Program;
 use super::meter::Meter;
 use super::pack::{pack_into, pack_planes, packed, unpack_planes};
 use super::plan::Plan;
+use super::wire::Wire;
 use crate::bits::words;
 use crate::machine::{Address, Fault};
 use crate::net::{Counted, Links, NetError, Party, Peers};
@@ -130,7 +131,15 @@ impl<R: Ring> Message<R> {
         }
     }
 
-    /// As they travel.
+    /// How many bytes travel.
+    fn length(&self) -> usize {
+        match self {
+            Message::Elements(elements) => Wire::length::<R>(elements.len()),
+            Message::Bytes(_) | Message::Packed(..) | Message::Words(_) => self.as_bytes().len(),
+        }
+    }
+
+    /// As they are in memory, which is how they travel, elements aside.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Elements(elements) => bytemuck::cast_slice(elements),
@@ -433,6 +442,7 @@ pub(crate) struct Engine<'w, R, T> {
     /// Whether the round in progress has begun at the links.
     begun: bool,
     flights: Vec<Flight<'w, T>>,
+    wire: Wire,
     pub(crate) meter: Meter,
 }
 
@@ -466,7 +476,7 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
     /// An engine for a valid program.
     pub(crate) fn new(world: &'w World<R>, links: &'w mut Links, program: &Program) -> Self {
         let (plan, meter) = (Plan::new(program, world.me, world.parties), Meter::new(program.code.len()));
-        Self { world, links, plan, begun: false, flights: Vec::new(), meter }
+        Self { world, links, plan, begun: false, flights: Vec::new(), wire: Wire::default(), meter }
     }
 
     /// What was measured, and the links.
@@ -497,12 +507,12 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         })
     }
 
-    /// Sends a part of a message of the round in which `at` is issued, without an operation.
-    pub(crate) fn transmit(&mut self, at: u32, to: Party, bytes: &[u8]) -> Result<(), NetError> {
+    /// Sends elements of a message of the round in which `at` is issued, without an operation; a part of it is whole bytes.
+    pub(crate) fn transmit(&mut self, at: u32, to: Party, elements: &[R]) -> Result<(), NetError> {
         let before = self.links.traffic();
         self.begin(at)?;
-        self.links.send(to, bytes)?;
-        self.meter.sent(at, bytes.len());
+        self.wire.send(self.links, to, elements)?;
+        self.meter.sent(at, Wire::length::<R>(elements.len()));
         self.meter.waited(at, before, self.links);
         Ok(())
     }
@@ -557,8 +567,11 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         for to in mail.outgoing.parties() {
             while let Some((instruction, message)) = mail.outgoing[to].pop_front() {
                 self.begin(at)?;
-                self.links.send(to, message.as_bytes())?;
-                self.meter.sent(instruction, message.as_bytes().len());
+                match &message {
+                    Message::Elements(elements) => self.wire.send(self.links, to, elements)?,
+                    other => self.links.send(to, other.as_bytes())?,
+                }
+                self.meter.sent(instruction, message.length());
                 mail.sent[to].push_back(message);
             }
         }
@@ -573,7 +586,10 @@ impl<'w, R: Ring, T> Engine<'w, R, T> {
         for from in mail.awaited.parties() {
             let mut awaited = std::mem::take(&mut mail.awaited[from]);
             for message in &mut awaited {
-                self.links.receive(from, message.as_bytes_mut())?;
+                match message {
+                    Message::Elements(elements) => self.wire.receive(self.links, from, elements)?,
+                    other => self.links.receive(from, other.as_bytes_mut())?,
+                }
             }
             mail.arrived[from] = awaited;
         }

@@ -7,3 +7,4 @@ pub(crate) mod engine;
 pub(crate) mod meter;
 pub(crate) mod pack;
 pub(crate) mod plan;
+mod wire;

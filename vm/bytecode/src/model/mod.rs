@@ -15,6 +15,7 @@ use crate::cost::{Links, Traffic};
 use crate::for_each_instruction;
 use crate::instr::{Instr, MaybeReg, Reg, Route};
 use crate::program::{Kind, Program, Protocol};
+use crate::rings::limbs;
 
 pub(crate) use self::operands::Operands;
 
@@ -105,7 +106,7 @@ impl Protocol {
 impl Model {
     /// Bytes that `len` elements of a kind take in one party, with a ring of `ring` bits.
     pub fn bytes(&self, kind: Kind, len: u64, ring: u32) -> u64 {
-        let element = u64::from(ring) / 8;
+        let element = u64::from(limbs(ring)) * 8;
         match kind {
             Kind::Plain => len.saturating_mul(element),
             Kind::Shared => len.saturating_mul(self.held.shared * element),

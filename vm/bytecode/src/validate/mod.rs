@@ -1,6 +1,6 @@
 //! What a program must satisfy before it runs. Decoded bytes are untrusted; the machine and the back-ends rely on every rule here.
 //!
-//! 1. *Header*: the ring has 64, 128, 192 or 256 bits; `fix` fits it.
+//! 1. *Header*: the ring is one of [`rings`](crate::rings); `fix` fits it.
 //! 2. *Memory*: every view stays within its buffer and has at most [`MAX_AXES`] axes; sizes do not overflow.
 //! 3. *Operands*: registers exist, have a kind that the table allows, and immediates are within their ranges.
 //! 4. *Shapes*: the shapes of an instruction's operands fit each other, and no product is endless ([`shapes`]).
@@ -26,6 +26,7 @@ use std::collections::HashMap;
 
 use crate::instr::{Instr, OperandValue, Reg, Role};
 use crate::program::{Buffer, Kind, Place, Program, View};
+use crate::rings::{is_ring, listed};
 
 /// The most axes a view may have.
 pub const MAX_AXES: usize = 12;
@@ -89,8 +90,8 @@ pub fn validate(program: &Program) -> Result<(), Fault> {
 
 fn header(program: &Program) -> Result<(), Fault> {
     let h = &program.header;
-    if !matches!(h.ring, 64 | 128 | 192 | 256) {
-        return Err(Fault::new(format!("a ring of 2^{} (there are 2^64, 2^128, 2^192 and 2^256)", h.ring)));
+    if !is_ring(h.ring) {
+        return Err(Fault::new(format!("a ring of {} bits (there are {})", h.ring, listed())));
     }
     if h.total == 0 || h.total > h.ring || h.frac >= h.total {
         return Err(Fault::new(format!(

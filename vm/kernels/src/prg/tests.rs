@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ring::pack::pack;
-use crate::ring::{Z64, Z128, Z192, Z256};
+use crate::ring::{Z52, Z64, Z104, Z128, Z192, Z256};
 
 const KEY: [u8; 16] = *b"\x2b\x7e\x15\x16\x28\xae\xd2\xa6\xab\xf7\x15\x88\x09\xcf\x4f\x3c";
 
@@ -79,6 +79,10 @@ proptest! {
         let size = match bits { 0..=8 => 1, 9..=16 => 2, 17..=32 => 4, _ => 8 };
         values_are_drawn::<Z64>(bits, size, first, n)?;
         values_are_drawn::<Z192>(bits, size, first, n)?;
+        if bits <= 52 {
+            values_are_drawn::<Z52>(bits, size, first, n)?;
+        }
+        values_are_drawn::<Z52>(52, 8, first, n)?;
     }
 
     #[test]
@@ -87,6 +91,7 @@ proptest! {
         values_are_drawn::<Z256>(bits, size, first, n)?;
         if limbs == 2 {
             values_are_drawn::<Z128>(bits, size, first, n)?;
+            values_are_drawn::<Z104>(bits.min(104), size, first, n)?;
         }
     }
 

@@ -1,4 +1,7 @@
 //! One element of Z_{2^k}: the trait [`Ring`] and its implementation [`Z`].
+//!
+//! An element is its representative in 0..2^k, in 64-bit limbs. Rings of 52 and 104 bits leave the top of their last limb 0: they are as many
+//! bits as products of one and of two 52-bit limbs have, and what they need less of is messages and multiplications, not memory.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,7 +15,8 @@ compile_error!("ring elements are cast to and from little-endian bytes without c
 /// Integers modulo 2^[`BITS`](Ring::BITS). Operators wrap. Where a sign matters, the element stands for the
 /// representative in [-2^(BITS-1), 2^(BITS-1)) (two's complement).
 ///
-/// A slice of elements is, through [`bytemuck`], a slice of little-endian bytes and the other way round.
+/// A slice of elements is, through [`bytemuck`], a slice of little-endian bytes. The other way round, bytes that come from elsewhere may have more bits
+/// than the ring: [`Ring::reduced`] drops them.
 pub trait Ring:
     Pod
     + Default
@@ -31,7 +35,9 @@ pub trait Ring:
     /// Number of 64-bit limbs.
     const LIMBS: usize;
     /// Number of bits, k of 2^k.
-    const BITS: u32 = 64 * Self::LIMBS as u32;
+    const BITS: u32;
+    /// Whether elements fill their limbs.
+    const WHOLE: bool = Self::BITS == 64 * Self::LIMBS as u32;
     /// Size in bytes.
     const BYTES: usize = 8 * Self::LIMBS;
     /// Neutral element of addition.
@@ -43,9 +49,13 @@ pub trait Ring:
     /// Smallest signed value, -2^(BITS-1).
     const MIN: Self;
 
+    /// The element without what its limbs hold beyond the ring.
+    fn reduced(self) -> Self;
+    /// The signed value in whole limbs, of which some may be more than the ring has: no element, but what others read.
+    fn extended(self) -> Self;
     /// The limbs, least significant first.
     fn limbs(&self) -> &[u64];
-    /// The limbs, least significant first, for writing.
+    /// The limbs, least significant first, for writing: to be [`reduced`](Ring::reduced) if that was more than the ring has.
     fn limbs_mut(&mut self) -> &mut [u64];
     /// The element with these limbs, least significant first: missing ones are 0, superfluous ones are dropped.
     fn from_limbs(limbs: &[u64]) -> Self;
@@ -90,23 +100,34 @@ pub trait Ring:
     fn from_f64(x: f64) -> Self;
 }
 
-/// An element of Z_{2^(64·N)}: `N` limbs, least significant first. N is at least 1.
+/// An element of Z_{2^B}: `N` limbs, least significant first. N is at least 1, and B more than N - 1 limbs have; three limbs and more are whole.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Zeroable, Pod)]
 #[repr(transparent)]
-pub struct Z<const N: usize>([u64; N]);
+pub struct Z<const N: usize, const B: u32>([u64; N]);
 
+/// Integers modulo 2^52.
+pub type Z52 = Z<1, 52>;
 /// Integers modulo 2^64.
-pub type Z64 = Z<1>;
+pub type Z64 = Z<1, 64>;
+/// Integers modulo 2^104.
+pub type Z104 = Z<2, 104>;
 /// Integers modulo 2^128.
-pub type Z128 = Z<2>;
+pub type Z128 = Z<2, 128>;
 /// Integers modulo 2^192.
-pub type Z192 = Z<3>;
+pub type Z192 = Z<3, 192>;
 /// Integers modulo 2^256.
-pub type Z256 = Z<4>;
+pub type Z256 = Z<4, 256>;
 
-impl<const N: usize> Z<N> {
-    /// The element with these limbs, least significant first.
-    pub const fn new(limbs: [u64; N]) -> Self {
+impl<const N: usize, const B: u32> Z<N, B> {
+    /// Bits of the last limb that are not the ring's.
+    const UNUSED: u32 = {
+        assert!(B <= 64 * N as u32 && B > 64 * (N as u32 - 1) && (N < 3 || B == 64 * N as u32));
+        64 * N as u32 - B
+    };
+
+    /// The element with these limbs, least significant first; what the ring does not have is dropped.
+    pub const fn new(mut limbs: [u64; N]) -> Self {
+        limbs[N - 1] &= u64::MAX >> Self::UNUSED;
         Self(limbs)
     }
 
@@ -118,7 +139,15 @@ impl<const N: usize> Z<N> {
     /// All bits of the sign: 0 or 2^64 - 1.
     #[inline(always)]
     fn sign_limb(self) -> u64 {
-        ((self.0[N - 1] as i64) >> 63) as u64
+        ((self.0[N - 1] << Self::UNUSED) as i64 >> 63) as u64
+    }
+
+    /// The signed value in whole limbs.
+    #[inline(always)]
+    fn whole_limbs(self) -> [u64; N] {
+        let mut limbs = self.0;
+        limbs[N - 1] = ((limbs[N - 1] << Self::UNUSED) as i64 >> Self::UNUSED) as u64;
+        limbs
     }
 
     /// The two lowest limbs as one number, of rings that have them.
@@ -132,7 +161,7 @@ impl<const N: usize> Z<N> {
     fn from_u128(x: u128) -> Self {
         let mut limbs = [x as u64; N];
         limbs[N - 1] = (x >> 64) as u64;
-        Self(limbs)
+        Self::new(limbs)
     }
 
     /// Shift to the right by n < BITS; `fill` enters from above.
@@ -165,26 +194,26 @@ impl<const N: usize> Z<N> {
     }
 }
 
-impl<const N: usize> Default for Z<N> {
+impl<const N: usize, const B: u32> Default for Z<N, B> {
     fn default() -> Self {
         Self::ZERO
     }
 }
 
-impl<const N: usize> fmt::Debug for Z<N> {
+impl<const N: usize, const B: u32> fmt::Debug for Z<N, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("0x")?;
         self.0.iter().rev().try_for_each(|limb| write!(f, "{limb:016x}"))
     }
 }
 
-impl<const N: usize> From<u64> for Z<N> {
+impl<const N: usize, const B: u32> From<u64> for Z<N, B> {
     fn from(x: u64) -> Self {
         Self::from_u64(x)
     }
 }
 
-impl<const N: usize> Add for Z<N> {
+impl<const N: usize, const B: u32> Add for Z<N, B> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
@@ -195,11 +224,11 @@ impl<const N: usize> Add for Z<N> {
         for (i, o) in out.iter_mut().enumerate() {
             (*o, carry) = self.0[i].carrying_add(other.0[i], carry);
         }
-        Self(out)
+        Self::new(out)
     }
 }
 
-impl<const N: usize> Sub for Z<N> {
+impl<const N: usize, const B: u32> Sub for Z<N, B> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
@@ -210,11 +239,11 @@ impl<const N: usize> Sub for Z<N> {
         for (i, o) in out.iter_mut().enumerate() {
             (*o, borrow) = self.0[i].borrowing_sub(other.0[i], borrow);
         }
-        Self(out)
+        Self::new(out)
     }
 }
 
-impl<const N: usize> Neg for Z<N> {
+impl<const N: usize, const B: u32> Neg for Z<N, B> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -222,7 +251,7 @@ impl<const N: usize> Neg for Z<N> {
     }
 }
 
-impl<const N: usize> Mul for Z<N> {
+impl<const N: usize, const B: u32> Mul for Z<N, B> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
@@ -236,33 +265,34 @@ impl<const N: usize> Mul for Z<N> {
                 (out[i + j], carry) = self.0[i].carrying_mul_add(other.0[j], out[i + j], carry);
             }
         }
-        Self(out)
+        Self::new(out)
     }
 }
 
-impl<const N: usize> AddAssign for Z<N> {
+impl<const N: usize, const B: u32> AddAssign for Z<N, B> {
     #[inline(always)]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl<const N: usize> SubAssign for Z<N> {
+impl<const N: usize, const B: u32> SubAssign for Z<N, B> {
     #[inline(always)]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
 }
 
-impl<const N: usize> MulAssign for Z<N> {
+impl<const N: usize, const B: u32> MulAssign for Z<N, B> {
     #[inline(always)]
     fn mul_assign(&mut self, other: Self) {
         *self = *self * other;
     }
 }
 
-impl<const N: usize> Ring for Z<N> {
+impl<const N: usize, const B: u32> Ring for Z<N, B> {
     const LIMBS: usize = N;
+    const BITS: u32 = B;
     const ZERO: Self = Self([0; N]);
     const ONE: Self = {
         let mut limbs = [0; N];
@@ -271,14 +301,24 @@ impl<const N: usize> Ring for Z<N> {
     };
     const MAX: Self = {
         let mut limbs = [u64::MAX; N];
-        limbs[N - 1] >>= 1;
+        limbs[N - 1] >>= 1 + Self::UNUSED;
         Self(limbs)
     };
     const MIN: Self = {
         let mut limbs = [0; N];
-        limbs[N - 1] = 1 << 63;
+        limbs[N - 1] = 1 << (63 - Self::UNUSED);
         Self(limbs)
     };
+
+    #[inline(always)]
+    fn reduced(self) -> Self {
+        Self::new(self.0)
+    }
+
+    #[inline(always)]
+    fn extended(self) -> Self {
+        Self(self.whole_limbs())
+    }
 
     #[inline(always)]
     fn limbs(&self) -> &[u64] {
@@ -295,14 +335,14 @@ impl<const N: usize> Ring for Z<N> {
         let mut out = [0; N];
         let n = limbs.len().min(N);
         out[..n].copy_from_slice(&limbs[..n]);
-        Self(out)
+        Self::new(out)
     }
 
     #[inline(always)]
     fn from_u64(x: u64) -> Self {
         let mut limbs = [0; N];
         limbs[0] = x;
-        Self(limbs)
+        Self::new(limbs)
     }
 
     #[inline(always)]
@@ -312,13 +352,14 @@ impl<const N: usize> Ring for Z<N> {
         if N > 1 {
             limbs[1] = (x >> 64) as u64;
         }
-        Self(limbs)
+        Self::new(limbs)
     }
 
     fn to_i128(self) -> Option<i128> {
-        let high = if N > 1 { self.0[1] } else { self.sign_limb() };
+        let limbs = self.whole_limbs();
+        let high = if N > 1 { limbs[1] } else { self.sign_limb() };
         let fits = self.bits_signed() <= 128;
-        fits.then_some((self.0[0] as u128 | (high as u128) << 64) as i128)
+        fits.then_some((limbs[0] as u128 | (high as u128) << 64) as i128)
     }
 
     #[inline(always)]
@@ -361,10 +402,11 @@ impl<const N: usize> Ring for Z<N> {
     #[inline(always)]
     fn sar(self, n: u32) -> Self {
         if N == 1 {
-            return Self::from_u64(((self.0[0] as i64) >> n.min(63)) as u64);
+            return Self::from_u64((self.whole_limbs()[0] as i64 >> n.min(63)) as u64);
         }
         if N == 2 {
-            return Self::from_u128((self.to_u128() as i128 >> n.min(127)) as u128);
+            let extended = (self.to_u128() << Self::UNUSED) as i128 >> Self::UNUSED;
+            return Self::from_u128((extended >> n.min(127)) as u128);
         }
         self.shift_right(n.min(Self::BITS - 1), self.sign_limb())
     }
@@ -406,7 +448,7 @@ impl<const N: usize> Ring for Z<N> {
 
     #[inline(always)]
     fn signed_cmp(&self, other: &Self) -> Ordering {
-        let top = |x: &Self| x.0[N - 1] as i64;
+        let top = |x: &Self| x.whole_limbs()[N - 1] as i64;
         let lower = |x: &Self, i: usize| x.0[i];
         (0..N - 1).rev().fold(top(self).cmp(&top(other)), |order, i| {
             order.then_with(|| lower(self, i).cmp(&lower(other, i)))
@@ -416,7 +458,7 @@ impl<const N: usize> Ring for Z<N> {
     #[inline(always)]
     fn bits_signed(self) -> u32 {
         let sign = self.sign_limb();
-        Self(self.0.map(|limb| limb ^ sign)).bits_unsigned() + 1
+        Self(self.whole_limbs().map(|limb| limb ^ sign)).bits_unsigned() + 1
     }
 
     fn to_f64(self) -> f64 {

@@ -1,4 +1,4 @@
-//! Arithmetic modulo 2^64, 2^128, 2^192 and 2^256, one element at a time ([`Ring`], [`Z`]), on contiguous
+//! Arithmetic modulo 2^52, 2^64, 2^104, 2^128, 2^192 and 2^256, one element at a time ([`Ring`], [`Z`]), on contiguous
 //! slices ([`slices`]), on strided views ([`views`]) and as products of tensors ([`contract`]).
 //!
 //! The same kernels serve clear values, which are small signed numbers, and secret shares, which are uniformly
@@ -16,7 +16,7 @@ pub(crate) mod target;
 pub(crate) mod tests;
 pub mod views;
 
-pub use element::{Ring, Z, Z64, Z128, Z192, Z256};
+pub use element::{Ring, Z, Z52, Z64, Z104, Z128, Z192, Z256};
 pub use layout::{Axis, Each, Layout, LoopAxis, Loops};
 pub use target::Target;
 pub use views::{View, ViewMut};

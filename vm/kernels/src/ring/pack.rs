@@ -21,7 +21,7 @@ pub fn pack<R: Ring>(values: &[R], bits: u32) -> Vec<u8> {
 pub fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
     let out = &mut out[..packed(values.len(), bits)];
     match bits {
-        _ if bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
+        _ if R::WHOLE && bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
         8 => pack_bytes::<R, 1>(values, out),
         16 => pack_bytes::<R, 2>(values, out),
         24 => pack_bytes::<R, 3>(values, out),
@@ -45,7 +45,7 @@ pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values
     let start = first * bits as usize;
     let bytes = &bytes[start / 8..packed(first + values.len(), bits)];
     match bits {
-        _ if bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
+        _ if R::WHOLE && bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
         8 => unpack_bytes::<R, 1>(bytes, values),
         16 => unpack_bytes::<R, 2>(bytes, values),
         24 => unpack_bytes::<R, 3>(bytes, values),

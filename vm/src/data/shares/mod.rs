@@ -18,8 +18,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tern_bytecode::Protocol;
 use tern_bytecode::model::Model;
+use tern_bytecode::{Protocol, rings};
 
 pub use open::{OpenError, Opened, open};
 pub use sharing::Sharing;
@@ -123,7 +123,7 @@ impl Tensor {
     /// Words of one summand, modulo 2^`ring`.
     fn words(&self, ring: u32) -> u128 {
         let elements = self.shape.iter().fold(1u128, |n, size| n.saturating_mul(u128::from(*size)));
-        elements.saturating_mul(u128::from(ring / 64))
+        elements.saturating_mul(u128::from(rings::limbs(ring)))
     }
 
     /// For messages: `fix[2, 3]`.
@@ -167,7 +167,7 @@ impl Head {
     fn check(&self, version: u32) -> Result<(), ShareError> {
         let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let fault = |text: String| Err(ShareError::Head(text));
-        if !matches!(self.ring, 64 | 128 | 192 | 256) {
+        if !rings::is_ring(self.ring) {
             return fault(format!("a ring of {} bits", self.ring));
         }
         if usize::from(self.party) >= self.model().parties {

@@ -3,8 +3,11 @@
 //! Summands that several of the files have must be the same everywhere. Of parties of which one may do anything, that is what tells its owner of a changed
 //! one; all of them must have been asked then.
 
+use tern_bytecode::rings;
+
 use super::{ShareFile, Tensor};
-use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+use crate::ring::Ring;
+use crate::rings::in_ring;
 
 /// Why files do not make a value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -54,18 +57,14 @@ pub fn open(files: &[ShareFile]) -> Result<Opened, OpenError> {
         }
     }
     let summands = summands(files)?;
-    let limbs = first.head.ring as usize / 64;
+    let limbs = rings::limbs(first.head.ring) as usize;
     let one = |(index, tensor): (usize, &Tensor)| {
         let mut sum = vec![0; tensor.words(first.head.ring) as usize];
         for (file, position) in &summands {
             let part = &files[*file].words[index][position * sum.len()..][..sum.len()];
-            match limbs {
-                1 => add::<Z64>(&mut sum, part),
-                2 => add::<Z128>(&mut sum, part),
-                3 => add::<Z192>(&mut sum, part),
-                _ => add::<Z256>(&mut sum, part),
-            }
+            in_ring!(first.head.ring, R => add::<R>(&mut sum, part));
         }
+        in_ring!(first.head.ring, R => extend::<R>(&mut sum));
         (tensor.clone(), sum)
     };
     Ok(Opened { limbs, tensors: first.head.tensors.iter().enumerate().map(one).collect() })
@@ -124,6 +123,11 @@ fn difference(first: &ShareFile, second: &ShareFile) -> Option<String> {
 fn add<R: Ring>(sum: &mut [u64], part: &[u64]) {
     let (sum, part) = (bytemuck::cast_slice_mut::<u64, R>(sum), bytemuck::cast_slice::<u64, R>(part));
     sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += *part);
+}
+
+/// To whole limbs.
+fn extend<R: Ring>(sum: &mut [u64]) {
+    bytemuck::cast_slice_mut::<u64, R>(sum).iter_mut().for_each(|x| *x = x.extended());
 }
 
 /// "party 0", "parties 0 and 2".
@@ -196,7 +200,7 @@ mod tests {
         #[test]
         fn what_is_shared_is_opened(
             a in prop::collection::vec(-1000.0..1000.0f64, 0..40), b in prop::collection::vec(-1.0..1.0f64, 1..9),
-            secret: [u8; 32], ring in prop::sample::select(&[64u32, 128, 192, 256][..]),
+            secret: [u8; 32], ring in prop::sample::select(&rings::RINGS[..]),
         ) {
             let (x, y) = (encoded(&a, 16), encoded(&b, 16));
             for protocol in Protocol::ALL.iter().copied() {

@@ -17,7 +17,8 @@ use super::{Hashed, Head, PIECE, stream};
 use crate::data::Encoded;
 use crate::par::Threads;
 use crate::prg::Key;
-use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+use crate::ring::Ring;
+use crate::rings::in_ring;
 
 /// A value and what it is shared with. All summands but [`GIVEN`] are drawn.
 pub struct Sharing<'a> {
@@ -83,12 +84,7 @@ impl<'a> Sharing<'a> {
     pub fn write(&self, party: usize, out: impl Write) -> io::Result<()> {
         let mut out = Hashed::begin(out, &self.head(party))?;
         if (self.head.model().filed)(party).contains(&GIVEN) {
-            match self.head.ring {
-                64 => self.last_summand::<Z64>(&mut out)?,
-                128 => self.last_summand::<Z128>(&mut out)?,
-                192 => self.last_summand::<Z192>(&mut out)?,
-                _ => self.last_summand::<Z256>(&mut out)?,
-            }
+            in_ring!(self.head.ring, R => self.last_summand::<R>(&mut out)?);
         }
         out.end()
     }
@@ -106,7 +102,7 @@ impl<'a> Sharing<'a> {
                 let (values, masks) = (&mut values[..end - start], &mut masks[..end - start]);
                 tensor.fill(start..end, |i, value| values[i] = R::from_i128(value));
                 for key in &keys {
-                    stream(key, index).fill(&threads, start as u64, masks);
+                    stream(key, index).fill_bits(&threads, R::BITS, start as u64, masks);
                     values.iter_mut().zip(&*masks).for_each(|(value, mask)| *value -= *mask);
                 }
                 out.words(bytemuck::cast_slice(values))?;

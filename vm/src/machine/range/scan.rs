@@ -60,6 +60,7 @@ impl<R: Ring> Seen<R> {
 
     #[inline(always)]
     fn add(&mut self, x: R) {
+        let x = x.extended();
         let sign = ((x.limbs()[R::LIMBS - 1] as i64) >> 63) as u64;
         for (to, limb) in self.limbs.limbs_mut().iter_mut().zip(x.limbs()) {
             *to |= limb ^ sign;

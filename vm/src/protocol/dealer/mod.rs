@@ -69,7 +69,8 @@ use crate::net::keys::{self, Keys};
 use crate::net::{Links, Party};
 use crate::par::Threads;
 use crate::prg::Key;
-use crate::ring::{Ring, View, ViewMut, Z64, Z128, Z192, Z256, contract, views};
+use crate::ring::{Ring, View, ViewMut, contract, views};
+use crate::rings::in_ring;
 use crate::rounds::engine::Engine;
 use crate::rounds::meter::Meter;
 
@@ -154,12 +155,7 @@ pub fn deal(program: &Program, folder: &Path, options: &Options) -> Result<Sizes
         let found = COMPUTING + 1;
         return Err(PartyError::Parties { protocol: protocol.name(), needed: found, found: 0 }.into());
     }
-    match program.header.ring {
-        64 => deal_in::<Z64>(program, folder, options),
-        128 => deal_in::<Z128>(program, folder, options),
-        192 => deal_in::<Z192>(program, folder, options),
-        _ => deal_in::<Z256>(program, folder, options),
-    }
+    in_ring!(program.header.ring, R => deal_in::<R>(program, folder, options))
 }
 
 fn deal_in<R: Ring>(program: &Program, folder: &Path, options: &Options) -> Result<Sizes> {
@@ -413,9 +409,10 @@ impl<'w, R: Ring> Dealer<'w, R> {
         for (start, piece) in pieces(&layout) {
             let mut x = take(context, input, start, piece.len())?;
             let mut part = op.room(x.len());
-            op.stream_of(me, Draw::Input).fill(&op.world.threads, start as u64, &mut part);
+            let stream = op.stream_of(me, Draw::Input);
+            stream.fill_bits(&op.world.threads, R::BITS, start as u64, &mut part);
             op.each(&mut x, [], [&part], |x, [], [part]| x - part);
-            engine.transmit(at, to, bytemuck::cast_slice(&x)).map_err(PartyError::Net)?;
+            engine.transmit(at, to, &x).map_err(PartyError::Net)?;
             let slot = Slot { layout: &piece, ..slot(context, dst) };
             self.shares.save_piece(&self.world.threads, slot, 0, &x);
             self.shares.save_piece(&self.world.threads, slot, 1, &part);

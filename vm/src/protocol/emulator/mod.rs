@@ -10,15 +10,15 @@ use std::marker::PhantomData;
 use tern_bytecode::instr::{Axes, MaybeReg};
 use tern_bytecode::{Instr, Kind, Program, Reg, Route};
 
+use super::registers::{given, put_out};
 use super::{Backend, Terms};
 use crate::machine::checkpoint::{choose_alone, clear};
 use crate::machine::local::{self, convert, copy, update, zip};
 use crate::machine::memory::{Cell, dense};
-use crate::machine::{
-    Context, Elements, ElementsMut, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run,
-};
+use crate::machine::{Context, Fault, Host, Memory, Options, Purpose, Report, RunError, Seeds, run};
 use crate::prg::Key;
-use crate::ring::{Ring, Z64, Z128, Z192, Z256, views};
+use crate::ring::{Ring, views};
+use crate::rings::in_ring;
 
 /// Runs a program on clear values.
 ///
@@ -48,12 +48,7 @@ pub fn emulate_with(
         let own = Terms::of(program, given);
         checkpoints.start = choose_alone(checkpoints, &own)?;
     }
-    let report = match program.header.ring {
-        64 => emulate_in::<Z64>(program, host, &options, seeds),
-        128 => emulate_in::<Z128>(program, host, &options, seeds),
-        192 => emulate_in::<Z192>(program, host, &options, seeds),
-        _ => emulate_in::<Z256>(program, host, &options, seeds),
-    };
+    let report = in_ring!(program.header.ring, R => emulate_in::<R>(program, host, &options, seeds));
     if let (Some(checkpoints), Ok(_)) = (&options.checkpoints, &report) {
         clear(checkpoints, None);
     }
@@ -174,11 +169,11 @@ impl<R: Ring> Backend for Emulator<R> {
         match dense(&layout) {
             Some(range) => {
                 let elements = &mut context.memory.write::<R>(dst).data[range];
-                context.host.input(input as usize, 0, ElementsMut::new(elements)).map_err(failed)?;
+                given(context.host, input, 0, elements).map_err(failed)?;
             }
             None => {
                 let mut elements = context.memory.load::<R>(context.threads, dst)?;
-                context.host.input(input as usize, 0, ElementsMut::new(&mut elements)).map_err(failed)?;
+                given(context.host, input, 0, &mut elements).map_err(failed)?;
                 context.memory.store(context.threads, dst, &elements);
             }
         }
@@ -189,7 +184,7 @@ impl<R: Ring> Backend for Emulator<R> {
         let elements = context.memory.load::<R>(context.threads, a)?;
         let declared = &context.program.outputs[output as usize];
         let failed = |cause| Fault::Output { name: full_name(&declared.name, &declared.field), cause };
-        context.host.output(output as usize, Elements::new(&elements)).map_err(failed)?;
+        put_out(context.host, output, &elements).map_err(failed)?;
         Ok(())
     }
 

@@ -376,7 +376,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             for (i, entry) in entries.iter().enumerate() {
                 if let Entry::Stream(mask) = entry {
                     let mut word = self.world.room(piece.len());
-                    mask.fill(threads, start as u64, &mut word);
+                    mask.fill_bits(threads, R::BITS, start as u64, &mut word);
                     op.each(&mut x, [], [&word], |x, [], [r]| x - r);
                     store::save(threads, &mut self.store[i].ring, slot, &word);
                     self.world.recycle(word);
@@ -385,7 +385,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             for (i, entry) in entries.iter().enumerate() {
                 if let Entry::Rest(receivers) = entry {
                     for to in receivers {
-                        self.engine.transmit(at, *to, bytemuck::cast_slice(&x)).map_err(PartyError::Net)?;
+                        self.engine.transmit(at, *to, &x).map_err(PartyError::Net)?;
                     }
                     store::save(threads, &mut self.store[i].ring, slot, &x);
                 }
@@ -402,7 +402,9 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             let mut values = self.world.room(piece.len());
             for (i, entry) in entries.iter().enumerate() {
                 match entry {
-                    Entry::Stream(stream) => stream.fill(threads, start as u64, &mut values),
+                    Entry::Stream(stream) => {
+                        stream.fill_bits(threads, R::BITS, start as u64, &mut values);
+                    }
                     Entry::Zero => values.fill(R::ZERO),
                     Entry::None | Entry::Rest(_) | Entry::Received => continue,
                 }

@@ -282,7 +282,10 @@ impl<R: Ring> Joint<R> {
 
     /// The value less its mask, where this party has it.
     pub(super) fn rest(&self) -> Values<'_> {
-        Values::packed(self.rest.as_bytes(), self.bits)
+        match &self.rest {
+            Message::Elements(elements) => Values::elements(elements),
+            other => Values::packed(other.as_bytes(), self.bits),
+        }
     }
 
     /// The mask, where this party has it.

@@ -8,7 +8,6 @@
 //! Left additive, the terms are all, with p·a and q·b themselves. Replicated, each pair shares its term. The shares of p and q serve later
 //! selections by the same bit.
 
-use bytemuck::cast_slice;
 use tern_bytecode::model::rep4::{Cast, Way};
 
 use super::draw::Draw;
@@ -105,7 +104,7 @@ fn factors_of<'a, R: Ring>(
     let [i, j] = factors(way);
     let [pa, qb] = known(op, [&chosen[0], &chosen[1]], way);
     let [p, q] = match halves {
-        Halves::Kept(kept) => [&kept[i], &kept[j]].map(|half| Values::packed(cast_slice(half), R::BITS)),
+        Halves::Kept(kept) => [&kept[i], &kept[j]].map(|half| Values::elements(half)),
         Halves::New | Halves::Keep => known(op, [&shared[0], &shared[1]], way),
     };
     [p, q, pa, qb]

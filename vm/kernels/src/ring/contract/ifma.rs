@@ -14,9 +14,9 @@ use super::kernel::{Kernel, MAX_DEPTH, MAX_TILE};
 use crate::ring::target::HasIfma;
 use crate::ring::{Ring, Z};
 
-/// Modulo 2^(64 N), on L limbs: for values of at most 52 L signed bits, or for any value if 52 L >= 64 N.
+/// Modulo 2^B, on L limbs: for values of at most 52 L signed bits, or for any value if 52 L >= B.
 #[derive(Clone, Copy)]
-pub(super) struct Ifma<const N: usize, const L: usize>(pub(super) HasIfma);
+pub(super) struct Ifma<const N: usize, const B: u32, const L: usize>(pub(super) HasIfma);
 
 /// Bits of a limb.
 const LIMB: u32 = 52;
@@ -27,25 +27,25 @@ const MAX_SUMS: usize = 5;
 
 const _: () = assert!(MAX_DEPTH * (2 * MAX_SUMS - 1) <= 1 << (64 - LIMB));
 
-impl<const N: usize, const L: usize> Ifma<N, L> {
-    const WHOLE: bool = LIMB * L as u32 >= Z::<N>::BITS;
+impl<const N: usize, const B: u32, const L: usize> Ifma<N, B, L> {
+    const WHOLE: bool = LIMB * L as u32 >= B;
     /// How many sums, by weight, make up a result.
     const SUMS: usize = {
-        let (all, ring) = (2 * L, Z::<N>::BITS.div_ceil(LIMB) as usize);
+        let (all, ring) = (2 * L, B.div_ceil(LIMB) as usize);
         if all < ring { all } else { ring }
     };
 }
 
-impl<const N: usize, const L: usize> Kernel for Ifma<N, L> {
-    type Element = Z<N>;
-    const ROWS: usize = if L == 1 { 8 } else { 4 }; // enough independent sums to hide the latency
+impl<const N: usize, const B: u32, const L: usize> Kernel for Ifma<N, B, L> {
+    type Element = Z<N, B>;
+    const ROWS: usize = if Self::SUMS <= 2 { 8 } else { 4 }; // enough independent sums to hide the latency
     const COLS: usize = LANES;
     const WORDS: usize = L;
     const WORD_BITS: u32 = LIMB;
     const BIAS: Option<u32> = if Self::WHOLE { None } else { Some(LIMB * L as u32 - 1) };
 
     #[inline(always)]
-    fn word(x: Z<N>, i: usize) -> u64 {
+    fn word(x: Z<N, B>, i: usize) -> u64 {
         let (limb, shift) = (LIMB as usize * i / 64, LIMB * i as u32 % 64);
         let limbs = x.to_limbs();
         let above = if limb + 1 < N { limbs[limb + 1] } else { 0 };
@@ -58,12 +58,12 @@ impl<const N: usize, const L: usize> Kernel for Ifma<N, L> {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z<N>; MAX_TILE]) {
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z<N, B>; MAX_TILE]) {
         let mut sums = [[[0; LANES]; MAX_SUMS]; 8];
         // SAFETY: HasIfma exists only where the instructions do.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            limbs::<N, L>(a, b, &mut sums);
+            limbs::<N, B, L>(a, b, &mut sums);
         }
         #[cfg(not(target_arch = "x86_64"))]
         unreachable!("HasIfma is never made here: {:?}", (a, b));
@@ -78,9 +78,9 @@ impl<const N: usize, const L: usize> Kernel for Ifma<N, L> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn limbs<const N: usize, const L: usize>(a: &[u64], b: &[u64], out: &mut [[[u64; LANES]; MAX_SUMS]; 8]) {
+fn limbs<const N: usize, const B: u32, const L: usize>(a: &[u64], b: &[u64], out: &mut [[[u64; LANES]; MAX_SUMS]; 8]) {
     use std::arch::x86_64::*;
-    let (rows, count) = (<Ifma<N, L> as Kernel>::ROWS, Ifma::<N, L>::SUMS);
+    let (rows, count) = (<Ifma<N, B, L> as Kernel>::ROWS, Ifma::<N, B, L>::SUMS);
     let mut sums = [[_mm512_setzero_si512(); MAX_SUMS]; 8];
     for (a, b) in a.chunks_exact(rows * L).zip(b.chunks_exact(LANES * L)) {
         let mut y = [_mm512_setzero_si512(); L];

@@ -15,7 +15,7 @@ pub(super) fn signed_bits<R: Ring>(target: Target, view: View<R>) -> u32 {
         loops
             .for_each(|at| unite(target, &mut union, &view.data[at.dst..][..(len - 1) * stride + 1], stride));
     }
-    union.bits_signed()
+    union.reduced().bits_signed() // a sign fills limbs that the ring does not
 }
 
 /// Unites the bits in which every `stride`th value differs from its sign.

@@ -6,10 +6,11 @@
 //!
 //! | ring | processor | values | kernel |
 //! |---|---|---|---|
-//! | 2^64 | AVX-512 | any | 64-bit lanes, `vpmullq` |
-//! | 2^64 | others | up to 32 bits, any | 64-bit lanes, 32-bit and 64-bit products |
+//! | 2^52 | AVX-512 IFMA | any | 64-bit lanes, the lower half of 52-bit products |
+//! | 2^52, 2^64 | AVX-512 | any | 64-bit lanes, `vpmullq` |
+//! | 2^52, 2^64 | others | up to 32 bits, any | 64-bit lanes, 32-bit and 64-bit products |
 //! | wider | AVX-512 IFMA | up to 52 bits, 104 bits, ..., any | 52-bit limbs in 64-bit lanes |
-//! | 2^128 | others | up to 64 bits | 64-bit by 64-bit products |
+//! | 2^104, 2^128 | others | up to 64 bits | 64-bit by 64-bit products |
 //! | wider | others | any | one element at a time |
 //!
 //! Where a factor has a single row or column, packing would not pay, and the views are multiplied as they are.
@@ -30,8 +31,8 @@ use smallvec::smallvec;
 use self::driver::{Factor, Job, Sign};
 use self::ifma::Ifma;
 use self::magnitude::signed_bits;
-use self::words::{Scalar, Wide, Words, Words32, WordsAvx512};
-use super::{Layout, Ring, Target, View, ViewMut, Z64, Z128, Z192, Z256};
+use self::words::{Scalar, Wide, Words, Words32, Words52, WordsAvx512};
+use super::{Layout, Ring, Target, View, ViewMut, Z, Z52, Z192, Z256};
 use crate::par::Threads;
 
 /// How many axes of the operands belong to which group.
@@ -155,15 +156,24 @@ fn execute<R: Ring>(job: Job<R>, target: Target, values: Values<R>) {
         Values::Any => R::BITS,
         Values::Clear(views) => views.map(|view| signed_bits(target, view)).into_iter().fold(1, u32::max),
     };
-    match R::LIMBS {
-        1 => modulo_64(job.cast(), target, bits),
-        2 => modulo_128(job.cast(), target, bits()),
-        3 => modulo_192(job.cast(), target, bits()),
+    match R::BITS {
+        52 => modulo_52(job.cast(), target, bits),
+        64 => in_words::<64>(job.cast(), target, bits),
+        104 => modulo_104(job.cast(), target, bits()),
+        128 => modulo_128(job.cast(), target, bits()),
+        192 => modulo_192(job.cast(), target, bits()),
         _ => modulo_256(job.cast(), target, bits()),
     }
 }
 
-fn modulo_64(job: Job<Z64>, target: Target, bits: impl Fn() -> u32) {
+fn modulo_52(job: Job<Z52>, target: Target, bits: impl Fn() -> u32) {
+    match target.ifma() {
+        Some(has) => job.run(Words52(has)),
+        None => in_words(job, target, bits),
+    }
+}
+
+fn in_words<const B: u32>(job: Job<Z<1, B>>, target: Target, bits: impl Fn() -> u32) {
     match target.avx512() {
         Some(has) => job.run(WordsAvx512(has)),
         None if bits() <= 32 => job.run(Words32(target)),
@@ -171,31 +181,40 @@ fn modulo_64(job: Job<Z64>, target: Target, bits: impl Fn() -> u32) {
     }
 }
 
-fn modulo_128(job: Job<Z128>, target: Target, bits: u32) {
+fn modulo_104(job: Job<Z<2, 104>>, target: Target, bits: u32) {
     match (target.ifma(), bits) {
-        (Some(has), ..=52) => job.run(Ifma::<2, 1>(has)),
-        (Some(has), ..=104) => job.run(Ifma::<2, 2>(has)),
-        (Some(has), _) => job.run(Ifma::<2, 3>(has)),
-        (None, ..=64) => job.run(Wide),
-        (None, _) => job.run(Scalar::<2>),
+        (Some(has), ..=52) => job.run(Ifma::<2, 104, 1>(has)),
+        (Some(has), _) => job.run(Ifma::<2, 104, 2>(has)),
+        (None, ..=64) => job.run(Wide::<104>),
+        (None, _) => job.run(Scalar::<2, 104>),
+    }
+}
+
+fn modulo_128(job: Job<Z<2, 128>>, target: Target, bits: u32) {
+    match (target.ifma(), bits) {
+        (Some(has), ..=52) => job.run(Ifma::<2, 128, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<2, 128, 2>(has)),
+        (Some(has), _) => job.run(Ifma::<2, 128, 3>(has)),
+        (None, ..=64) => job.run(Wide::<128>),
+        (None, _) => job.run(Scalar::<2, 128>),
     }
 }
 
 fn modulo_192(job: Job<Z192>, target: Target, bits: u32) {
     match (target.ifma(), bits) {
-        (Some(has), ..=52) => job.run(Ifma::<3, 1>(has)),
-        (Some(has), ..=104) => job.run(Ifma::<3, 2>(has)),
-        (Some(has), _) => job.run(Ifma::<3, 4>(has)),
-        (None, _) => job.run(Scalar::<3>),
+        (Some(has), ..=52) => job.run(Ifma::<3, 192, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<3, 192, 2>(has)),
+        (Some(has), _) => job.run(Ifma::<3, 192, 4>(has)),
+        (None, _) => job.run(Scalar::<3, 192>),
     }
 }
 
 fn modulo_256(job: Job<Z256>, target: Target, bits: u32) {
     match (target.ifma(), bits) {
-        (Some(has), ..=52) => job.run(Ifma::<4, 1>(has)),
-        (Some(has), ..=104) => job.run(Ifma::<4, 2>(has)),
-        (Some(has), ..=156) => job.run(Ifma::<4, 3>(has)),
-        (Some(has), _) => job.run(Ifma::<4, 5>(has)),
-        (None, _) => job.run(Scalar::<4>),
+        (Some(has), ..=52) => job.run(Ifma::<4, 256, 1>(has)),
+        (Some(has), ..=104) => job.run(Ifma::<4, 256, 2>(has)),
+        (Some(has), ..=156) => job.run(Ifma::<4, 256, 3>(has)),
+        (Some(has), _) => job.run(Ifma::<4, 256, 5>(has)),
+        (None, _) => job.run(Scalar::<4, 256>),
     }
 }

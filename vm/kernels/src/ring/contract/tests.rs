@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ring::Z;
+use crate::ring::{Z, Z64, Z128};
 use crate::ring::tests::{elements, positions, random_layout, targets};
 
 /// Sizes of the axes in each group.
@@ -165,10 +165,10 @@ impl<R: Ring> Case<R> {
     }
 }
 
-fn check<const N: usize>(sizes: &Sizes, seed: u64, bits: &[u32]) -> Result<(), TestCaseError> {
+fn check<const N: usize, const B: u32>(sizes: &Sizes, seed: u64, bits: &[u32]) -> Result<(), TestCaseError> {
     for &bits in bits {
         for write in [Write::Replace, Write::Add] {
-            Case::<Z<N>>::new(sizes, seed, bits).check(&Threads::single(), write)?;
+            Case::<Z<N, B>>::new(sizes, seed, bits).check(&Threads::single(), write)?;
         }
     }
     Ok(())
@@ -178,13 +178,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn modulo_64(sizes in sizes(), seed in any::<u32>()) { check::<1>(&sizes, seed.into(), &[20, 32, 33, 64])?; }
+    fn modulo_52(sizes in sizes(), seed in any::<u32>()) { check::<1, 52>(&sizes, seed.into(), &[20, 32, 33, 52])?; }
     #[test]
-    fn modulo_128(sizes in sizes(), seed in any::<u32>()) { check::<2>(&sizes, seed.into(), &[40, 52, 53, 64, 104, 128])?; }
+    fn modulo_104(sizes in sizes(), seed in any::<u32>()) { check::<2, 104>(&sizes, seed.into(), &[40, 52, 53, 64, 104])?; }
     #[test]
-    fn modulo_192(sizes in sizes(), seed in any::<u32>()) { check::<3>(&sizes, seed.into(), &[52, 104, 105, 192])?; }
+    fn modulo_64(sizes in sizes(), seed in any::<u32>()) { check::<1, 64>(&sizes, seed.into(), &[20, 32, 33, 64])?; }
     #[test]
-    fn modulo_256(sizes in sizes(), seed in any::<u32>()) { check::<4>(&sizes, seed.into(), &[52, 104, 156, 157, 256])?; }
+    fn modulo_128(sizes in sizes(), seed in any::<u32>()) { check::<2, 128>(&sizes, seed.into(), &[40, 52, 53, 64, 104, 128])?; }
+    #[test]
+    fn modulo_192(sizes in sizes(), seed in any::<u32>()) { check::<3, 192>(&sizes, seed.into(), &[52, 104, 105, 192])?; }
+    #[test]
+    fn modulo_256(sizes in sizes(), seed in any::<u32>()) { check::<4, 256>(&sizes, seed.into(), &[52, 104, 156, 157, 256])?; }
 
 }
 
@@ -214,23 +218,25 @@ fn several_blocks() {
 /// All values at the end of what a kernel takes, over the longest panels.
 #[test]
 fn extreme_values() {
-    fn all<const N: usize>(bits: u32, value: Z<N>) {
+    fn all<const N: usize, const B: u32>(bits: u32, value: Z<N, B>) {
         let sizes = Sizes { batch: vec![], rows: vec![9], inner: vec![kernel::MAX_DEPTH], cols: vec![17] };
-        let mut case = Case::<Z<N>>::new(&sizes, 3, bits);
+        let mut case = Case::<Z<N, B>>::new(&sizes, 3, bits);
         case.a.iter_mut().chain(&mut case.b).flatten().for_each(|x| *x = value);
         case.check(&Threads::single(), Write::Replace).unwrap();
     }
-    fn ends<const N: usize>(bits: &[u32]) {
+    fn ends<const N: usize, const B: u32>(bits: &[u32]) {
         for &bits in bits {
-            for value in [Z::<N>::MAX, Z::MIN, -Z::ONE] {
-                all(bits, value.sar(Z::<N>::BITS - bits));
+            for value in [Z::<N, B>::MAX, Z::MIN, -Z::ONE] {
+                all(bits, value.sar(B - bits));
             }
         }
     }
-    ends::<1>(&[1, 32, 64]);
-    ends::<2>(&[52, 64, 104, 128]);
-    ends::<3>(&[52, 104, 192]);
-    ends::<4>(&[52, 104, 156, 256]);
+    ends::<1, 52>(&[1, 32, 52]);
+    ends::<2, 104>(&[52, 64, 104]);
+    ends::<1, 64>(&[1, 32, 64]);
+    ends::<2, 128>(&[52, 64, 104, 128]);
+    ends::<3, 192>(&[52, 104, 192]);
+    ends::<4, 256>(&[52, 104, 156, 256]);
 }
 
 /// A convolution through overlapping windows, its gradient by the kernel through a reversed view, on small images.

@@ -1,23 +1,27 @@
-//! Kernels for whole elements: modulo 2^64 in vector lanes, wider rings in scalar registers.
+//! Kernels for whole elements: modulo 2^64 and 2^52 in vector lanes, wider rings in scalar registers.
 
 #![allow(unsafe_code)] // vector instructions that were found at run time
 
 use super::kernel::{Kernel, MAX_TILE};
-use crate::ring::target::HasAvx512;
-use crate::ring::{Ring, Target, Z, Z64, Z128};
+use crate::ring::target::{HasAvx512, HasIfma};
+use crate::ring::{Ring, Target, Z, Z52};
 
-/// Modulo 2^64, written so that the compiler uses the vector lanes of the target.
+/// Modulo 2^B, a divisor of 2^64, written so that the compiler uses the vector lanes of the target.
 #[derive(Clone, Copy)]
-pub(super) struct Words(pub(super) Target);
+pub(super) struct Words<const B: u32>(pub(super) Target);
 
-impl Kernel for Words {
-    type Element = Z64;
-    const ROWS: usize = 4;
-    const COLS: usize = 8;
+/// The tile that [`lanes`] computes.
+const LANE_ROWS: usize = 4;
+const LANE_COLS: usize = 8;
+
+impl<const B: u32> Kernel for Words<B> {
+    type Element = Z<1, B>;
+    const ROWS: usize = LANE_ROWS;
+    const COLS: usize = LANE_COLS;
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn word(x: Z64, _: usize) -> u64 {
+    fn word(x: Self::Element, _: usize) -> u64 {
         x.to_limbs()[0]
     }
 
@@ -26,23 +30,23 @@ impl Kernel for Words {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Self::Element; MAX_TILE]) {
         lanes(a, b, out, u64::wrapping_mul);
     }
 }
 
-/// Modulo 2^64, for signed values of at most 32 bits.
+/// Modulo 2^B, for signed values of at most 32 bits.
 #[derive(Clone, Copy)]
-pub(super) struct Words32(pub(super) Target);
+pub(super) struct Words32<const B: u32>(pub(super) Target);
 
-impl Kernel for Words32 {
-    type Element = Z64;
-    const ROWS: usize = Words::ROWS;
-    const COLS: usize = Words::COLS;
+impl<const B: u32> Kernel for Words32<B> {
+    type Element = Z<1, B>;
+    const ROWS: usize = LANE_ROWS;
+    const COLS: usize = LANE_COLS;
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn word(x: Z64, _: usize) -> u64 {
+    fn word(x: Self::Element, _: usize) -> u64 {
         x.to_limbs()[0]
     }
 
@@ -51,39 +55,48 @@ impl Kernel for Words32 {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Self::Element; MAX_TILE]) {
         lanes(a, b, out, |x, y| (i64::from(x as i32) * i64::from(y as i32)) as u64);
     }
 }
 
 #[inline(always)]
-fn lanes(a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE], multiply: impl Fn(u64, u64) -> u64) {
-    let mut sums = [[0u64; Words::COLS]; Words::ROWS];
-    for (a, b) in a.as_chunks::<{ Words::ROWS }>().0.iter().zip(b.as_chunks::<{ Words::COLS }>().0) {
-        for i in 0..Words::ROWS {
-            for j in 0..Words::COLS {
+fn lanes<R: Ring>(
+    a: &[u64],
+    b: &[u64],
+    out: &mut [R; MAX_TILE],
+    multiply: impl Fn(u64, u64) -> u64,
+) {
+    let mut sums = [[0u64; LANE_COLS]; LANE_ROWS];
+    for (a, b) in a.as_chunks::<LANE_ROWS>().0.iter().zip(b.as_chunks::<LANE_COLS>().0) {
+        for i in 0..LANE_ROWS {
+            for j in 0..LANE_COLS {
                 sums[i][j] = sums[i][j].wrapping_add(multiply(a[i], b[j]));
             }
         }
     }
     for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
-        *out = Z64::from_u64(*sum);
+        *out = R::from_u64(*sum);
     }
 }
 
-/// Modulo 2^64 with AVX-512. Its 64-bit multiplication is as fast as the 32-bit one on the processors measured
+/// Modulo 2^B, a divisor of 2^64, with AVX-512. Its 64-bit multiplication is as fast as the 32-bit one on the processors measured
 /// (22 against 18 products per nanosecond), so there is no variant for small values.
 #[derive(Clone, Copy)]
-pub(super) struct WordsAvx512(pub(super) HasAvx512);
+pub(super) struct WordsAvx512<const B: u32>(pub(super) HasAvx512);
 
-impl Kernel for WordsAvx512 {
-    type Element = Z64;
-    const ROWS: usize = 8;
-    const COLS: usize = 16;
+/// The tile that fills the registers of AVX-512.
+const WIDE_ROWS: usize = 8;
+const WIDE_COLS: usize = 16;
+
+impl<const B: u32> Kernel for WordsAvx512<B> {
+    type Element = Z<1, B>;
+    const ROWS: usize = WIDE_ROWS;
+    const COLS: usize = WIDE_COLS;
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn word(x: Z64, _: usize) -> u64 {
+    fn word(x: Self::Element, _: usize) -> u64 {
         x.to_limbs()[0]
     }
 
@@ -92,7 +105,7 @@ impl Kernel for WordsAvx512 {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Self::Element; MAX_TILE]) {
         // SAFETY: HasAvx512 exists only where the instructions do.
         #[cfg(target_arch = "x86_64")]
         unsafe {
@@ -105,38 +118,101 @@ impl Kernel for WordsAvx512 {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn lanes_avx512(a: &[u64], b: &[u64], out: &mut [Z64; MAX_TILE]) {
+fn lanes_avx512<R: Ring>(a: &[u64], b: &[u64], out: &mut [R; MAX_TILE]) {
     use std::arch::x86_64::*;
-    let mut sums = [[_mm512_setzero_si512(); 2]; 8];
-    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<16>().0) {
-        // SAFETY: both loads lie within the 16 words of `b`.
-        let b =
-            unsafe { [_mm512_loadu_si512(b.as_ptr().cast()), _mm512_loadu_si512(b[8..].as_ptr().cast())] };
-        for i in 0..8 {
+    let mut sums = [[_mm512_setzero_si512(); 2]; WIDE_ROWS];
+    for (a, b) in a.as_chunks::<WIDE_ROWS>().0.iter().zip(b.as_chunks::<WIDE_COLS>().0) {
+        let b = two_vectors(b);
+        for i in 0..WIDE_ROWS {
             let a = _mm512_set1_epi64(a[i] as i64);
             for j in 0..2 {
                 sums[i][j] = _mm512_add_epi64(sums[i][j], _mm512_mullo_epi64(a, b[j]));
             }
         }
     }
+    store_tile(&sums, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn two_vectors(words: &[u64; WIDE_COLS]) -> [std::arch::x86_64::__m512i; 2] {
+    use std::arch::x86_64::*;
+    // SAFETY: both loads lie within the words.
+    unsafe { [_mm512_loadu_si512(words.as_ptr().cast()), _mm512_loadu_si512(words[8..].as_ptr().cast())] }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn store_tile<R: Ring>(sums: &[[std::arch::x86_64::__m512i; 2]; WIDE_ROWS], out: &mut [R; MAX_TILE]) {
+    let mut words = [0u64; 8];
     for (out, sum) in out.as_chunks_mut::<8>().0.iter_mut().zip(sums.as_flattened()) {
-        // SAFETY: `out` is 8 elements of 64 bits.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), *sum) };
+        // SAFETY: that is where 8 words are.
+        unsafe { std::arch::x86_64::_mm512_storeu_si512(words.as_mut_ptr().cast(), *sum) };
+        *out = words.map(R::from_u64);
     }
 }
 
-/// Modulo 2^128, for signed values of at most 64 bits: one multiplication of 64 by 64 bits per product.
+/// Modulo 2^52 with the multiply-add of IFMA: its lower half is the whole product, and sums need no care, since 2^52 divides 2^64. What a word has
+/// beyond 52 bits the instruction does not read.
 #[derive(Clone, Copy)]
-pub(super) struct Wide;
+pub(super) struct Words52(pub(super) HasIfma);
 
-impl Kernel for Wide {
-    type Element = Z128;
+impl Kernel for Words52 {
+    type Element = Z52;
+    const ROWS: usize = WIDE_ROWS;
+    const COLS: usize = WIDE_COLS;
+    const WORDS: usize = 1;
+
+    #[inline(always)]
+    fn word(x: Z52, _: usize) -> u64 {
+        x.to_limbs()[0]
+    }
+
+    fn enter(self, body: impl FnOnce()) {
+        self.0.0.run(body);
+    }
+
+    #[inline(always)]
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z52; MAX_TILE]) {
+        // SAFETY: HasIfma exists only where the instructions do.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            lanes_ifma(a, b, out);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("HasIfma is never made here: {:?}", (a, b, out));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn lanes_ifma(a: &[u64], b: &[u64], out: &mut [Z52; MAX_TILE]) {
+    use std::arch::x86_64::*;
+    let mut sums = [[_mm512_setzero_si512(); 2]; WIDE_ROWS];
+    for (a, b) in a.as_chunks::<WIDE_ROWS>().0.iter().zip(b.as_chunks::<WIDE_COLS>().0) {
+        let b = two_vectors(b);
+        for i in 0..WIDE_ROWS {
+            let a = _mm512_set1_epi64(a[i] as i64);
+            for j in 0..2 {
+                sums[i][j] = _mm512_madd52lo_epu64(sums[i][j], a, b[j]);
+            }
+        }
+    }
+    store_tile(&sums, out);
+}
+
+/// Modulo 2^B, a divisor of 2^128, for signed values of at most 64 bits: one multiplication of 64 by 64 bits per product.
+#[derive(Clone, Copy)]
+pub(super) struct Wide<const B: u32>;
+
+impl<const B: u32> Kernel for Wide<B> {
+    type Element = Z<2, B>;
     const ROWS: usize = 2;
     const COLS: usize = 2;
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn word(x: Z128, _: usize) -> u64 {
+    fn word(x: Self::Element, _: usize) -> u64 {
         x.to_limbs()[0]
     }
 
@@ -145,7 +221,7 @@ impl Kernel for Wide {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z128; MAX_TILE]) {
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Self::Element; MAX_TILE]) {
         let mut sums = [[0i128; 2]; 2];
         for (a, b) in a.as_chunks::<2>().0.iter().zip(b.as_chunks::<2>().0) {
             for i in 0..2 {
@@ -156,23 +232,23 @@ impl Kernel for Wide {
             }
         }
         for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
-            *out = Z128::from_i128(*sum);
+            *out = Z::from_i128(*sum);
         }
     }
 }
 
 /// Any ring, one product at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar<const N: usize>;
+pub(super) struct Scalar<const N: usize, const B: u32>;
 
-impl<const N: usize> Kernel for Scalar<N> {
-    type Element = Z<N>;
+impl<const N: usize, const B: u32> Kernel for Scalar<N, B> {
+    type Element = Z<N, B>;
     const ROWS: usize = 2;
     const COLS: usize = 2;
     const WORDS: usize = N;
 
     #[inline(always)]
-    fn word(x: Z<N>, i: usize) -> u64 {
+    fn word(x: Z<N, B>, i: usize) -> u64 {
         x.to_limbs()[i]
     }
 
@@ -181,8 +257,8 @@ impl<const N: usize> Kernel for Scalar<N> {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z<N>; MAX_TILE]) {
-        let mut sums = [[Z::<N>::ZERO; 2]; 2];
+    fn tile(self, a: &[u64], b: &[u64], out: &mut [Z<N, B>; MAX_TILE]) {
+        let mut sums = [[Z::<N, B>::ZERO; 2]; 2];
         for (a, b) in a.chunks_exact(2 * N).zip(b.chunks_exact(2 * N)) {
             let element = |words: &[u64], i: usize| Z::new(std::array::from_fn(|l| words[2 * l + i]));
             for (i, sums) in sums.iter_mut().enumerate() {

@@ -4,22 +4,22 @@ use proptest::prelude::*;
 use super::element;
 use crate::ring::{Ring, Z, Z64, Z128, Z192, Z256};
 
-fn unsigned<const N: usize>(x: Z<N>) -> BigInt {
+fn unsigned<const N: usize, const B: u32>(x: Z<N, B>) -> BigInt {
     BigInt::from_bytes_le(Sign::Plus, bytemuck::bytes_of(&x))
 }
 
-fn signed<const N: usize>(x: Z<N>) -> BigInt {
-    let wrap = if x.is_negative() { BigInt::from(1) << Z::<N>::BITS } else { BigInt::ZERO };
+fn signed<const N: usize, const B: u32>(x: Z<N, B>) -> BigInt {
+    let wrap = if x.is_negative() { BigInt::from(1) << B } else { BigInt::ZERO };
     unsigned(x) - wrap
 }
 
-fn reduced<const N: usize>(x: &BigInt) -> Z<N> {
-    let modulus = BigInt::from(1) << Z::<N>::BITS;
+fn reduced<const N: usize, const B: u32>(x: &BigInt) -> Z<N, B> {
+    let modulus = BigInt::from(1) << B;
     let residue = ((x % &modulus) + &modulus) % &modulus;
     Z::from_limbs(&residue.to_u64_digits().1)
 }
 
-fn agrees_with_big_integers<const N: usize>(x: Z<N>, y: Z<N>, n: u32) -> Result<(), TestCaseError> {
+fn agrees_with_big_integers<const N: usize, const B: u32>(x: Z<N, B>, y: Z<N, B>, n: u32) -> Result<(), TestCaseError> {
     let (a, b) = (signed(x), signed(y));
     prop_assert_eq!(x + y, reduced(&(&a + &b)));
     prop_assert_eq!(x - y, reduced(&(&a - &b)));
@@ -51,13 +51,17 @@ fn agrees_with_big_integers<const N: usize>(x: Z<N>, y: Z<N>, n: u32) -> Result<
 
 proptest! {
     #[test]
-    fn z64(x in element::<1>(), y in element::<1>(), n in 0..70u32) { agrees_with_big_integers(x, y, n)?; }
+    fn z52(x in element::<1, 52>(), y in element::<1, 52>(), n in 0..70u32) { agrees_with_big_integers(x, y, n)?; }
     #[test]
-    fn z128(x in element::<2>(), y in element::<2>(), n in 0..140u32) { agrees_with_big_integers(x, y, n)?; }
+    fn z104(x in element::<2, 104>(), y in element::<2, 104>(), n in 0..140u32) { agrees_with_big_integers(x, y, n)?; }
     #[test]
-    fn z192(x in element::<3>(), y in element::<3>(), n in 0..200u32) { agrees_with_big_integers(x, y, n)?; }
+    fn z64(x in element::<1, 64>(), y in element::<1, 64>(), n in 0..70u32) { agrees_with_big_integers(x, y, n)?; }
     #[test]
-    fn z256(x in element::<4>(), y in element::<4>(), n in 0..270u32) { agrees_with_big_integers(x, y, n)?; }
+    fn z128(x in element::<2, 128>(), y in element::<2, 128>(), n in 0..140u32) { agrees_with_big_integers(x, y, n)?; }
+    #[test]
+    fn z192(x in element::<3, 192>(), y in element::<3, 192>(), n in 0..200u32) { agrees_with_big_integers(x, y, n)?; }
+    #[test]
+    fn z256(x in element::<4, 256>(), y in element::<4, 256>(), n in 0..270u32) { agrees_with_big_integers(x, y, n)?; }
 
     #[test]
     fn doubles_come_back(x in any::<f64>(), scale in -60..300i32) {
