@@ -8,15 +8,17 @@ use tern_kernels::bits::{self, planes};
 use tern_kernels::par::Threads;
 use tern_kernels::prg::{Key, Stream, Values};
 use tern_kernels::ring::contract::{Axes, SharesView, Write, contract_exact, contract_mod, contract_shares};
-use tern_kernels::ring::{Layout, Ring, View, ViewMut, Z64, Z128, Z192, Z256, views};
+use tern_kernels::ring::{Layout, Ring, View, ViewMut, Z52, Z64, Z104, Z128, Z192, Z256, pack, views};
 
 fn main() {
     let bench = Bench { filter: std::env::args().skip(1).find(|arg| !arg.starts_with("--")) };
     matrices(&bench);
-    convolution(&bench);
+    convolutions(&bench);
     elements(&bench);
     random(&bench);
     bits(&bench);
+    packed::<Z64>(&bench, 52);
+    packed::<Z128>(&bench, 104);
 }
 
 struct Bench {
@@ -56,10 +58,14 @@ fn values<R: Ring>(len: usize, bits: u32) -> Vec<R> {
 
 fn matrices(bench: &Bench) {
     for (m, k, n) in [(128, 784, 128), (784, 128, 128), (128, 128, 10), (512, 512, 512), (500, 784, 128)] {
+        clear::<Z52>(bench, m, k, n, 20);
+        shares::<Z52>(bench, m, k, n);
         clear::<Z64>(bench, m, k, n, 20);
         shares::<Z64>(bench, m, k, n);
     }
     for (m, k, n) in [(128, 784, 128), (128, 128, 10)] {
+        clear::<Z104>(bench, m, k, n, 40);
+        shares::<Z104>(bench, m, k, n);
         clear::<Z128>(bench, m, k, n, 40);
         clear::<Z128>(bench, m, k, n, 60);
         shares::<Z128>(bench, m, k, n);
@@ -104,14 +110,21 @@ fn shares<R: Ring>(bench: &Bench, m: usize, k: usize, n: usize) {
 }
 
 /// 128 images of 20 channels of 12x12, 50 filters of 5x5: the second layer of LeNet.
-fn convolution(bench: &Bench) {
+fn convolutions(bench: &Bench) {
+    convolution::<Z52>(bench);
+    convolution::<Z64>(bench);
+    convolution::<Z104>(bench);
+    convolution::<Z128>(bench);
+}
+
+fn convolution<R: Ring>(bench: &Bench) {
     let (images, channels, size, filters, window) = (128usize, 20usize, 12usize, 50usize, 5usize);
     let out = size - window + 1;
     let [s, o, w] = [size, out, window].map(|x| x as isize);
     let (plane, filter) = (s * s, channels as isize * w * w);
-    let x = values::<Z64>(images * channels * size * size, 64);
-    let weights = values::<Z64>(filters * channels * window * window, 64);
-    let mut dst = vec![Z64::ZERO; images * filters * out * out];
+    let x = values::<R>(images * channels * size * size, R::BITS);
+    let weights = values::<R>(filters * channels * window * window, R::BITS);
+    let mut dst = vec![R::ZERO; images * filters * out * out];
     let images_stride = channels as isize * plane;
     let al = [(images, images_stride), (out, s), (out, 1), (channels, plane), (window, s), (window, 1)];
     let bl = [(channels, w * w), (window, w), (window, 1), (filters, filter)];
@@ -120,7 +133,8 @@ fn convolution(bench: &Bench) {
     let axes = Axes { batch: 0, rows: 3, inner: 3, cols: 1 };
     let threads = Threads::single();
     let products = images * out * out * filters * channels * window * window;
-    bench.run("convolution 128x20x12x12 by 50x20x5x5 2^64", products, || {
+    let name = format!("convolution 128x20x12x12 by 50x20x5x5 2^{}", R::BITS);
+    bench.run(&name, products, || {
         let (a, b) = (View::new(&x, &al), View::new(&weights, &bl));
         contract_mod(&threads, ViewMut::new(&mut dst, &dl), a, b, axes, Write::Replace);
     });
@@ -210,4 +224,15 @@ fn split<R: Ring>(bench: &Bench, n: usize, low: u32, high: u32) {
     bench.run(&format!("split {n} into planes {low}..{high} 2^{}", R::BITS), n, || {
         planes::split(&Threads::single(), &mut dst, stride, &src, low, high);
     });
+}
+
+fn packed<R: Ring>(bench: &Bench, bits: u32) {
+    // in the nearest caches, and beyond them
+    for n in [1000, 1_000_000] {
+        let (src, mut bytes) = (values::<R>(n, R::BITS), vec![0; pack::packed(n, bits)]);
+        let name = format!("{n} of {bits} bits 2^{}", R::BITS);
+        bench.run(&format!("pack {name}"), n, || pack::pack_into(&src, bits, &mut bytes));
+        let mut dst = vec![R::ZERO; n];
+        bench.run(&format!("unpack {name}"), n, || pack::unpack(&bytes, bits, &mut dst));
+    }
 }

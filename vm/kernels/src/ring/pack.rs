@@ -1,6 +1,11 @@
 //! Values of m bits as bytes: they follow each other without gaps, lowest bit first.
 
+mod thirteen;
+#[cfg(target_arch = "x86_64")]
+mod vbmi;
+
 use super::{Ring, Target};
+use thirteen::{ONE_LIMB, TWO_LIMBS};
 
 /// Bytes of `n` values of `bits` bits.
 pub fn packed(n: usize, bits: u32) -> usize {
@@ -22,6 +27,12 @@ pub fn pack_into<R: Ring>(values: &[R], bits: u32, out: &mut [u8]) {
     let out = &mut out[..packed(values.len(), bits)];
     match bits {
         _ if R::WHOLE && bits == R::BITS => out.copy_from_slice(bytemuck::cast_slice(values)),
+        ONE_LIMB if R::LIMBS == 1 => {
+            thirteen::pack::<ONE_LIMB>(Target::best(), bytemuck::cast_slice(values), out)
+        }
+        TWO_LIMBS if R::LIMBS == 2 => {
+            thirteen::pack::<TWO_LIMBS>(Target::best(), bytemuck::cast_slice(values), out)
+        }
         8 => pack_bytes::<R, 1>(values, out),
         16 => pack_bytes::<R, 2>(values, out),
         24 => pack_bytes::<R, 3>(values, out),
@@ -46,6 +57,12 @@ pub(crate) fn unpack_from<R: Ring>(bytes: &[u8], first: usize, bits: u32, values
     let bytes = &bytes[start / 8..packed(first + values.len(), bits)];
     match bits {
         _ if R::WHOLE && bits == R::BITS => bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
+        ONE_LIMB if R::LIMBS == 1 => {
+            thirteen::unpack::<ONE_LIMB>(Target::best(), bytes, start % 8, bytemuck::cast_slice_mut(values));
+        }
+        TWO_LIMBS if R::LIMBS == 2 => {
+            thirteen::unpack::<TWO_LIMBS>(Target::best(), bytes, 0, bytemuck::cast_slice_mut(values));
+        }
         8 => unpack_bytes::<R, 1>(bytes, values),
         16 => unpack_bytes::<R, 2>(bytes, values),
         24 => unpack_bytes::<R, 3>(bytes, values),
@@ -183,44 +200,4 @@ fn limbs(bits: u32) -> impl Iterator<Item = usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ring::{Z64, Z192, Z256};
-
-    fn values_come_back<R: Ring>() {
-        let mut state = R::from_u64(0x9e37_79b9_7f4a_7c15);
-        for n in [0, 1, 2, 7, 64, 65] {
-            for bits in (1..=R::BITS).filter(|bits| bits % 7 < 2 || bits % 8 == 0 || bits % 64 < 2) {
-                let values: Vec<R> = (0..n)
-                    .map(|i| {
-                        state = state * state + R::from_u64(i) + R::ONE.shl(R::BITS - 1) + state.shr(29);
-                        state
-                    })
-                    .collect();
-                let bytes = pack(&values, bits);
-                assert_eq!(bytes.len(), packed(values.len(), bits));
-                // bit i of the message is bit i % bits of value i / bits
-                for i in 0..values.len() * bits as usize {
-                    let bit = bytes[i / 8] >> (i % 8) & 1 == 1;
-                    assert_eq!(bit, values[i / bits as usize].bit((i % bits as usize) as u32), "{bits}");
-                }
-                let expected: Vec<R> = values.iter().map(|v| v.low_bits(bits)).collect();
-                let mut found = vec![R::ONE; values.len()];
-                unpack(&bytes, bits, &mut found);
-                assert_eq!(found, expected, "{bits} bits, {n} values");
-                for first in [1, 5].into_iter().filter(|first| *first <= values.len()) {
-                    let mut found = vec![R::ONE; values.len() - first];
-                    unpack_from(&bytes, first, bits, &mut found);
-                    assert_eq!(found, expected[first..], "{bits} bits, {n} values from {first}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn packed_values_come_back() {
-        values_come_back::<Z64>();
-        values_come_back::<Z192>();
-        values_come_back::<Z256>();
-    }
-}
+mod tests;
