@@ -135,6 +135,7 @@ fn lanes_avx512<R: Ring>(a: &[u64], b: &[u64], out: &mut [R; MAX_TILE]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn two_vectors(words: &[u64; WIDE_COLS]) -> [std::arch::x86_64::__m512i; 2] {
     use std::arch::x86_64::*;
     // SAFETY: both loads lie within the words.
@@ -143,6 +144,7 @@ fn two_vectors(words: &[u64; WIDE_COLS]) -> [std::arch::x86_64::__m512i; 2] {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn store_tile<R: Ring>(sums: &[[std::arch::x86_64::__m512i; 2]; WIDE_ROWS], out: &mut [R; MAX_TILE]) {
     let mut words = [0u64; 8];
     for (out, sum) in out.as_chunks_mut::<8>().0.iter_mut().zip(sums.as_flattened()) {
