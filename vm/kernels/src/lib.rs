@@ -7,6 +7,7 @@
 //! | [`prg`] | pseudo-random streams, addressed by what they are for |
 //! | [`par`] | the threads that a kernel may use |
 //! | [`erase`] | an allocator that overwrites what is freed |
+//! | `kept` | large blocks that were freed, for the next who asks |
 //! | [`pages`] | how long the allocator keeps what is freed |
 //! | [`scarce`] | an allocator that says when there is no more memory |
 //!
@@ -14,6 +15,7 @@
 
 pub mod bits;
 pub mod erase;
+mod kept;
 pub mod pages;
 pub mod par;
 pub mod prg;

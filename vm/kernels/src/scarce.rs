@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{ptr, thread};
 
+use crate::kept;
+
 /// What a process does about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Handler {
@@ -167,11 +169,21 @@ impl<const N: usize> Spare<N> {
 // and nobody else's; those do not reach `A`.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Telling<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        heard(unsafe { self.0.alloc(layout) }, layout)
+        // SAFETY: passed on.
+        let mut block = unsafe { self.0.alloc(layout) };
+        while block.is_null() && self.give_way() {
+            block = unsafe { self.0.alloc(layout) };
+        }
+        heard(block, layout)
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        heard(unsafe { self.0.alloc_zeroed(layout) }, layout)
+        // SAFETY: passed on.
+        let mut block = unsafe { self.0.alloc_zeroed(layout) };
+        while block.is_null() && self.give_way() {
+            block = unsafe { self.0.alloc_zeroed(layout) };
+        }
+        heard(block, layout)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -198,6 +210,15 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Telling<A> {
             }
             moved
         }
+    }
+}
+
+#[allow(unsafe_code)]
+impl<A: GlobalAlloc> Telling<A> {
+    /// Gives back a large block that waits for its next use, if there is one.
+    fn give_way(&self) -> bool {
+        // SAFETY: it came through here with this layout, and nobody else has it.
+        kept::oldest().map(|(block, layout)| unsafe { self.dealloc(block, layout) }).is_some()
     }
 }
 
