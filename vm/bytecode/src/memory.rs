@@ -13,6 +13,9 @@ use crate::program::Program;
 /// Vectors of complete operations that a party keeps for later ones, at most.
 pub const POOL: u64 = 96 << 20;
 
+/// Blocks that were freed and that the allocator keeps, at most.
+pub const KEPT: u64 = 96 << 20;
+
 /// What a process takes for any program: code, threads, sessions.
 pub const PROCESS: u64 = 40 << 20;
 
@@ -34,7 +37,7 @@ impl Needed {
         let sizes = program.buffers.iter().map(|buffer| model.bytes(buffer.kind, buffer.len, ring));
         let most = in_flight(program);
         // what is done waits in the pool, or in the allocator, for what comes next
-        let waiting = most.min(POOL).max(most / 4);
+        let waiting = most.min(POOL + KEPT).max(most / 4);
         let (buffers, in_flight) = (sizes.fold(0, u64::saturating_add), most.saturating_add(waiting));
         Needed { buffers, in_flight, process: PROCESS }
     }

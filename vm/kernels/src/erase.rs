@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::kept;
 
+/// Bytes of freed blocks that wait for their next use, at most.
+pub const KEPT: usize = kept::MOST;
+
 static ON: AtomicBool = AtomicBool::new(false);
 
 /// An allocator that overwrites what it gives back to `A`, once it is switched on.

@@ -12,11 +12,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The smallest block that is kept: smaller ones the allocator keeps itself.
 const LEAST: usize = 64 << 10;
 /// Bytes that wait, at most.
-const MOST: usize = 64 << 20;
+pub(crate) const MOST: usize = 96 << 20;
 /// Blocks that wait, at most.
-const SLOTS: usize = 64;
+const SLOTS: usize = 256;
 /// What blocks that are kept are aligned to.
-const ALIGN: usize = 64;
+const ALIGN: usize = 16;
 
 /// The blocks of a process that wait.
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { blocks: [Block { address: 0, size: 0 }; SLOTS], count: 0, bytes: 0 });

@@ -116,7 +116,8 @@ pub fn update<R: Ring, D: Cell<R>, A: Cell<R>>(
 
 /// dst = a.
 pub fn copy<R: Ring, T: Cell<R>>(context: &mut Context<'_, R>, dst: Reg, a: Reg) {
-    convert::<R, T, T>(context, dst, a, |a| a);
+    let (mut out, rest) = context.memory.split::<T>(dst);
+    views::copy(context.threads, out.view(), rest.apart::<T>(a).view());
 }
 
 fn gather<R: Ring, T: Cell<R>>(

@@ -114,7 +114,7 @@ pub(super) struct Slot<'a> {
 pub(super) fn load<R: Ring, T: Lane<R>>(threads: &Threads, from: View<T>) -> Vec<T> {
     let mut copy = vec![T::zeroed(); T::room(from.layout.len())];
     let layout = row_major(from.layout);
-    T::apply(threads, ViewMut::new(&mut copy, &layout), [from], |_, [x]| x);
+    T::copy(threads, ViewMut::new(&mut copy, &layout), from);
     copy
 }
 
@@ -122,7 +122,16 @@ pub(super) fn load<R: Ring, T: Lane<R>>(threads: &Threads, from: View<T>) -> Vec
 pub(super) fn save<R: Ring, T: Lane<R>>(threads: &Threads, buffers: &mut [Vec<T>], dst: Slot, values: &[T]) {
     let layout = row_major(dst.layout);
     let to = ViewMut::new(&mut buffers[dst.buffer], dst.layout);
-    T::apply(threads, to, [View::new(values, &layout)], |_, [x]| x);
+    T::copy(threads, to, View::new(values, &layout));
+}
+
+/// dst = a.
+pub(super) fn copy<R: Ring, T: Lane<R>>(threads: &Threads, buffers: &mut [Vec<T>], dst: Slot, a: Slot) {
+    with(buffers, dst, a, |out, a| {
+        if let Some(a) = a {
+            T::copy(threads, out, a);
+        }
+    });
 }
 
 /// dst = f(a), also in place.
@@ -243,7 +252,7 @@ fn copy_rows<R: Ring, T: Lane<R>>(
     };
     for (to, from) in rows {
         let (to, from) = (row(dst.layout, to), row(&layout, from));
-        T::apply(threads, ViewMut::new(&mut out, &to), [View::new(data, &from)], |_, [x]| x);
+        T::copy(threads, ViewMut::new(&mut out, &to), View::new(data, &from));
     }
     buffers[dst.buffer] = out;
 }

@@ -48,6 +48,7 @@ pub(crate) struct World<R> {
 
 /// Bytes that the pool keeps: what a layer of a convolutional network has in flight.
 const POOL: usize = tern_bytecode::memory::POOL as usize;
+const _: () = assert!(tern_bytecode::memory::KEPT as usize == crate::erase::KEPT, "the announced memory");
 
 /// Vectors that wait for their next use, those used last at the end.
 struct Pool<R> {

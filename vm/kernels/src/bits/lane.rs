@@ -17,6 +17,8 @@ pub trait Lane<R>: Pod + Send + Sync {
         src: [View<Self>; S],
         f: impl Fn(Self, [Self; S]) -> Self + Sync,
     );
+    /// dst = src.
+    fn copy(threads: &Threads, dst: ViewMut<Self>, src: View<Self>);
 }
 
 impl<R: Ring> Lane<R> for R {
@@ -31,6 +33,9 @@ impl<R: Ring> Lane<R> for R {
     ) {
         views::apply(threads, dst, src, f);
     }
+    fn copy(threads: &Threads, dst: ViewMut<R>, src: View<R>) {
+        views::copy(threads, dst, src);
+    }
 }
 
 impl<R: Ring> Lane<R> for u64 {
@@ -44,5 +49,8 @@ impl<R: Ring> Lane<R> for u64 {
         f: impl Fn(u64, [u64; S]) -> u64 + Sync,
     ) {
         bits::views::apply(threads, dst, src, f);
+    }
+    fn copy(threads: &Threads, dst: ViewMut<u64>, src: View<u64>) {
+        bits::views::apply(threads, dst, [src], |_, [x]| x);
     }
 }

@@ -78,7 +78,7 @@ pub fn fill<T: Pod + Send + Sync>(threads: &Threads, dst: ViewMut<T>, value: T) 
 
 /// dst = a.
 pub fn copy<T: Pod + Send + Sync>(threads: &Threads, dst: ViewMut<T>, a: View<T>) {
-    apply(threads, dst, [a], |_, [a]| a);
+    for_each_part(threads, dst, [a], &|loops, dst, [src]| copy_runs(loops, dst, src));
 }
 
 /// dst = a + b.
@@ -217,6 +217,29 @@ fn map_runs<D: Pod, T: Pod, const S: usize>(
             scatter(dst, staged, at, stride.dst);
         });
     });
+}
+
+/// Copies need no stages: where a run is not dense, elements go to their places one by one.
+fn copy_runs<T: Pod>(loops: &Loops<1>, dst: &mut [T], src: &[T]) {
+    let (len, stride) = (loops.inner().len, loops.inner().stride);
+    match (stride.dst, stride.src[0]) {
+        (1, 1) => loops.for_each(|at| dst[at.dst..][..len].copy_from_slice(&src[at.src[0]..][..len])),
+        (1, 0) => loops.for_each(|at| dst[at.dst..][..len].fill(src[at.src[0]])),
+        (1, step @ 2..) => loops.for_each(|at| {
+            let src = src[at.src[0]..].iter().step_by(step as usize);
+            dst[at.dst..][..len].iter_mut().zip(src).for_each(|(to, from)| *to = *from);
+        }),
+        (step @ 2.., 1) => loops.for_each(|at| {
+            let dst = dst[at.dst..].iter_mut().step_by(step as usize);
+            dst.zip(&src[at.src[0]..][..len]).for_each(|(to, from)| *to = *from);
+        }),
+        (to, from) => loops.for_each(|at| {
+            for i in 0..len as isize {
+                let [to, from] = [(at.dst, to), (at.src[0], from)].map(|(at, step)| at.wrapping_add_signed(i * step));
+                dst[to] = src[from];
+            }
+        }),
+    }
 }
 
 fn sum_runs<R: Ring, const S: usize>(

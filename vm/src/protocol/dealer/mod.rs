@@ -468,9 +468,9 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         let (to, from, kind, threads) =
             (slot(context, dst), slot(context, a), context.kind(dst), &self.world.threads);
         self.shares.each(kind, |component, _| match kind {
-            Kind::Bit => store::map::<R, u64>(threads, &mut component.bits, to, from, |x| x),
+            Kind::Bit => store::copy::<R, u64>(threads, &mut component.bits, to, from),
             Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
-                store::map::<R, R>(threads, &mut component.ring, to, from, |x| x);
+                store::copy::<R, R>(threads, &mut component.ring, to, from);
             }
         });
         Ok(())

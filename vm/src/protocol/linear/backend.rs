@@ -80,11 +80,11 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         let (to, from) = (slot(context, dst), slot(context, a));
         match context.kind(dst) {
             Kind::Bit => self.bits_local(|threads, _, buffers| {
-                store::map::<R, u64>(threads, buffers, to, from, |x| x);
+                store::copy::<R, u64>(threads, buffers, to, from);
             }),
             Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => self
                 .ring_local(context, dst, |threads, buffers| {
-                    store::map::<R, R>(threads, buffers, to, from, |x| x);
+                    store::copy::<R, R>(threads, buffers, to, from);
                 }),
         }
     }

@@ -28,6 +28,10 @@ fn maps<R: Ring>(shape: &[usize], seed: u64, threads: &Threads) -> Result<(), Te
         apply_on(target, threads, ViewMut::new(&mut dst, &dl), src, |d, [a, b]| d * a - b);
         prop_assert_eq!(&dst, &expected, "{:?} on {:?}, {:?}, {:?}", target, dl, al, bl);
     }
+    let (mut dst, mut expected) = (before.clone(), before);
+    positions(&dl).into_iter().zip(positions(&al)).for_each(|(d, a_at)| expected[d] = a[a_at]);
+    views::copy(threads, ViewMut::new(&mut dst, &dl), View::new(&a, &al));
+    prop_assert_eq!(&dst, &expected, "a copy to {:?} from {:?}", dl, al);
     Ok(())
 }
 
