@@ -200,6 +200,8 @@ pub struct Program {
     pub explicit_forms: bool,
     /// Where values are opened under masks, of those that are truncated or put out: how many bits their ranges take, with two that truncations need. After `forms`.
     pub widths: HashMap<ValueId, u32>,
+    /// Whether derivatives were rounded where a larger ring would have kept more of their bits.
+    pub cramped: bool,
 }
 
 impl Program {
@@ -221,6 +223,7 @@ impl Program {
             body: Block::default(),
             explicit_forms: false,
             widths: HashMap::new(),
+            cramped: false,
         }
     }
 

@@ -220,8 +220,20 @@ impl Source {
         let file = sources.add(path.display().to_string(), text, Origin::User);
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let (settings, args) = (self.settings()?, arguments(&self.args)?);
-        let request = Request { name: &name, file, entry, settings, args, resolve, print_after };
-        Ok(tern_compiler::compile(request, sources))
+        let request =
+            |settings| Request { name: &name, file, entry, settings, args: args.clone(), resolve, print_after };
+        let compilation = tern_compiler::compile(request(settings), sources.clone());
+        let roomier = Settings { ring: whole(settings.ring), ..settings };
+        let cramped = compilation.ir.as_ref().is_some_and(|ir| ir.cramped);
+        match self.chooses_ring() && cramped && roomier != settings {
+            true => Ok(tern_compiler::compile(request(roomier), sources)),
+            false => Ok(compilation),
+        }
+    }
+
+    /// Whether nobody has said in which ring to compute.
+    fn chooses_ring(&self) -> bool {
+        matches!(self.ring.as_deref(), None | Some("auto"))
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
@@ -239,8 +251,13 @@ impl Source {
         // A product has the fraction bits of both factors; a quotient's numerator is multiplied by up to as much as `fix` holds; the library computes with
         // numbers of some more fraction bits.
         let needed = (frac + total + 4).max(2 * total - frac).max(2 * frac + 12);
+        let optimise = self.optimise.unwrap_or_default();
         let ring = match self.ring.as_deref() {
-            None | Some("auto") => rings::at_least(needed).unwrap_or(needed),
+            None | Some("auto") => match (rings::at_least(needed).unwrap_or(needed), optimise) {
+                (ring, Optimise::Balanced) => ring,
+                // products of more factors fit before they are truncated
+                (ring, Optimise::Rounds) => whole(ring),
+            },
             Some(text) => match text.parse() {
                 Ok(ring) if rings::is_ring(ring) => ring,
                 _ => bail!("--ring {text}: there are {}, and auto", rings::listed()),
@@ -253,9 +270,13 @@ impl Source {
         }
         let rounding = self.rounding.unwrap_or(Rounding::Probabilistic);
         let protocol = self.protocol.unwrap_or(Protocol::Rep3);
-        let optimise = self.optimise.unwrap_or_default();
         Ok(Settings { protocol, ring, frac, total, rounding, optimise })
     }
+}
+
+/// The ring that fills its limbs: a larger one, if it does not.
+fn whole(ring: u32) -> u32 {
+    64 * rings::limbs(ring)
 }
 
 /// A program with its messages, or these alone if there is none.

@@ -1,13 +1,13 @@
 //! Ring elements as they travel: k bits each, without gaps, where that is less than their limbs have.
 //!
-//! Packing and unpacking happen between memory and the links, a piece at a time, so that it stays in the caches; protocols deal with elements alone.
+//! Packing and unpacking happen between memory and the links, a piece at a time, so that it stays in the second cache; protocols deal with elements alone.
 
 use super::pack::{pack_into, packed, unpack};
 use crate::net::{Links, NetError, Party};
 use crate::ring::Ring;
 
-/// Elements that are packed at a time: of any ring, whole bytes and a few records of TLS.
-const PIECE: usize = 1 << 12;
+/// Elements that are packed at a time: of any ring, whole bytes, and many records of TLS, of which a link copies the first.
+const PIECE: usize = 1 << 15;
 
 /// Room for packed pieces.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! Adjoints and the sweep backwards over a block.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use num_rational::BigRational;
@@ -27,6 +28,8 @@ pub(super) struct Sweep<'b> {
     frac: u32,
     /// The finest scale of adjoints: twice that of `fix`, or what leaves head-room for a product with a `fix`.
     finest: u32,
+    /// Whether it was the ring that kept an adjoint from being finer.
+    cramped: Cell<bool>,
     /// Of constant factors below 1, how many bits behind the point are 0.
     small: HashMap<ValueId, u32>,
     flow: Flow,
@@ -47,7 +50,15 @@ impl<'b> Sweep<'b> {
         });
         let small = small.collect();
         let flow = Flow::new(builder, before, by);
-        Sweep { builder, frac: settings.frac, finest, small, flow, adjoints: HashMap::new() }
+        Sweep {
+            builder,
+            frac: settings.frac,
+            finest,
+            cramped: Cell::new(false),
+            small,
+            flow,
+            adjoints: HashMap::new(),
+        }
     }
 
     /// The derivatives, in the types of what they are taken by. `derived` are results of earlier derivatives.
@@ -77,6 +88,7 @@ impl<'b> Sweep<'b> {
             rules::apply(self, inst, found).map_err(|rules::Impossible| Box::new(through(grad, inst)))?;
         }
         self.builder.origin = grad.origin;
+        self.builder.program.cramped |= self.cramped.get();
         if let Some(missing) = by.iter().position(|value| !self.adjoints.contains_key(value)) {
             return Err(Box::new(self.independent(grad, before, missing)));
         }
@@ -127,13 +139,14 @@ impl<'b> Sweep<'b> {
 
     /// The scale at which a number has as many significant bits as 1 has at the scale of `fix`, as far as adjoints reach.
     fn frac_of_number(&self, number: &BigRational) -> u32 {
-        (self.frac + smallness(number)).min(self.finest)
+        self.within(|finest| (self.frac + smallness(number)).min(finest))
     }
 
     /// The product of an adjoint that had `frac` fraction bits with a public factor, as an adjoint with as many significant bits, if there is room.
     pub(super) fn times_public(&mut self, product: ValueId, factor: ValueId, frac: u32) -> Adjoint {
         let kept = frac + self.small.get(&factor).copied().unwrap_or(0);
-        let frac = self.frac_of(product).min(kept).clamp(self.frac, self.finest.max(frac));
+        let frac =
+            self.within(|finest| self.frac_of(product).min(kept).clamp(self.frac, finest.max(frac)));
         Adjoint::Tensor(self.scaled_to(product, frac))
     }
 
@@ -143,7 +156,7 @@ impl<'b> Sweep<'b> {
             Kind::Plain => self.builder.one(Op::Promote, &[value]),
             _ => value,
         };
-        let frac = self.frac_of(value).clamp(self.frac, self.finest);
+        let frac = self.within(|finest| self.frac_of(value).clamp(self.frac, finest));
         Adjoint::Tensor(self.scaled_to(value, frac))
     }
 
@@ -152,14 +165,21 @@ impl<'b> Sweep<'b> {
         if bits == 0 && self.frac_of(value) > self.finest {
             return value; // of a ring integer, see `shifted`
         }
-        let room = (self.finest + self.frac).saturating_sub(bits).max(self.frac);
-        let frac = self.frac_of(value).min(room);
+        let room = |finest: u32| (finest + self.frac).saturating_sub(bits).max(self.frac);
+        let frac = self.within(|finest| self.frac_of(value).min(room(finest)));
         self.scaled_to(value, frac)
     }
 
-    /// By how many bits adjoints may be finer than a rule was written for, of whose products this is the largest scale.
-    pub(super) fn room_above(&self, frac: u32) -> u32 {
-        (self.finest + self.frac).saturating_sub(frac)
+    /// By how many bits, if possible `more`, adjoints may be finer than a rule was written for, of whose products this is the largest scale.
+    pub(super) fn room_above(&self, frac: u32, more: u32) -> u32 {
+        self.within(|finest| (finest + self.frac).saturating_sub(frac).min(more))
+    }
+
+    /// A scale that depends on how fine adjoints may be. It is noted if a larger ring would have had room for a finer one.
+    fn within(&self, scale: impl Fn(u32) -> u32) -> u32 {
+        let found = scale(self.finest);
+        self.cramped.set(self.cramped.get() || found < scale(2 * self.frac));
+        found
     }
 
     /// The same number at another scale.
@@ -198,7 +218,8 @@ impl<'b> Sweep<'b> {
         let to = (i64::from(frac + bits) - exponent) as u32;
         let moved =
             if exponent == 0 { raised } else { self.builder.one(Op::Rescale { frac: to }, &[raised]) };
-        self.scaled_to(moved, to.clamp(self.frac, self.finest))
+        let to = self.within(|finest| to.clamp(self.frac, finest));
+        self.scaled_to(moved, to)
     }
 
     /// A value times a number, as an adjoint.

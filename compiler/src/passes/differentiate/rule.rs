@@ -12,8 +12,8 @@ use crate::ir::{Algebra, Block, Inst, Kind, Op, Origin, Program, ValueId};
 pub(super) fn copied(cx: &mut Sweep, rule: &Block, given: Vec<ValueId>) -> Vec<ValueId> {
     let written = rule.params.iter().map(|param| cx.frac_of(*param)).max().unwrap_or(0);
     let finest = given.iter().map(|d| cx.frac_of(*d)).max().unwrap_or(written);
-    let room = largest_product(&cx.builder.program, rule).map_or(0, |frac| cx.room_above(frac));
-    let more = finest.saturating_sub(written).min(room);
+    let wanted = finest.saturating_sub(written);
+    let more = largest_product(&cx.builder.program, rule).map_or(0, |frac| cx.room_above(frac, wanted));
     let mut args = Vec::with_capacity(given.len());
     for (param, d) in rule.params.iter().zip(given) {
         let frac = cx.frac_of(*param) + more;
