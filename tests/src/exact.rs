@@ -11,6 +11,8 @@ use tern_vm::machine::{Elements, ElementsMut, HostError, RangeReport, Trip, Watc
 use tern_vm::net::{Links, memory};
 use tern_vm::{Host, Options, emulate, run_party};
 
+use crate::run;
+
 /// Ring integers by name, in row-major order.
 pub type Integers = BTreeMap<String, Vec<i128>>;
 
@@ -20,7 +22,7 @@ const STALL: Duration = Duration::from_secs(60);
 /// A precision in the ring that `--ring auto` chooses for it.
 pub fn precision(frac: u32, total: u32, rounding: Rounding) -> Settings {
     Settings {
-        ring: (4 * frac).max(frac + total + 2).next_multiple_of(64),
+        ring: run::ring(frac, total),
         frac,
         total,
         rounding,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tern_bytecode::Protocol;
+use tern_bytecode::rings::RINGS;
 use tern_compiler::ir::interpret::Setting;
 use tern_compiler::ir::{self, Element, Op, Output, Place, Rounding};
 use tern_compiler::passes;
@@ -37,7 +38,7 @@ fn compiled(mut program: ir::Program, seed: u64, protocol: Protocol) -> Option<(
         output.to = Place::Party((i % parties) as u8);
     }
     let setting = setting(&program, seed);
-    let rings = &[64, 128, 192, 256][(seed / 3 % 4) as usize..];
+    let rings = &RINGS[(seed / 3 % 6) as usize..];
     let compiled = rings.iter().find_map(|&ring| {
         let mut program = program.clone();
         program.settings.ring = ring;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 use num_traits::Signed;
-use tern_bytecode::Program;
+use tern_bytecode::{Program, rings};
 use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
 use tern_compiler::ir::{self, Optimise, Protocol, Rounding, Settings};
@@ -24,11 +24,19 @@ pub const WAYS: [(u32, Rounding); 4] = [
     (32, Rounding::Nearest),
 ];
 
-/// `f` fraction bits in the smallest ring that has room for products of numbers of 2 f bits.
+/// The ring that `--ring auto` chooses.
+///
+/// # Panics
+/// If there is none of so many bits.
+pub fn ring(frac: u32, total: u32) -> u32 {
+    rings::at_least(rings::needed(frac, total)).expect("a ring")
+}
+
+/// `f` fraction bits of 2 f in all, in the ring that is chosen for them.
 pub fn settings(frac: u32, rounding: Rounding) -> Settings {
     Settings {
         protocol: Protocol::Rep3,
-        ring: (4 * frac).next_multiple_of(64),
+        ring: ring(frac, 2 * frac),
         frac,
         total: 2 * frac,
         rounding,

@@ -9,6 +9,7 @@ use std::path::Path;
 use num_bigint::BigInt;
 use num_integer::Integer;
 use num_traits::{One, Signed, Zero};
+use tern_bytecode::rings;
 use tern_compiler::ir::{Rounding, Settings};
 use tern_tests::random::Random;
 use tern_tests::reference::{PLACES, exp, ln, ln_2, over, power, scaled, sqrt, times};
@@ -137,7 +138,7 @@ fn arithmetic(ring: u32, frac: u32, total: u32, rounding: Rounding) -> Settings 
     Settings { ring, total, ..run::settings(frac, rounding) }
 }
 
-/// Settings that are accepted: the usual twice f bits, few more than f, or many; the smallest ring, or the usual one.
+/// Settings that are accepted: the usual twice f bits, few more than f, or many; the smallest ring, or one with room for products of products.
 fn settings(random: &mut Random) -> Settings {
     let frac = random.between(4, 64) as u32;
     let most = (128 - frac).min(128);
@@ -148,10 +149,10 @@ fn settings(random: &mut Random) -> Settings {
         _ => frac + random.between(4, i64::from(most)) as u32,
     };
     let total = total.min(128);
-    let needed = (frac + total + 4).max(2 * total - frac).max(2 * frac + 12);
-    let usual = if random.below(2) == 0 { 4 * frac } else { 0 };
+    let larger = if random.below(2) == 0 { 4 * frac } else { 0 };
+    let ring = rings::at_least(rings::needed(frac, total).max(larger)).expect("a ring");
     let rounding = if random.below(2) == 0 { Rounding::Probabilistic } else { Rounding::Nearest };
-    arithmetic(needed.max(usual).next_multiple_of(64), frac, total, rounding)
+    arithmetic(ring, frac, total, rounding)
 }
 
 /// Numbers in low..=high, of so many bits: the ends, powers of two with their neighbours, and others by magnitude.
@@ -371,7 +372,7 @@ fn softmax_of_few_and_many_classes() {
             "use nn\ninput z: fix[{rows}, {n}] from party 0\nfn main() {{\n    output p = nn::softmax(z) to party 0\n    \
              output loss = nn::cross_entropy(z, broadcast([if i == 0 {{ 1 }} else {{ 0 }} for i in 0..{n}], [{rows}, {n}])) to party 0\n}}\n"
         );
-        let ring = (4 * frac).next_multiple_of(64);
+        let ring = run::ring(frac, total);
         for rounding in [Rounding::Probabilistic, Rounding::Nearest] {
             let program =
                 compiled(&source, arithmetic(ring, frac, total, rounding)).program.expect("compiled");

@@ -102,7 +102,7 @@ fn every_program_compiles_at_every_precision() {
         {
             shell.succeeds(&format!("check {program} --fixed {fixed} --rounding {rounding}"));
         }
-        for ring in ["64", "128", "192", "256"] {
+        for ring in ["52", "64", "104", "128", "192", "256"] {
             shell.succeeds(&format!("check {program} --ring {ring}"));
         }
     }

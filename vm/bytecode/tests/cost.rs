@@ -1,4 +1,4 @@
-//! Bits and rounds of the interactive instructions against the table of the design: at or under it, for both usual rings.
+//! Bits and rounds of the interactive instructions against the table of the design: at or under it, for the usual rings and the next larger ones.
 
 use tern_bytecode::cost::{bytes, rounds, traffic};
 use tern_bytecode::model::rep3::{Corner, MODEL};
@@ -40,7 +40,9 @@ fn at_or_under_the_table() {
     let [value, sum, bit, half] = [0, 1, 2, 3].map(Reg);
     let dst = Reg(5);
     for (ring, frac, width, table) in [
+        (52, 16, 32, [156, 100, 204, 0, 162, 156, 208, 156]),
         (64, 16, 32, [192, 112, 240, 383, 162, 192, 256, 192]),
+        (104, 32, 64, [312, 200, 408, 0, 335, 312, 416, 312]),
         (128, 32, 64, [384, 224, 480, 771, 335, 384, 512, 384]),
     ] {
         let p = program(ring, frac, Rounding::Probabilistic);

@@ -13,12 +13,12 @@ use tern_bytecode::program::Protocol;
 use tern_bytecode::{Instr, Kind, Program, Route};
 
 use super::party::{Setting, agreed, groups, run_shares};
-use super::privacy::Build;
+use super::privacy::{Build, R};
 use crate::machine::{Checkpoints, Elements, ElementsMut, Every, Host, HostError, Options, Seeds, Trip};
 use crate::net::keys::Keys;
 use crate::net::memory::{Message, mesh_with_tap};
 use crate::net::{Links, Party};
-use crate::ring::{Ring, Z64};
+use crate::ring::Ring;
 
 /// Elements of every tensor: planes of bits are then words enough to be compared.
 const N: u32 = 2048;
@@ -41,7 +41,7 @@ fn program(protocol: Protocol) -> Program {
     b.push(Instr::Loop { counter, trips: TRIPS });
     b.op(Instr::Mul { dst: product, a: z, b: y });
     b.op(Instr::Truncate { dst: z, a: product, bits: 16, route });
-    b.op(Instr::Sign { dst: sign, a: z, width: 64, route });
+    b.op(Instr::Sign { dst: sign, a: z, width: R::BITS, route });
     b.op(Instr::And { dst: both, a: sign, b: sign, route });
     b.op(Instr::Select { dst: word, keep: None, bit: both, a: z, route });
     b.push(Instr::End {});
@@ -56,8 +56,8 @@ struct Copying<'a> {
 
 impl Host for Copying<'_> {
     fn input(&mut self, input: usize, _: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
-        let number = Z64::from_u64(0x5eed << (20 + input));
-        elements.of::<Z64>().ok_or("of another ring")?.fill(number);
+        let number = R::from_u64(0x5eed << (20 + input));
+        elements.of::<R>().ok_or("of another ring")?.fill(number);
         Ok(())
     }
 

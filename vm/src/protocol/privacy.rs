@@ -19,7 +19,10 @@ use crate::machine::{Elements, ElementsMut, Host, HostError, Options, Trip};
 use crate::net::keys::Keys;
 use crate::net::memory::{Message, mesh_with_tap};
 use crate::net::{Links, Party};
-use crate::ring::{Ring, Z64};
+use crate::ring::{Ring, Z52};
+
+/// The ring of the default precision, whose elements do not end where bytes do.
+pub(super) type R = Z52;
 
 /// Elements of every tensor: planes of bits are then whole bytes, or not.
 const SIZES: [u32; 2] = [8, 5];
@@ -33,7 +36,7 @@ pub(super) struct Build(pub(super) Program, u32);
 impl Build {
     pub(super) fn new(protocol: Protocol, n: u32) -> Build {
         let (rounding, name) = (Rounding::Probabilistic, "whole".into());
-        let header = Header { name, protocol, ring: 64, frac: 16, total: 32, rounding, args: vec![] };
+        let header = Header { name, protocol, ring: R::BITS, frac: 16, total: 32, rounding, args: vec![] };
         Build(Program { files: vec!["whole.mpc".into()], ..Program::empty(header) }, n)
     }
 
@@ -117,9 +120,9 @@ fn program(protocol: Protocol, owners: [Party; 2], n: u32) -> Program {
     b.push(Instr::Loop { counter, trips: 2 });
     b.twice(shared, z, |dst, a| Instr::Truncate { dst, a, bits: 16, route });
     b.push(Instr::End {});
-    let signs = b.twice(bit, both, |dst, a| Instr::Sign { dst, a, width: 64, route });
+    let signs = b.twice(bit, both, |dst, a| Instr::Sign { dst, a, width: R::BITS, route });
     b.twice(bit, signs, |dst, a| Instr::And { dst, a, b: signs[1], route });
-    let (low, high) = (60, 64);
+    let (low, high) = (R::BITS - 4, R::BITS);
     let bits = b.twice((Kind::Bit, Some(4)), both, |dst, a| Instr::Bits { dst, a, low, high, route });
     b.twice(shared, bits, |dst, a| Instr::Word { dst, a, route });
     b.twice(shared, bits, |dst, a| Instr::Compose { dst, a, route });
@@ -137,12 +140,12 @@ fn program(protocol: Protocol, owners: [Party; 2], n: u32) -> Program {
 }
 
 /// The first input is one number, the other always the same.
-struct Inputs(Z64);
+struct Inputs(R);
 
 impl Host for Inputs {
     fn input(&mut self, input: usize, _: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
-        let number = if input == 0 { self.0 } else { Z64::from_u64(0x5eed << 20) };
-        elements.of::<Z64>().ok_or("of another ring")?.fill(number);
+        let number = if input == 0 { self.0 } else { R::from_u64(0x5eed << 20) };
+        elements.of::<R>().ok_or("of another ring")?.fill(number);
         Ok(())
     }
 
@@ -154,7 +157,7 @@ impl Host for Inputs {
 }
 
 /// What `receiver` receives in one run, and where its messages end. `trial` fixes the keys that it does not have.
-fn view(program: &Program, receiver: Party, secret: Z64, trial: u32) -> (Vec<u8>, Vec<usize>) {
+fn view(program: &Program, receiver: Party, secret: R, trial: u32) -> (Vec<u8>, Vec<usize>) {
     let protocol = program.header.protocol;
     let groups = groups(protocol);
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -208,9 +211,9 @@ fn tells_nothing(protocol: Protocol, n: u32) {
         let owners = [others.next().expect("another"), others.next().expect("a third")];
         let program = program(protocol, owners, n);
         tern_bytecode::validate(&program).unwrap();
-        let (_, ends) = view(&program, receiver, Z64::ZERO, 0);
+        let (_, ends) = view(&program, receiver, R::ZERO, 0);
         assert!(ends.len() > 20, "{receiver} receives {} messages", ends.len());
-        let samples = [Z64::MIN, Z64::MAX]
+        let samples = [R::MIN, R::MAX]
             .map(|secret| (0..TRIALS).map(|trial| view(&program, receiver, secret, trial).0).collect());
         uniform::check_joint(&samples, &ends)
             .unwrap_or_else(|fault| panic!("{}, {n} elements, {receiver}: {fault}", protocol.name()));

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::net::Party;
-use crate::ring::{Ring, Z64};
+use crate::ring::Ring;
 use crate::rounds::engine::World;
 
 /// One party's part of an operation.
@@ -135,9 +135,12 @@ pub(super) fn view<R: Ring>(worlds: &[&World<R>], parts: Vec<Running<'_>>, recei
 
 /// Samples of all receivers' views, for the smallest and for the largest secret; those that receive nothing have none. The number of a trial fixes the key
 /// that the receiver does not know.
-pub(super) fn receivers(parties: usize, view: impl Fn(Party, Z64, u32) -> Vec<u8>) -> Vec<(Party, Samples)> {
+pub(super) fn receivers<R: Ring>(
+    parties: usize,
+    view: impl Fn(Party, R, u32) -> Vec<u8>,
+) -> Vec<(Party, Samples)> {
     let sample = |receiver: Party| {
-        [Z64::MIN, Z64::MAX].map(|secret| (0..TRIALS).map(|trial| view(receiver, secret, trial)).collect())
+        [R::MIN, R::MAX].map(|secret| (0..TRIALS).map(|trial| view(receiver, secret, trial)).collect())
     };
     Party::all(parties)
         .map(|receiver| (receiver, sample(receiver)))
@@ -158,9 +161,9 @@ pub(super) fn word_at(seed: u64, index: u64) -> u64 {
 }
 
 /// Words of `n` elements, all pseudo-random but one, which makes `secret` of them.
-pub(super) fn words<const N: usize>(missing: usize, seed: u64, n: usize, secret: Z64) -> [Vec<Z64>; N] {
-    let mut all: [Vec<Z64>; N] =
-        std::array::from_fn(|i| (0..n as u64).map(|j| Z64::from_u64(word_at(seed + i as u64, j))).collect());
+pub(super) fn words<R: Ring, const N: usize>(missing: usize, seed: u64, n: usize, secret: R) -> [Vec<R>; N] {
+    let mut all: [Vec<R>; N] =
+        std::array::from_fn(|i| (0..n as u64).map(|j| R::from_u64(word_at(seed + i as u64, j))).collect());
     let rest = (0..n).map(|at| (0..N).filter(|i| *i != missing).fold(secret, |left, i| left - all[i][at]));
     all[missing] = rest.collect();
     all

@@ -7,7 +7,7 @@ use tern_bytecode::{Instr, Kind, Reg};
 use tern_vm::ring::{Ring, Z64};
 
 use super::build::{Build, Placed, ROUTE, Tensor, seeded};
-use super::reference::{Placement, in_ring, limbs, placement, reduced, shape, signed};
+use super::reference::{Placement, RINGS, in_ring, limbs, placement, reduced, shape, signed};
 
 type Contents = Vec<[u64; 4]>;
 
@@ -129,7 +129,7 @@ fn check_decomposition<R: Ring>(low: u32, count: u32, s: &Setting<'_>) {
 proptest! {
     #[test]
     fn logic(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         op in 0..6usize,
         shape in shape(),
         places in prop::collection::vec(placement(), 3),
@@ -141,7 +141,7 @@ proptest! {
 
     #[test]
     fn signs(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         width in any::<u32>(),
         shape in shape(),
         places in prop::collection::vec(placement(), 2),
@@ -153,7 +153,7 @@ proptest! {
 
     #[test]
     fn selections(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         additive in any::<bool>(),
         again in any::<bool>(),
         shape in shape(),
@@ -167,7 +167,7 @@ proptest! {
 
     #[test]
     fn bits_and_words(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         low in prop_oneof![2 => Just(0), 1 => any::<u32>()],
         count in 0..260u32,
         shape in prop::collection::vec(0..6u32, 0..3),

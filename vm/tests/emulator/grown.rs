@@ -2,6 +2,7 @@
 
 use tern_bytecode::instr::OperandValue;
 use tern_bytecode::program::{Buffer, Line, Protocol, RangeCheck};
+use tern_bytecode::rings::RINGS;
 use tern_bytecode::{Instr, Kind, Program, View, cost, validate};
 
 use crate::common::{dense, empty, input, instruction, number, output, push, view};
@@ -19,7 +20,7 @@ pub fn numbers(mut state: u64) -> impl Iterator<Item = u64> {
 /// A valid program out of numbers.
 pub fn program(numbers: &mut dyn Iterator<Item = u64>) -> Program {
     let mut p = empty();
-    p.header.ring = [64, 128, 192, 256][number(numbers) as usize % 4];
+    p.header.ring = RINGS[number(numbers) as usize % RINGS.len()];
     // only a protocol with a dealer opens values under masks
     p.header.protocol = [Protocol::Rep3, Protocol::Rep3, Protocol::Dealer][number(numbers) as usize % 3];
     registers(&mut p, numbers);

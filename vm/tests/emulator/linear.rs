@@ -8,7 +8,9 @@ use tern_bytecode::{Instr, Kind, Reg};
 use tern_vm::ring::Ring;
 
 use super::build::{Build, ROUTE, Tensor, row_major, seeded};
-use super::reference::{Placement, elements, in_ring, limbs, placement, positions, reduced, shape, signed};
+use super::reference::{
+    Placement, RINGS, elements, in_ring, limbs, placement, positions, reduced, shape, signed,
+};
 
 type Contents = Vec<[u64; 4]>;
 
@@ -120,7 +122,7 @@ fn check_in_place<R: Ring>(
 proptest! {
     #[test]
     fn element_by_element(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         case in 0..elementwise().len(),
         shape in shape(),
         places in prop::collection::vec(placement(), 3),
@@ -131,7 +133,7 @@ proptest! {
 
     #[test]
     fn in_place(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         kind in prop::sample::select(KINDS.to_vec()),
         op in 0..3usize,
         which in 0..4usize,
@@ -151,7 +153,7 @@ proptest! {
 
     #[test]
     fn sums(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         kind in prop::sample::select(KINDS.to_vec()),
         shape in shape(),
         axes in 0..16u32,
@@ -164,7 +166,7 @@ proptest! {
 
     #[test]
     fn contractions(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         kinds in prop::sample::select(vec![
             [Kind::Additive, Kind::Shared, Kind::Shared],
             [Kind::Plain; 3],
@@ -180,7 +182,7 @@ proptest! {
 
     #[test]
     fn rows_by_index(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         kind in prop::sample::select(vec![Kind::Plain, Kind::Shared, Kind::Additive, Kind::Bit]),
         rest in shape(),
         index in prop::collection::vec(0..5i64, 0..7),
@@ -305,7 +307,9 @@ fn convolution_over_overlapping_windows() {
             assert_eq!(found[i * 4 + j], reduced(&sum), "{i}, {j}");
         }
     }
+    check::<tern_vm::ring::Z52>();
     check::<tern_vm::ring::Z64>();
+    check::<tern_vm::ring::Z104>();
     check::<tern_vm::ring::Z128>();
     check::<tern_vm::ring::Z192>();
     check::<tern_vm::ring::Z256>();

@@ -7,7 +7,7 @@ use tern_vm::ring::Ring;
 
 /// The signed value.
 pub fn signed<R: Ring>(x: R) -> BigInt {
-    BigInt::from_signed_bytes_le(bytemuck::bytes_of(&x))
+    BigInt::from_signed_bytes_le(bytemuck::bytes_of(&x.extended()))
 }
 
 /// The element that a number stands for.
@@ -112,13 +112,18 @@ pub fn shape() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(prop_oneof![1 => Just(0), 2 => Just(1), 6 => 2..6u32, 1 => 30..70u32], 0..4)
 }
 
-/// Calls a generic function for one of the rings.
+/// How many rings there are.
+pub const RINGS: usize = 6;
+
+/// Calls a generic function for one of the rings, of which there are [`RINGS`], by its index from the smallest.
 macro_rules! in_ring {
     ($index:expr, $f:ident($($arg:expr),*)) => {
         match $index {
-            0 => $f::<tern_vm::ring::Z64>($($arg),*),
-            1 => $f::<tern_vm::ring::Z128>($($arg),*),
-            2 => $f::<tern_vm::ring::Z192>($($arg),*),
+            0 => $f::<tern_vm::ring::Z52>($($arg),*),
+            1 => $f::<tern_vm::ring::Z64>($($arg),*),
+            2 => $f::<tern_vm::ring::Z104>($($arg),*),
+            3 => $f::<tern_vm::ring::Z128>($($arg),*),
+            4 => $f::<tern_vm::ring::Z192>($($arg),*),
             _ => $f::<tern_vm::ring::Z256>($($arg),*),
         }
     };

@@ -8,7 +8,7 @@ use tern_vm::Options;
 use tern_vm::ring::{Ring, Z64, Z256};
 
 use super::build::{Build, ROUTE, Tensor, row_major, seeded};
-use super::reference::{Placement, floor_shift, in_ring, limbs, placement, reduced, shape, signed};
+use super::reference::{Placement, RINGS, floor_shift, in_ring, limbs, placement, reduced, shape, signed};
 
 fn check<R: Ring>(rounding: Rounding, bits: u32, shape: &[u32], places: &[Placement], contents: &[[u64; 4]]) {
     let bits = 1 + bits % (R::BITS - 2);
@@ -51,7 +51,7 @@ fn check<R: Ring>(rounding: Rounding, bits: u32, shape: &[u32], places: &[Placem
 proptest! {
     #[test]
     fn truncations(
-        ring in 0..4usize,
+        ring in 0..RINGS,
         nearest in any::<bool>(),
         bits in any::<u32>(),
         shape in shape(),

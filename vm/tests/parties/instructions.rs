@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use tern_bytecode::instr::Axes;
 use tern_bytecode::program::Rounding;
 use tern_bytecode::{Instr, Kind, Protocol, Reg, Route};
-use tern_vm::ring::{Ring, Z64, Z128};
+use tern_vm::ring::{Ring, Z52, Z64, Z104, Z128};
 
-use super::reference::{in_ring, positions, shape};
+use super::reference::{RINGS, in_ring, positions, shape};
 use super::trial::{Case, Operand, Trial, case, fixed_case};
 
 const RING_KINDS: [Kind; 2] = [Kind::Shared, Kind::Additive];
@@ -228,9 +228,9 @@ fn form() -> impl Strategy<Value = Kind> {
     prop::sample::select(RING_KINDS.to_vec())
 }
 
-/// Mostly the two rings in use.
+/// Mostly the two rings of the default precisions, and the next larger ones.
 fn ring() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => 0..2usize, 1 => 2..4usize]
+    prop_oneof![7 => 0..4usize, 1 => 4..RINGS]
 }
 
 proptest! {
@@ -343,7 +343,9 @@ fn sizes_widths_and_routes() {
         // of many routes, some: they differ in who plays which role
         let routes = protocol.model().routes;
         for route in (0..routes).step_by(usize::from(routes).div_ceil(6)).map(Route) {
+            all::<Z52>(protocol, route);
             all::<Z64>(protocol, route);
+            all::<Z104>(protocol, route);
             all::<Z128>(protocol, route);
         }
     }

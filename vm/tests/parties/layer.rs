@@ -3,7 +3,7 @@
 use tern_bytecode::instr::Axes;
 use tern_bytecode::program::Rounding;
 use tern_bytecode::{Instr, Kind, Protocol, Route};
-use tern_vm::ring::{Ring, Z64, Z128};
+use tern_vm::ring::{Ring, Z52, Z64, Z104};
 
 use super::support::{Build, emulated, seeded, shared};
 
@@ -59,8 +59,9 @@ fn a_layer_in_all_routes() {
     for &protocol in Protocol::ALL {
         for route in protocol.model().all_routes() {
             for rounding in [Rounding::Nearest, Rounding::Probabilistic] {
+                layer::<Z52>(protocol, rounding, route, 2);
                 layer::<Z64>(protocol, rounding, route, 3);
-                layer::<Z128>(protocol, rounding, route, 4);
+                layer::<Z104>(protocol, rounding, route, 4);
             }
         }
     }

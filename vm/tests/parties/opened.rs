@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tern_bytecode::program::{Place, Rounding};
 use tern_bytecode::{Instr, Kind, Protocol, Reg, Route};
-use tern_vm::ring::{Ring, Z64, Z128};
+use tern_vm::ring::{Ring, Z52, Z64, Z104, Z128};
 
 use super::reference::{elements, floor_shift, limbs, reduced, signed};
 use super::support::{Build, seeded, shared};
@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn truncations_need_no_more_bits_than_their_operands_have(
-        large in any::<bool>(),
+        ring in 0..4usize,
         contents in prop::collection::vec(limbs(), 0..70),
         numbers in any::<[u32; 3]>(),
         nearest in any::<bool>(),
@@ -112,10 +112,11 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let rounding = if nearest { Rounding::Nearest } else { Rounding::Probabilistic };
-        if large {
-            check::<Z128>(Case::of::<Z128>(rounding, numbers, opened), &contents, seed);
-        } else {
-            check::<Z64>(Case::of::<Z64>(rounding, numbers, opened), &contents, seed);
+        match ring {
+            0 => check::<Z52>(Case::of::<Z52>(rounding, numbers, opened), &contents, seed),
+            1 => check::<Z64>(Case::of::<Z64>(rounding, numbers, opened), &contents, seed),
+            2 => check::<Z104>(Case::of::<Z104>(rounding, numbers, opened), &contents, seed),
+            _ => check::<Z128>(Case::of::<Z128>(rounding, numbers, opened), &contents, seed),
         }
     }
 }

@@ -3,7 +3,7 @@
 use tern_bytecode::program::{Place, Rounding};
 use tern_bytecode::{Instr, Kind, Protocol, Route, cost};
 use tern_vm::net::Party;
-use tern_vm::ring::{Ring, Z64, Z128};
+use tern_vm::ring::{Ring, Z52, Z64, Z104, Z128};
 
 use super::support::{Build, Memo, mesh, over, over_each, seeded};
 
@@ -40,7 +40,9 @@ fn inputs_and_outputs_of_parties() {
         }
     }
     for &protocol in Protocol::ALL {
+        check::<Z52>(protocol);
         check::<Z64>(protocol);
+        check::<Z104>(protocol);
         check::<Z128>(protocol);
     }
 }

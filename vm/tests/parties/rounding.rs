@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tern_bytecode::program::{Place, Rounding};
 use tern_bytecode::{Instr, Kind, Protocol, Reg, Route};
-use tern_vm::ring::{Ring, Z64, Z128, Z192};
+use tern_vm::ring::{Ring, Z52, Z64, Z104, Z128, Z192};
 
 use super::instructions::within;
 use super::reference::{elements, floor_shift, limbs, reduced, signed};
@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn results_are_within_the_definition(
-        ring in 0..3usize,
+        ring in 0..5usize,
         contents in prop::collection::vec(limbs(), 0..70),
         additive in any::<bool>(),
         m in prop_oneof![any::<u32>(), Just(15)],
@@ -55,8 +55,10 @@ proptest! {
         let kind = if additive { Kind::Additive } else { Kind::Shared };
         let route = Route(route % protocol.model().routes);
         match ring {
-            0 => check::<Z64>(protocol, &contents, kind, m, route, seed),
-            1 => check::<Z128>(protocol, &contents, kind, m, route, seed),
+            0 => check::<Z52>(protocol, &contents, kind, m, route, seed),
+            1 => check::<Z64>(protocol, &contents, kind, m, route, seed),
+            2 => check::<Z104>(protocol, &contents, kind, m, route, seed),
+            3 => check::<Z128>(protocol, &contents, kind, m, route, seed),
             _ => check::<Z192>(protocol, &contents, kind, m, route, seed),
         }
     }

@@ -122,7 +122,7 @@ pub(super) fn doubles<R: Ring>(view: View<'_, R>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{Layout, Z64, Z192};
+    use crate::ring::{Layout, Z52, Z64, Z104, Z192};
 
     fn check<R: Ring>(values: &[i128]) {
         let data: Vec<R> = values.iter().map(|x| R::from_i128(*x)).collect();
@@ -137,14 +137,20 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_widest_element() {
-        for values in [&[0][..], &[-1], &[1, -2], &[127, -128], &[128, 3], &[-129, 0], &[1 << 62, -(1 << 63)]]
+        for values in [&[0][..], &[-1], &[1, -2], &[127, -128], &[128, 3], &[-129, 0], &[1 << 50, -(1 << 51)]]
         {
+            check::<Z52>(values);
             check::<Z64>(values);
             check::<Z192>(values);
         }
+        check::<Z64>(&[1 << 62, -(1 << 63)]);
+        check::<Z104>(&[1 << 102, -(1 << 103)]);
+        check::<Z192>(&[1 << 62, -(1 << 63)]);
         let mut many: Vec<i128> = (0..100_000).map(|i| i % 500 - 250).collect();
         many[77_777] = -(1 << 40);
+        check::<Z52>(&many);
         check::<Z64>(&many);
+        check::<Z104>(&many);
         check::<Z192>(&many);
     }
 

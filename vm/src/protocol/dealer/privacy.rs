@@ -17,12 +17,12 @@ use crate::net::Party;
 use crate::par::Threads;
 use crate::prg::Key;
 use crate::protocol::uniform::{self, Running};
-use crate::ring::{Ring, Z64};
+use crate::ring::{Ring, Z52};
 
 /// Elements of every operand: of half as many, values of any width are whole bytes, and so are planes of bits.
 const N: usize = 16;
 
-type R = Z64;
+type R = Z52;
 /// What the dealer sends, from the masks of two opened values.
 type Deal = for<'w> fn(Op<'w, R>, [Vec<R>; 2], &mut Outgoing);
 /// A party's part, with what it is dealt.
@@ -43,11 +43,11 @@ const NOTHING: Deal = |_, _, _| ();
 
 /// Truncations whose dealt and opened values are whole bytes.
 const SHARES: Truncation =
-    Truncation { bits: 16, width: 64, rounding: Rounding::Probabilistic, opened: None };
+    Truncation { bits: 16, width: R::BITS, rounding: Rounding::Probabilistic, opened: None };
 const NARROW: Truncation = Truncation { bits: 16, width: 48, ..SHARES };
 const NEAREST: Truncation = Truncation { bits: 8, rounding: Rounding::Nearest, ..SHARES };
 const EXTENSION: Truncation = Truncation { bits: 0, width: 40, ..SHARES };
-const UNDER: Masked = Masked { more: 24, mask: 3 };
+const UNDER: Masked = Masked { more: 16, mask: 3 };
 const TO_OPENED: Truncation = Truncation { opened: Some(UNDER), ..NARROW };
 
 const TRUNCATIONS: [(&str, Deal, Start); 5] = [
@@ -227,10 +227,10 @@ async fn tell(op: Op<'_, R>, messages: Vec<Vec<R>>) {
 /// The parties' operands, and the masks of opened values at the dealer: what `receiver` has is fixed, as is what is open; what it misses makes `secret`.
 fn operands(receiver: Party, secret: R) -> ([Operands; 2], [Vec<R>; 2]) {
     let other = 1 - receiver.index();
-    let shares = uniform::words::<2>(other, 10, N, secret);
+    let shares = uniform::words::<R, 2>(other, 10, N, secret);
     let bits = uniform::bits::<2>(other, 70, N, secret.bit(0));
     // of three words that make the secret, the first is open
-    let words = uniform::words::<3>(1 + other, 20, N, secret);
+    let words = uniform::words::<R, 3>(1 + other, 20, N, secret);
     let sum = |x: &[R], y: &[R]| x.iter().zip(y).map(|(x, y)| *x + *y).collect::<Vec<R>>();
     let mask = sum(&words[1], &words[2]);
     let at = |i: usize| Operands {

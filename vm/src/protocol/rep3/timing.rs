@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::select::chosen;
 use super::truncate::times_top;
-use crate::ring::{Ring, Z64, Z128, Z192, Z256};
+use crate::ring::{Ring, Z52, Z64, Z104, Z128, Z192, Z256};
 
 const N: usize = 2048;
 const REPEATS: u64 = 400;
@@ -86,7 +86,9 @@ fn every_function<R: Ring>() {
 
 #[test]
 fn times_do_not_depend_on_bits_of_shares() {
+    every_function::<Z52>();
     every_function::<Z64>();
+    every_function::<Z104>();
     every_function::<Z128>();
     every_function::<Z192>();
     every_function::<Z256>();
