@@ -8,7 +8,7 @@ import tern
 
 
 def test_a_text(double):
-    assert (double.name, double.fixed, double.ring, double.protocol) == ("program", (16, 32), 64, "rep3")
+    assert (double.name, double.fixed, double.ring, double.protocol) == ("program", (16, 32), 52, "rep3")
     assert [(i["name"], i["shape"], i["from"]) for i in double.inputs] == [("x", [3], "party 0")]
     assert [(o["name"], o["to"]) for o in double.outputs] == [("y", "party 1")]
     assert "rep3" in repr(double)

@@ -22,7 +22,7 @@ SAID = {
     "--key /a/b.pem: its name should": 'key="/a/b.pem": its name should',
     "more bits in all, --fixed 24,48, or smaller numbers": "more bits in all, fixed=(24, 48), or smaller numbers",
     "--fixed 1: 2 to 64 fraction bits": "fixed=1: 2 to 64 fraction bits",
-    "--ring x: one of 64, 128": 'ring="x": one of 64, 128',
+    "--ring x: there are 52, 64": 'ring="x": there are 52, 64',
     "a larger ring, --ring 128, or": "a larger ring, ring=128, or",
     "--ring auto": 'ring="auto"',
     "compile for another protocol:  --protocol rep3": 'compile for another protocol:  protocol="rep3"',
@@ -66,7 +66,7 @@ def test_every_option_that_the_library_names_has_a_name_in_python():
 
 
 def test_messages_have_it(tmp_path):
-    with pytest.raises(tern.Error, match='^ring="x": one of'):
+    with pytest.raises(tern.Error, match='^ring="x": there are'):
         tern.compile(DOUBLE, ring="x")
     program = tern.compile(DOUBLE.replace("y * 2", "y * y"))
     with pytest.warns(tern.RangeWarning, match=r"fixed=\(16, ") as warned:
