@@ -72,12 +72,13 @@ fn ring_elements(numbers: &[BigRational], frac: u32, ring: u32) -> Result<Consta
     for number in numbers {
         let integer = (number * &scale).round().to_integer();
         // 2^(ring-1)..2^ring are the negative numbers, written without a sign
-        if integer.bits() > u64::from(ring) || integer.is_negative() && bytes(&integer) > ring as usize / 8 {
+        let below = integer.is_negative() && (&integer + BigInt::from(1)).bits() >= u64::from(ring);
+        if integer.bits() > u64::from(ring) || below {
             return Err(TooLarge(number.clone()));
         }
         integers.push(integer);
     }
-    let width = integers.iter().map(bytes).max().unwrap_or(1).min(ring as usize / 8);
+    let width = integers.iter().map(bytes).max().unwrap_or(1).min(ring.div_ceil(8) as usize);
     let elements = integers.iter().flat_map(|n| {
         let fill = if n.sign() == Sign::Minus { 0xff } else { 0 };
         let mut bytes = n.to_signed_bytes_le();
@@ -123,6 +124,20 @@ mod tests {
         assert!(ring(1, 64, &[(-(1 << 62), 1)]).is_ok());
         assert!(ring(2, 64, &[(-(1 << 62), 1)]).is_err());
         assert!(ring(3, 128, &[two(62)]).is_ok());
+    }
+
+    /// A ring of 52 bits takes six bytes and a half.
+    #[test]
+    fn the_ends_of_a_ring_of_no_whole_bytes() {
+        let bytes = |hex: u64| Ok(Constant::Ring { width: 7, bytes: hex.to_le_bytes()[..7].to_vec() });
+        let two = |n: u32| (1i64 << n, 1);
+        assert_eq!(ring(0, 52, &[two(47)]), bytes(1 << 47));
+        assert_eq!(ring(0, 52, &[two(50)]), bytes(1 << 50));
+        assert_eq!(ring(1, 52, &[two(50)]), bytes(1 << 51));
+        assert_eq!(ring(1, 52, &[(-(1 << 50), 1)]), bytes((1 << 56) - (1 << 51)));
+        assert!(ring(2, 52, &[two(50)]).is_err());
+        assert!(ring(0, 52, &[(-(1 << 51) - 1, 1)]).is_err());
+        assert!(ring(2, 104, &[(-(1 << 62), 1)]).is_ok());
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Selector<'_> {
     fn power_of_two(&mut self, bits: u32, like: &View) -> Selected<View> {
         let mut bytes = vec![0; bits as usize / 8 + 1];
         bytes[bits as usize / 8] = 1 << (bits % 8);
-        if bits % 8 == 7 && (bytes.len() as u32) < self.code.program.header.ring / 8 {
+        if bits % 8 == 7 && (bytes.len() as u32) < self.code.program.header.ring.div_ceil(8) {
             bytes.push(0); // not the sign
         }
         self.plain(bytes, &view::shape(like))
