@@ -215,7 +215,7 @@ codes! {
     // ---- R: ranges
     /// Until it is rounded, a product has the fraction bits of both factors, and the ring must have room for all its bits and one more.
     /// How large it may get follows from what is known of the factors, and at worst from the bits of `fix`: `--fixed`
-    /// says how many there are, and `--ring auto` takes a ring of four times the fraction bits, and more where the total bits ask for it.
+    /// says how many there are. `--ring auto` takes the smallest ring in which products of two numbers have room; a larger one has room for more.
     R001 = "a product that does not fit the ring",
     /// A constant that becomes secret, or that a variable begins with, must be a number of its type: `fix` holds what is below
     /// 2^(total - f - 1) in absolute value, `int` what is below 2^(total - 1). `--fixed f,total` chooses both. Factors are not concerned:

@@ -8,6 +8,7 @@
 
 use num_rational::BigRational;
 use num_traits::{One, ToPrimitive, Zero};
+use tern_bytecode::rings;
 
 use super::graph::{Graph, Rewriter, Rules, rewrite};
 use super::interval::{Interval, power};
@@ -160,10 +161,12 @@ fn no_room(range: &Interval, ring: u32, frac: u32, origin: Origin) -> Diagnostic
     if origin.inner != origin.user {
         diagnostic = diagnostic.label(origin.inner, "here");
     }
-    diagnostic
-        .why("a product has the fraction bits of both factors until it is rounded; beyond the room the result would be wrong")
-        .help("--ring auto")
-        .help("assume(e, low, high) of a factor, if it is smaller than `fix` allows")
+    diagnostic = diagnostic
+        .why("a product has the fraction bits of both factors until it is rounded; beyond the room the result would be wrong");
+    if let Some(more) = rings::at_least(ring.max(needed) + 1) {
+        diagnostic = diagnostic.help(format!("--ring {more}"));
+    }
+    diagnostic.help("assume(e, low, high) of a factor, if it is smaller than `fix` allows")
 }
 
 fn not_held(number: &BigRational, settings: &Settings, frac: u32, origin: Origin) -> Diagnostic {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tern_bytecode::program::{Output, Place};
+use tern_bytecode::rings::limbs;
 use tern_bytecode::validate::Nesting;
 use tern_bytecode::{Instr, Program};
 use tern_vm::data::shares::ShareFile;
@@ -435,7 +436,7 @@ impl Host for FileHost<'_, '_> {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), HostError> {
         let saved: Saved = postcard::from_bytes(state)?;
-        let limbs = self.program.header.ring as usize / 64;
+        let limbs = limbs(self.program.header.ring) as usize;
         for (output, words) in &saved.outputs {
             if *output >= self.program.outputs.len() {
                 return Err("it has an output that the program has not".into());

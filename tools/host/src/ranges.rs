@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::Loaded;
 use serde_json::{Value, json};
 use tern_bytecode::program::Header;
+use tern_bytecode::rings;
 use tern_compiler::lower::modules::LIBRARY;
 use tern_vm::machine::{RangeReport, Violation, Wrong};
 
@@ -111,11 +112,9 @@ fn helps(header: &Header, report: &RangeReport) -> Vec<String> {
         );
     }
     if wrongs().any(|wrong| matches!(wrong, Wrong::Truncation { .. } | Wrong::Wrapped { .. })) {
-        let more = header.ring + 64;
-        helps.push(if more <= 256 {
-            format!("a larger ring, --ring {more}, or smaller factors")
-        } else {
-            "smaller factors".to_string()
+        helps.push(match rings::at_least(header.ring + 1) {
+            Some(more) => format!("a larger ring, --ring {more}, or smaller factors"),
+            None => "smaller factors".to_string(),
         });
     }
     if needed.is_none() && wrongs().any(|wrong| matches!(wrong, Wrong::Comparison { .. })) {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tern_bytecode::program::{Element, Place};
+use tern_bytecode::rings::limbs;
 use tern_bytecode::{Instr, Program};
 use tern_vm::data::{Access, Array, write_atomically};
 use tern_vm::machine::Elements;
@@ -126,7 +127,7 @@ pub fn size(program: &Program, me: Option<Party>) -> u64 {
     let model = program.header.protocol.model();
     let element = |to: Place| match (to, me) {
         (Place::Shares | Place::Client(_), Some(me)) if !model.computes(me.index()) => 0,
-        (Place::Shares | Place::Client(_), Some(_)) => u64::from(program.header.ring) / 4,
+        (Place::Shares | Place::Client(_), Some(_)) => 16 * u64::from(limbs(program.header.ring)),
         (Place::Party(to), Some(me)) if usize::from(to) != me.index() => 0,
         (_, _) => 8,
     };

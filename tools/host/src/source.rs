@@ -248,9 +248,7 @@ impl Source {
         if !(2..=64).contains(&frac) || total < frac + 4 || total > 128 {
             bail!("--fixed {fixed}: 2 to 64 fraction bits, at least 4 bits more in all, at most 128");
         }
-        // A product has the fraction bits of both factors; a quotient's numerator is multiplied by up to as much as `fix` holds; the library computes with
-        // numbers of some more fraction bits.
-        let needed = (frac + total + 4).max(2 * total - frac).max(2 * frac + 12);
+        let needed = rings::needed(frac, total);
         let optimise = self.optimise.unwrap_or_default();
         let ring = match self.ring.as_deref() {
             None | Some("auto") => match (rings::at_least(needed).unwrap_or(needed), optimise) {

@@ -21,6 +21,12 @@ pub fn at_least(bits: u32) -> Option<u32> {
     RINGS.into_iter().find(|ring| *ring >= bits)
 }
 
+/// How many bits products, quotients and functions of `fix` need. A product has the fraction bits of both factors; a quotient's numerator is multiplied by
+/// up to as much as `fix` holds; the library computes with numbers of some more fraction bits.
+pub fn needed(frac: u32, total: u32) -> u32 {
+    (frac + total + 4).max((2 * total).saturating_sub(frac)).max(2 * frac + 12)
+}
+
 /// All of them, for messages: "52, 64, … and 256".
 pub fn listed() -> String {
     let [first @ .., last] = RINGS.map(|ring| ring.to_string());
