@@ -14,6 +14,7 @@ fn main() {
     let bench = Bench { filter: std::env::args().skip(1).find(|arg| !arg.starts_with("--")) };
     matrices(&bench);
     convolutions(&bench);
+    dense_gradients(&bench);
     elements(&bench);
     random(&bench);
     bits(&bench);
@@ -26,9 +27,13 @@ struct Bench {
 }
 
 impl Bench {
+    fn skips(&self, name: &str) -> bool {
+        self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str()))
+    }
+
     /// Prints how many units of work are done per nanosecond, and how long each of them takes.
     fn run(&self, name: &str, units: usize, mut work: impl FnMut()) {
-        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
+        if self.skips(name) {
             return;
         }
         work();
@@ -40,7 +45,7 @@ impl Bench {
             best = best.min(run.elapsed().as_nanos() as f64);
         }
         let per_unit = best / units as f64;
-        println!("{name:<55} {:>8.3} per ns {per_unit:>9.3} ns each {:>10.1} µs", 1.0 / per_unit, best / 1e3);
+        println!("{name:<60} {:>8.3} per ns {per_unit:>9.3} ns each {:>10.1} µs", 1.0 / per_unit, best / 1e3);
     }
 }
 
@@ -109,34 +114,131 @@ fn shares<R: Ring>(bench: &Bench, m: usize, k: usize, n: usize) {
     });
 }
 
-/// 128 images of 20 channels of 12x12, 50 filters of 5x5: the second layer of LeNet.
-fn convolutions(bench: &Bench) {
-    convolution::<Z52>(bench);
-    convolution::<Z64>(bench);
-    convolution::<Z104>(bench);
-    convolution::<Z128>(bench);
+/// A convolution of square images by square filters, at stride 1.
+#[derive(Clone, Copy)]
+struct Convolution {
+    images: usize,
+    channels: usize,
+    size: usize,
+    filters: usize,
+    window: usize,
 }
 
-fn convolution<R: Ring>(bench: &Bench) {
-    let (images, channels, size, filters, window) = (128usize, 20usize, 12usize, 50usize, 5usize);
-    let out = size - window + 1;
-    let [s, o, w] = [size, out, window].map(|x| x as isize);
-    let (plane, filter) = (s * s, channels as isize * w * w);
-    let x = values::<R>(images * channels * size * size, R::BITS);
-    let weights = values::<R>(filters * channels * window * window, R::BITS);
-    let mut dst = vec![R::ZERO; images * filters * out * out];
-    let images_stride = channels as isize * plane;
-    let al = [(images, images_stride), (out, s), (out, 1), (channels, plane), (window, s), (window, 1)];
-    let bl = [(channels, w * w), (window, w), (window, 1), (filters, filter)];
-    let dl = [(images, filters as isize * o * o), (out, o), (out, 1), (filters, o * o)];
-    let [al, bl, dl] = [Layout::strided(0, &al), Layout::strided(0, &bl), Layout::strided(0, &dl)];
+/// Both convolutions of LeNet, with all their gradients.
+fn convolutions(bench: &Bench) {
+    let first = Convolution { images: 128, channels: 1, size: 28, filters: 20, window: 5 };
+    let second = Convolution { images: 128, channels: 20, size: 12, filters: 50, window: 5 };
+    convolution::<Z52>(bench, first);
+    convolution::<Z64>(bench, first);
+    convolution::<Z52>(bench, second);
+    convolution::<Z64>(bench, second);
+    convolution::<Z104>(bench, second);
+    convolution::<Z128>(bench, second);
+}
+
+fn convolution<R: Ring>(bench: &Bench, shape: Convolution) {
+    forwards::<R>(bench, shape);
+    gradient_by_weights::<R>(bench, shape);
+    if shape.channels > 1 {
+        gradient_by_inputs::<R>(bench, shape);
+    }
+}
+
+impl Convolution {
+    fn out(self) -> usize {
+        self.size - self.window + 1
+    }
+
+    fn products(self) -> usize {
+        let Self { images, channels, filters, window, .. } = self;
+        images * self.out() * self.out() * filters * channels * window * window
+    }
+
+    fn name<R: Ring>(self, what: &str) -> String {
+        let Self { images, channels, size, filters, window } = self;
+        let bits = R::BITS;
+        format!("{what} {images}x{channels}x{size}x{size} by {filters}x{channels}x{window}x{window} 2^{bits}")
+    }
+
+    /// An image's channels: images, channels, rows, columns.
+    fn strides(channels: usize, size: usize) -> [isize; 4] {
+        [channels * size * size, size * size, size, 1].map(|stride| stride as isize)
+    }
+}
+
+fn forwards<R: Ring>(bench: &Bench, shape: Convolution) {
+    let Convolution { images, channels, size, filters, window } = shape;
+    let out = shape.out();
+    let [[xi, xc, xr, _], [yi, yf, ..], [wf, wc, wr, _]] =
+        [(channels, size), (filters, out), (channels, window)]
+            .map(|(channels, size)| Convolution::strides(channels, size));
+    let al = [(images, xi), (out, xr), (out, 1), (channels, xc), (window, xr), (window, 1)];
+    let bl = [(channels, wc), (window, wr), (window, 1), (filters, wf)];
+    let dl = [(images, yi), (out, out as isize), (out, 1), (filters, yf)];
+    let layouts = [Layout::strided(0, &dl), Layout::strided(0, &al), Layout::strided(0, &bl)];
     let axes = Axes { batch: 0, rows: 3, inner: 3, cols: 1 };
-    let threads = Threads::single();
-    let products = images * out * out * filters * channels * window * window;
-    let name = format!("convolution 128x20x12x12 by 50x20x5x5 2^{}", R::BITS);
+    product::<R>(bench, shape.name::<R>("convolution"), shape.products(), layouts, axes);
+}
+
+/// Every image's gradient beside its windows, summed over the images.
+fn gradient_by_weights<R: Ring>(bench: &Bench, shape: Convolution) {
+    let Convolution { images, channels, size, filters, window } = shape;
+    let out = shape.out();
+    let [xi, xc, xr, _] = Convolution::strides(channels, size);
+    let [yi, yf, yr, _] = Convolution::strides(filters, out);
+    let al = [(filters, yf), (images, yi), (out, yr), (out, 1)];
+    let bl = [(images, xi), (out, xr), (out, 1), (channels, xc), (window, xr), (window, 1)];
+    let dl = Layout::contiguous(&[filters, channels, window, window]);
+    let axes = Axes { batch: 0, rows: 1, inner: 3, cols: 3 };
+    let layouts = [dl, Layout::strided(0, &al), Layout::strided(0, &bl)];
+    product::<R>(bench, shape.name::<R>("gradient by weights"), shape.products(), layouts, axes);
+}
+
+/// The gradient with zeros around it, in windows, by the filters turned around.
+fn gradient_by_inputs<R: Ring>(bench: &Bench, shape: Convolution) {
+    let Convolution { images, channels, size, filters, window } = shape;
+    let [yi, yf, yr, _] = Convolution::strides(filters, size + window - 1);
+    let [wf, wc, wr, _] = Convolution::strides(channels, window);
+    let [xi, xc, xr, _] = Convolution::strides(channels, size);
+    let al = [(images, yi), (size, yr), (size, 1), (filters, yf), (window, yr), (window, 1)];
+    let bl = [(filters, wf), (window, -wr), (window, -1), (channels, wc)];
+    let dl = [(images, xi), (size, xr), (size, 1), (channels, xc)];
+    let axes = Axes { batch: 0, rows: 3, inner: 3, cols: 1 };
+    let last = window * window - 1;
+    let layouts = [Layout::strided(0, &dl), Layout::strided(0, &al), Layout::strided(last, &bl)];
+    let products = images * size * size * filters * channels * window * window;
+    product::<R>(bench, shape.name::<R>("gradient by inputs"), products, layouts, axes);
+}
+
+/// The gradients of dense layers: either factor of a product is transposed.
+fn dense_gradients(bench: &Bench) {
+    for (batch, inputs, outputs) in [(128, 800, 500), (128, 500, 10)] {
+        dense_gradient::<Z52>(bench, batch, inputs, outputs);
+        dense_gradient::<Z64>(bench, batch, inputs, outputs);
+    }
+}
+
+fn dense_gradient<R: Ring>(bench: &Bench, batch: usize, inputs: usize, outputs: usize) {
+    let turned = |rows: usize, cols: usize| Layout::strided(0, &[(cols, 1), (rows, cols as isize)]);
+    let [x, y, w] = [[batch, inputs], [batch, outputs], [inputs, outputs]].map(|s| Layout::contiguous(&s));
+    let name = |what: &str| format!("dense gradient by {what} {batch}x{inputs}x{outputs} 2^{}", R::BITS);
+    let products = batch * inputs * outputs;
+    let by_weights = [w, turned(batch, inputs), y.clone()];
+    product::<R>(bench, name("weights"), products, by_weights, MATRIX);
+    product::<R>(bench, name("inputs"), products, [x, y, turned(inputs, outputs)], MATRIX);
+}
+
+/// A product of random elements under the layouts of the destination and the factors.
+fn product<R: Ring>(bench: &Bench, name: String, products: usize, layouts: [Layout; 3], axes: Axes) {
+    if bench.skips(&name) {
+        return;
+    }
+    let buffer = |layout: &Layout| values::<R>(layout.span().expect("a small view").end, R::BITS);
+    let [mut dst, a, b] = layouts.each_ref().map(buffer);
+    let ([dl, al, bl], threads) = (&layouts, Threads::single());
     bench.run(&name, products, || {
-        let (a, b) = (View::new(&x, &al), View::new(&weights, &bl));
-        contract_mod(&threads, ViewMut::new(&mut dst, &dl), a, b, axes, Write::Replace);
+        let (a, b) = (View::new(&a, al), View::new(&b, bl));
+        contract_mod(&threads, ViewMut::new(&mut dst, dl), a, b, axes, Write::Replace);
     });
 }
 

@@ -1,12 +1,15 @@
 //! The loops around a kernel: blocks are packed, tiles multiplied and written back.
 
+#![allow(unsafe_code)] // packing reads at positions that are checked together
+
 use std::cell::RefCell;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::inner::Inner;
 use super::kernel::{Kernel, MAX_DEPTH, MAX_TILE};
-use super::pack::{Block, Line};
+use super::pack::{Block, Line, Source};
 use super::plan::{Group, Plan, count, offsets};
 use super::{Axes, Write};
 use crate::par::Threads;
@@ -171,6 +174,9 @@ const fn col_block<K: Kernel>() -> usize {
     (256 / K::WORDS).next_multiple_of(K::COLS)
 }
 
+/// The packed rows of `a` are kept for all columns if they are at most as many words.
+const KEPT: usize = 1 << 17;
+
 /// The whole sum, on one thread.
 #[inline(always)]
 fn multiply<K: Kernel>(
@@ -179,30 +185,142 @@ fn multiply<K: Kernel>(
     dst: &mut [K::Element],
     terms: &[Term<K::Element>],
     write: Write,
-    [a_panels, b_panels]: &mut [Vec<Line>; 2],
+    panels: &mut Panels,
 ) {
-    let [batch, rows, inner, cols] = plan.groups().map(offsets);
-    let row_offsets: Vec<usize> = rows.iter().map(|at| at.src[0]).collect();
-    let col_offsets: Vec<usize> = cols.iter().map(|at| at.src[1]).collect();
-    let [a_inner, b_inner] = [0, 1].map(|k| inner.iter().map(|at| at.src[k]).collect::<Vec<_>>());
-    let (mut a_block, mut b_block) = (Block::<K::Element>::new(a_panels), Block::new(b_panels));
-    for item in &batch {
-        let start = plan.start.dst.wrapping_add(item.dst);
-        let [a_start, b_start] = [0, 1].map(|k| plan.start.src[k].wrapping_add(item.src[k]));
-        for col in ranges(0..cols.len(), col_block::<K>()) {
-            let mut replace = write == Write::Replace;
-            for ([a, b], depth) in blocks(terms, inner.len()) {
-                b_block.pack::<K>(K::COLS, *b, b_start, &col_offsets[col.clone()], &b_inner[depth.clone()]);
-                for row in ranges(0..rows.len(), row_block::<K>()) {
-                    let lanes = &row_offsets[row.clone()];
-                    a_block.pack::<K>(K::ROWS, *a, a_start, lanes, &a_inner[depth.clone()]);
-                    let out = Output { start, rows: &rows[row], cols: &cols[col.clone()], replace };
-                    out.tiles(kernel, dst, &a_block, &b_block);
+    assert_inside(plan, terms);
+    let inner = [0, 1].map(|k| offsets(&plan.inner, |stride| stride.src[k]));
+    let tables = Tables {
+        kernel,
+        terms,
+        write,
+        rows: offsets(&plan.rows, |stride| stride.dst),
+        cols: offsets(&plan.cols, |stride| stride.dst),
+        a_rows: offsets(&plan.rows, |stride| stride.src[0]),
+        b_cols: offsets(&plan.cols, |stride| stride.src[1]),
+        depths: inner.map(|inner| inner.chunks(MAX_DEPTH).map(Inner::new).collect()),
+    };
+    for start in starts(plan) {
+        // SAFETY: `assert_inside` went over the positions that the groups of the plan make together.
+        unsafe { tables.multiply(dst, start, panels) };
+    }
+}
+
+/// One product of a batch: what an index of each group adds to the positions.
+struct Tables<'a, K: Kernel> {
+    kernel: K,
+    terms: &'a [Term<'a, K::Element>],
+    write: Write,
+    /// Rows and columns of the destination.
+    rows: Vec<usize>,
+    cols: Vec<usize>,
+    a_rows: Vec<usize>,
+    b_cols: Vec<usize>,
+    /// The inner indices of both factors, in pieces of at most MAX_DEPTH.
+    depths: [Vec<Inner>; 2],
+}
+
+impl<K: Kernel> Tables<'_, K> {
+    /// # Safety
+    /// The elements of the factors must lie in their buffers.
+    #[inline(always)]
+    unsafe fn multiply(&self, dst: &mut [K::Element], start: Each<usize, 2>, panels: &mut Panels) {
+        let steps = self.terms.len() * self.depths[0].len();
+        let keep = self.keeps();
+        let (mut a_blocks, mut b_block) = panels.blocks::<K>(if keep { steps } else { 1 });
+        for col in ranges(0..self.cols.len(), col_block::<K>()) {
+            for step in 0..steps {
+                let a_block = &mut a_blocks[if keep { step } else { 0 }];
+                for row in ranges(0..self.rows.len(), row_block::<K>()) {
+                    let [a, b] = self.sources(step, start.src, [&row, &col]);
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        if col.start == 0 || !keep {
+                            a_block.pack(self.kernel, a);
+                        }
+                        self.tiles(dst, start.dst, step, [&row, &col], a_block, &mut b_block, b);
+                    }
                 }
-                replace = false;
             }
         }
     }
+
+    /// Whether all of `a` is packed but once.
+    fn keeps(&self) -> bool {
+        let inner: usize = self.depths[0].iter().map(|inner| inner.offsets.len()).sum();
+        let words = self.terms.len() * inner * self.rows.len() * K::WORDS;
+        self.rows.len() <= row_block::<K>() && words <= KEPT
+    }
+
+    /// What is packed of either factor: every term has every piece of the inner index.
+    fn sources(
+        &self,
+        step: usize,
+        start: [usize; 2],
+        [row, col]: [&Range<usize>; 2],
+    ) -> [Source<'_, K::Element>; 2] {
+        let ([a_depths, b_depths], count) = (&self.depths, self.depths[0].len());
+        let [a, b] = self.terms[step / count];
+        let (a_inner, b_inner) = (&a_depths[step % count], &b_depths[step % count]);
+        [
+            Source { factor: a, start: start[0], lanes: &self.a_rows[row.clone()], inner: a_inner },
+            Source { factor: b, start: start[1], lanes: &self.b_cols[col.clone()], inner: b_inner },
+        ]
+    }
+
+    /// Multiplies a block of `a` by all panels of `b`. Each of these is packed just before its first use, so that it is still in
+    /// the nearest cache; that is all of its uses, and there is room for one panel only, if the block has all rows.
+    ///
+    /// # Safety
+    /// The elements of `source` must lie in the factor's buffers.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn tiles(
+        &self,
+        dst: &mut [K::Element],
+        start: usize,
+        step: usize,
+        [row, col]: [&Range<usize>; 2],
+        a: &Block<K::Element>,
+        b: &mut Block<K::Element>,
+        source: Source<K::Element>,
+    ) {
+        let first = row.start == 0;
+        let room = if row.len() == self.rows.len() { 1 } else { col.len().div_ceil(K::COLS) };
+        if first {
+            b.clear::<K>(room, source.inner.offsets.len());
+        }
+        let replace = self.write == Write::Replace && step == 0;
+        for (j, cols) in self.cols[col.clone()].chunks(K::COLS).enumerate() {
+            let panel = j % room;
+            if first {
+                // SAFETY: the caller's promise.
+                unsafe { b.pack_panel(self.kernel, source, j, panel) };
+            }
+            let out = Output { start, rows: &self.rows[row.clone()], cols, replace };
+            out.tiles(self.kernel, dst, a, b, panel);
+        }
+    }
+}
+
+/// Panics if any position of the factors lies outside their buffers.
+fn assert_inside<R>(plan: &Plan, terms: &[Term<R>]) {
+    let [_, a, b] = plan.layouts();
+    for (factor, layout) in terms.iter().flat_map(|term| term.iter().zip([&a, &b])) {
+        let mut buffers = [factor.data].into_iter().chain(factor.other.map(|(_, other)| other));
+        assert!(buffers.all(|buffer| layout.fits(buffer.len())), "a factor's plan leaves its buffer");
+    }
+}
+
+/// Where each product of the batch begins.
+fn starts(plan: &Plan) -> impl Iterator<Item = Each<usize, 2>> {
+    let Each { dst, src: [a, b] } = plan.start;
+    let dst_starts = offsets(&plan.batch, |stride| stride.dst);
+    let [a_starts, b_starts] = [0, 1].map(|k| offsets(&plan.batch, |stride| stride.src[k]));
+    let starts = dst_starts.into_iter().zip(a_starts.into_iter().zip(b_starts));
+    starts.map(move |(d, (x, y))| Each {
+        dst: dst.wrapping_add(d),
+        src: [a.wrapping_add(x), b.wrapping_add(y)],
+    })
 }
 
 /// `range` in pieces of at most `size`.
@@ -211,29 +329,38 @@ fn ranges(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>
     range.step_by(size).map(move |from| from..end.min(from + size))
 }
 
-/// Every term with every piece of the inner index.
-fn blocks<'t, R>(
-    terms: &'t [Term<'t, R>],
-    inner: usize,
-) -> impl Iterator<Item = (&'t Term<'t, R>, Range<usize>)> {
-    terms.iter().flat_map(move |term| ranges(0..inner, MAX_DEPTH).map(move |depth| (term, depth)))
+/// Memory for packed blocks of `a`, and for one of `b`.
+struct Panels {
+    a: Vec<Vec<Line>>,
+    b: Vec<Line>,
+}
+
+impl Panels {
+    /// So many blocks of `a`, and one of `b`.
+    fn blocks<K: Kernel>(&mut self, count: usize) -> (Vec<Block<'_, K::Element>>, Block<'_, K::Element>) {
+        if self.a.len() < count {
+            self.a.resize(count, Vec::new());
+        }
+        let a = self.a.iter_mut().take(count).map(|words| Block::new(words, K::ROWS));
+        (a.collect(), Block::new(&mut self.b, K::COLS))
+    }
 }
 
 thread_local! {
-    /// Memory for the packed blocks of `a` and `b`, kept from one product to the next.
-    static PANELS: RefCell<[Vec<Line>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    /// Kept from one product to the next.
+    static PANELS: RefCell<Panels> = const { RefCell::new(Panels { a: Vec::new(), b: Vec::new() }) };
 }
 
-/// Where a block of the destination goes.
+/// Where the products of a block of `a` and a panel of `b` go.
 struct Output<'a> {
     start: usize,
-    rows: &'a [Each<usize, 2>],
-    cols: &'a [Each<usize, 2>],
+    rows: &'a [usize],
+    cols: &'a [usize],
     replace: bool,
 }
 
 impl Output<'_> {
-    /// Multiplies all panels of `a` with all panels of `b`.
+    /// Multiplies all panels of `a` with one of `b`.
     #[inline(always)]
     fn tiles<K: Kernel>(
         &self,
@@ -241,34 +368,33 @@ impl Output<'_> {
         dst: &mut [K::Element],
         a: &Block<K::Element>,
         b: &Block<K::Element>,
+        panel: usize,
     ) {
         let mut tile = [K::Element::ZERO; MAX_TILE];
-        for (j, cols) in self.cols.chunks(K::COLS).enumerate() {
-            let run = cols.iter().zip(&cols[1..]).all(|(x, y)| x.dst.wrapping_add(1) == y.dst);
-            for (i, rows) in self.rows.chunks(K::ROWS).enumerate() {
-                kernel.tile(a.panel(i), b.panel(j), &mut tile);
-                if let Some(bias) = K::BIAS {
-                    let (a_sums, b_sums) = (&a.sums[i * K::ROWS..], &b.sums[j * K::COLS..]);
-                    unbias::<K>(&mut tile, bias, a.depth, a_sums, b_sums);
-                }
-                for (row, values) in rows.iter().zip(tile.chunks_exact(K::COLS)) {
-                    self.write(dst, self.start.wrapping_add(row.dst), cols, run, values);
-                }
+        let run = self.cols.windows(2).all(|pair| pair[0].wrapping_add(1) == pair[1]);
+        for (i, rows) in self.rows.chunks(K::ROWS).enumerate() {
+            kernel.tile(a.panel(i), b.panel(panel), &mut tile);
+            if let Some(bias) = K::BIAS {
+                unbias::<K>(&mut tile, bias, a.depth, a.sums(i), b.sums(panel));
+            }
+            for (row, values) in rows.iter().zip(tile.chunks_exact(K::COLS)) {
+                self.write(dst, self.start.wrapping_add(*row), run, values);
             }
         }
     }
 
     /// Writes one row of a tile.
     #[inline(always)]
-    fn write<R: Ring>(&self, dst: &mut [R], at: usize, cols: &[Each<usize, 2>], run: bool, values: &[R]) {
+    fn write<R: Ring>(&self, dst: &mut [R], at: usize, run: bool, values: &[R]) {
+        let cols = self.cols;
         if run {
-            let dst = &mut dst[at.wrapping_add(cols[0].dst)..][..cols.len()];
+            let dst = &mut dst[at.wrapping_add(cols[0])..][..cols.len()];
             for (dst, &value) in dst.iter_mut().zip(values) {
                 *dst = if self.replace { value } else { *dst + value };
             }
         } else {
             for (col, &value) in cols.iter().zip(values) {
-                let dst = &mut dst[at.wrapping_add(col.dst)];
+                let dst = &mut dst[at.wrapping_add(*col)];
                 *dst = if self.replace { value } else { *dst + value };
             }
         }
@@ -286,7 +412,7 @@ fn unbias<K: Kernel>(
     b_sums: &[K::Element],
 ) {
     let squares = K::Element::from_u64(depth as u64).shl(2 * bias);
-    for (values, &a) in tile.chunks_exact_mut(K::COLS).zip(&a_sums[..K::ROWS]) {
+    for (values, &a) in tile.chunks_exact_mut(K::COLS).zip(a_sums) {
         let of_row = a.shl(bias) - squares;
         for (value, &b) in values.iter_mut().zip(b_sums) {
             *value -= of_row + b.shl(bias);

@@ -1,10 +1,11 @@
 //! What a kernel for tiles must provide.
 
 use crate::ring::Ring;
+use crate::ring::target::HasAvx512;
 
 /// A kernel multiplies a panel of [`ROWS`](Kernel::ROWS) rows of `a` by a panel of [`COLS`](Kernel::COLS) columns of `b`.
 ///
-/// An element is packed as [`WORDS`](Kernel::WORDS) words. A panel holds, for each inner index, first word 0 of all its
+/// An element is packed as [`WORDS`](Kernel::WORDS) words, that of a single limb as it is. A panel holds, for each inner index, first word 0 of all its
 /// rows (or columns), then word 1, and so on.
 pub(super) trait Kernel: Copy + Sync {
     /// The ring.
@@ -22,6 +23,12 @@ pub(super) trait Kernel: Copy + Sync {
 
     /// Word `i` of a packed element.
     fn word(x: Self::Element, i: usize) -> u64;
+
+    /// Proof of AVX-512, if the kernel is for it.
+    #[inline(always)]
+    fn vectors(self) -> Option<HasAvx512> {
+        None
+    }
 
     /// Runs `body` compiled for the processor that the kernel is for.
     fn enter(self, body: impl FnOnce());

@@ -18,12 +18,15 @@
 
 mod driver;
 mod ifma;
+mod inner;
 mod kernel;
 mod magnitude;
 mod pack;
 mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 mod words;
 
 use smallvec::smallvec;

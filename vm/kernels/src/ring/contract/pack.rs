@@ -1,8 +1,11 @@
 //! Packing: elements of a strided view into dense panels, as [`Kernel`] describes them.
 
+#![allow(unsafe_code)] // reading at positions that the driver has checked together
+
 use bytemuck::{Pod, Zeroable};
 
 use super::driver::{Factor, Sign};
+use super::inner::Inner;
 use super::kernel::{Kernel, MAX_WIDTH, MAX_WORDS};
 use crate::ring::Ring;
 
@@ -11,74 +14,83 @@ use crate::ring::Ring;
 #[repr(C, align(64))]
 pub(super) struct Line([u64; 8]);
 
+/// What is packed: lane i has the elements at `start` + `lanes[i]` + an offset of `inner`.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a, R> {
+    pub(super) factor: Factor<'a, R>,
+    pub(super) start: usize,
+    pub(super) lanes: &'a [usize],
+    pub(super) inner: &'a Inner,
+}
+
 /// A packed block: panels of rows (or columns), one after the other.
 pub(super) struct Block<'a, R> {
     words: &'a mut Vec<Line>,
+    /// Lanes of a panel.
+    width: usize,
     /// Words of one panel.
     panel: usize,
     /// Inner indices in the panels.
     pub(super) depth: usize,
-    /// For kernels with a bias: the sum of each row's biased elements.
-    pub(super) sums: Vec<R>,
+    /// For kernels with a bias: the sum of each lane's biased elements.
+    sums: Vec<R>,
 }
 
 impl<'a, R: Ring> Block<'a, R> {
-    pub(super) fn new(words: &'a mut Vec<Line>) -> Self {
-        Self { words, panel: 0, depth: 0, sums: Vec::new() }
+    /// A block of panels of `width` lanes.
+    pub(super) fn new(words: &'a mut Vec<Line>, width: usize) -> Self {
+        Self { words, width, panel: 0, depth: 0, sums: Vec::new() }
     }
 
-    /// Packs the elements at `start` + an entry of `lanes` + an entry of `inner` into panels of `width` lanes.
-    #[inline(always)]
-    pub(super) fn pack<K: Kernel<Element = R>>(
-        &mut self,
-        width: usize,
-        factor: Factor<R>,
-        start: usize,
-        lanes: &[usize],
-        inner: &[usize],
-    ) {
-        self.depth = inner.len();
-        self.panel = inner.len() * width * K::WORDS;
-        let words = self.panel * lanes.len().div_ceil(width);
-        if self.words.len() * 8 < words {
-            self.words.resize(words.div_ceil(8), Line::zeroed());
+    /// Makes room for `panels` panels. What is packed is lost.
+    pub(super) fn clear<K: Kernel<Element = R>>(&mut self, panels: usize, depth: usize) {
+        self.depth = depth;
+        self.panel = depth * self.width * K::WORDS;
+        let lines = (self.panel * panels).div_ceil(8);
+        if self.words.len() < lines {
+            self.words.resize(lines, Line::zeroed());
         }
-        self.sums.clear();
-        let panels = bytemuck::cast_slice_mut(self.words).chunks_exact_mut(self.panel);
-        for (lanes, panel) in lanes.chunks(width).zip(panels) {
-            // Lanes that are missing in the last panel repeat the last one; their products are not written.
-            let lane = |i: usize| start.wrapping_add(lanes[i.min(lanes.len() - 1)]);
-            let at: [usize; MAX_WIDTH] = std::array::from_fn(lane);
-            let run = (1..width).all(|i| at[i] == at[0].wrapping_add(i));
-            let from = |k: usize| at[0].wrapping_add(inner[k]);
-            match (factor.other, run) {
-                (None, true) => pack_panel::<K, _>(panel, width, |k| {
-                    let x = &factor.data[from(k)..][..width];
-                    move |lane| x[lane]
-                }),
-                (Some((Sign::Plus, plus)), true) => pack_panel::<K, _>(panel, width, |k| {
-                    let (x, y) = (&factor.data[from(k)..][..width], &plus[from(k)..][..width]);
-                    move |lane| x[lane] + y[lane]
-                }),
-                (Some((Sign::Minus, minus)), true) => pack_panel::<K, _>(panel, width, |k| {
-                    let (x, y) = (&factor.data[from(k)..][..width], &minus[from(k)..][..width]);
-                    move |lane| x[lane] - y[lane]
-                }),
-                (None, false) => pack_panel::<K, _>(panel, width, |k| {
-                    let (at, inner) = (&at, inner[k]);
-                    move |lane| factor.data[at[lane].wrapping_add(inner)]
-                }),
-                (Some((sign, other)), false) => pack_panel::<K, _>(panel, width, |k| {
-                    let (at, inner) = (&at, inner[k]);
-                    move |lane| {
-                        let at = at[lane].wrapping_add(inner);
-                        sign.join(factor.data[at], other[at])
-                    }
-                }),
-            }
-            if K::BIAS.is_some() {
-                self.sums.extend_from_slice(&panel_sums::<K>(panel, width)[..width]);
-            }
+        if K::BIAS.is_some() {
+            self.sums.resize(panels * self.width, R::ZERO);
+        }
+    }
+
+    /// Packs all of `source`.
+    ///
+    /// # Safety
+    /// Its elements must lie in the factor's buffers.
+    #[inline(always)]
+    pub(super) unsafe fn pack<K: Kernel<Element = R>>(&mut self, kernel: K, source: Source<R>) {
+        let panels = source.lanes.len().div_ceil(self.width);
+        self.clear::<K>(panels, source.inner.offsets.len());
+        for i in 0..panels {
+            // SAFETY: the caller's promise.
+            unsafe { self.pack_panel(kernel, source, i, i) };
+        }
+    }
+
+    /// Packs panel `i` of `source` as panel `to`.
+    ///
+    /// # Safety
+    /// Its elements must lie in the factor's buffers.
+    #[inline(always)]
+    pub(super) unsafe fn pack_panel<K: Kernel<Element = R>>(
+        &mut self,
+        kernel: K,
+        source: Source<R>,
+        i: usize,
+        to: usize,
+    ) {
+        let width = self.width;
+        let lanes = &source.lanes[i * width..];
+        // Lanes that are missing in the last panel repeat the last one; their products are not written.
+        let lane = |i: usize| source.start.wrapping_add(lanes[i.min(lanes.len() - 1)]);
+        let at: [usize; MAX_WIDTH] = std::array::from_fn(lane);
+        let panel = &mut bytemuck::cast_slice_mut(self.words)[to * self.panel..][..self.panel];
+        // SAFETY: the caller's promise.
+        unsafe { pack_lanes(kernel, panel, source.factor, &at[..width], source.inner) };
+        if K::BIAS.is_some() {
+            self.sums[to * width..][..width].copy_from_slice(&panel_sums::<K>(panel, width)[..width]);
         }
     }
 
@@ -87,22 +99,89 @@ impl<'a, R: Ring> Block<'a, R> {
     pub(super) fn panel(&self, i: usize) -> &[u64] {
         &bytemuck::cast_slice(self.words)[i * self.panel..][..self.panel]
     }
+
+    /// The sums of a panel's lanes, for kernels with a bias.
+    #[inline(always)]
+    pub(super) fn sums(&self, i: usize) -> &[R] {
+        &self.sums[i * self.width..][..self.width]
+    }
 }
 
-/// Packs a panel; `row(k)(lane)` is the element of a lane at inner index k.
+/// Packs a panel with a lane at each entry of `at`.
+///
+/// # Safety
+/// An entry of `at` + an inner offset must lie in the factor's buffers.
 #[inline(always)]
-fn pack_panel<K: Kernel, F: Fn(usize) -> K::Element>(
+unsafe fn pack_lanes<K: Kernel>(
+    kernel: K,
     panel: &mut [u64],
-    width: usize,
-    row: impl Fn(usize) -> F,
+    factor: Factor<K::Element>,
+    at: &[usize],
+    inner: &Inner,
 ) {
+    if let Some(has) = kernel.vectors()
+        && K::Element::LIMBS == 1
+        && at.len().is_multiple_of(8)
+    {
+        // Such kernels do not mind what a sum or difference has beyond the ring.
+        let other = factor.other.map(|(sign, other)| (sign, bytemuck::cast_slice(other)));
+        let words = (bytemuck::cast_slice(factor.data), other);
+        // SAFETY: the caller's promise.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            super::transpose::pack_words(has, panel, words, at, inner);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("HasAvx512 is never made here: {:?}", (has, words));
+        return;
+    }
+    // SAFETY: `pack_elements` reads at the sums of which the caller speaks.
+    let of = |data: &[K::Element], at: usize| unsafe { *data.get_unchecked(at) };
+    let x = |at: usize| of(factor.data, at);
+    match factor.other {
+        None => pack_elements::<K>(panel, at, inner, x),
+        Some((Sign::Plus, y)) => pack_elements::<K>(panel, at, inner, |at| x(at) + of(y, at)),
+        Some((Sign::Minus, y)) => pack_elements::<K>(panel, at, inner, |at| x(at) - of(y, at)),
+    }
+}
+
+/// Packs a panel of what `read` finds at an entry of `at` + an inner offset.
+#[inline(always)]
+fn pack_elements<K: Kernel>(
+    panel: &mut [u64],
+    at: &[usize],
+    inner: &Inner,
+    read: impl Fn(usize) -> K::Element,
+) {
+    let width = at.len();
     let bias = K::BIAS.map_or(K::Element::ZERO, K::Element::power_of_two);
-    for (k, words) in panel.chunks_exact_mut(width * K::WORDS).enumerate() {
-        let element = row(k);
-        for lane in 0..width {
-            let x = element(lane) + bias;
-            for i in 0..K::WORDS {
-                words[i * width + lane] = K::word(x, i);
+    let put = |row: &mut [u64], lane: usize, x: K::Element| {
+        for i in 0..K::WORDS {
+            row[i * width + lane] = K::word(x + bias, i);
+        }
+    };
+    let row = width * K::WORDS;
+    if at.windows(2).all(|pair| pair[0].wrapping_add(1) == pair[1]) {
+        for (row, offset) in panel.chunks_exact_mut(row).zip(&inner.offsets) {
+            let from = at[0].wrapping_add(*offset);
+            (0..width).for_each(|lane| put(row, lane, read(from + lane)));
+        }
+        return;
+    }
+    let mut put_row = |k: usize| {
+        let (row, offset) = (&mut panel[k * row..][..row], inner.offsets[k]);
+        (0..width).for_each(|lane| put(row, lane, read(at[lane].wrapping_add(offset))));
+    };
+    if K::Element::LIMBS > 1 {
+        return (0..inner.offsets.len()).for_each(put_row);
+    }
+    inner.ones.iter().for_each(|&k| put_row(k));
+    for eight in &inner.eights {
+        let rows = &mut panel[eight.first * row..][..8 * row];
+        for (lane, at) in at.iter().enumerate() {
+            let from = at.wrapping_add(eight.lowest);
+            for i in 0..8 {
+                put(&mut rows[(eight.index(i) - eight.first) * row..][..row], lane, read(from + i));
             }
         }
     }

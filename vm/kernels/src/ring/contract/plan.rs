@@ -154,16 +154,19 @@ pub(super) fn count(group: &Group) -> usize {
     group.iter().map(|axis| axis.len).product()
 }
 
-/// What each index of a group, in row-major order, adds to the positions. Positions and what is added to them wrap
-/// around, so that a stride may be negative.
-pub(super) fn offsets(group: &Group) -> Vec<Each<usize, 2>> {
-    let mut at = vec![Each { dst: 0, src: [0; 2] }];
-    for axis in group {
-        let step = |mut at: Each<usize, 2>, i: usize| {
-            at.advance(&axis.stride, i as isize);
-            at
-        };
-        at = at.into_iter().flat_map(|at| (0..axis.len).map(move |i| step(at, i))).collect();
+/// What each index of a group, in row-major order, adds to the position that moves by the given strides. Positions and
+/// what is added to them wrap around, so that a stride may be negative. No axis is empty.
+pub(super) fn offsets(group: &Group, stride: impl Fn(&Each<isize, 2>) -> isize) -> Vec<usize> {
+    let mut at = vec![0usize; count(group)];
+    let mut done = 1;
+    for axis in group.iter().rev() {
+        let stride = stride(&axis.stride) as usize;
+        let (first, others) = at[..done * axis.len].split_at_mut(done);
+        for (i, block) in others.chunks_exact_mut(done).enumerate() {
+            let step = stride.wrapping_mul(i + 1);
+            block.iter_mut().zip(&*first).for_each(|(to, at)| *to = at.wrapping_add(step));
+        }
+        done *= axis.len;
     }
     at
 }

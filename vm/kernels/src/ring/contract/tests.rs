@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::inner::Inner;
 use super::*;
 use crate::ring::{Z, Z64, Z128};
 use crate::ring::tests::{elements, positions, random_layout, targets};
@@ -30,9 +31,13 @@ fn sizes() -> impl Strategy<Value = Sizes> {
     let size = || prop_oneof![3 => 1..40usize, 1 => Just(0), 1 => Just(1)];
     let small = (group(4), group(6), group(6), group(6));
     let matrices = (size(), prop_oneof![4 => 1..50usize, 1 => 250..600usize, 1 => Just(0)], size());
+    // Long runs along one axis of a group, broken by the other.
+    let pair = |runs: std::ops::Range<usize>| (1..5usize, runs).prop_map(|(outer, run)| vec![outer, run]);
+    let runs = (pair(3..10), pair(6..30), pair(3..18));
     prop_oneof![
         small.prop_map(|(batch, rows, inner, cols)| Sizes { batch, rows, inner, cols }),
         matrices.prop_map(|(m, k, n)| Sizes { batch: vec![], rows: vec![m], inner: vec![k], cols: vec![n] }),
+        runs.prop_map(|(rows, inner, cols)| Sizes { batch: vec![], rows, inner, cols }),
     ]
 }
 
@@ -212,6 +217,28 @@ fn several_blocks() {
         Case::<Z64>::new(&matrices(137, 260, 270), 1, 64).check(&threads, Write::Replace).unwrap();
         Case::<Z64>::new(&matrices(300, 513, 20), 1, 64).check(&threads, Write::Add).unwrap();
         Case::<Z256>::new(&matrices(30, 260, 60), 2, 104).check(&threads, Write::Add).unwrap();
+    }
+}
+
+/// Every inner index is packed, and those that are packed together are neighbours.
+#[test]
+fn runs_of_inner_indices() {
+    let broken = [0..3, 10..18, 30..39, 50..61, 70..86, 100..125].into_iter().flatten().collect::<Vec<usize>>();
+    let backwards: Vec<usize> = broken.iter().rev().map(|x| x.wrapping_sub(60)).collect();
+    for (offsets, falls) in [(broken, false), (backwards, true)] {
+        let inner = Inner::new(&offsets);
+        let mut packed = inner.ones.clone();
+        for eight in &inner.eights {
+            assert_eq!(eight.falling, falls);
+            for i in 0..8 {
+                assert_eq!(offsets[eight.index(i)], eight.lowest.wrapping_add(i));
+                packed.push(eight.index(i));
+            }
+        }
+        packed.sort_unstable();
+        packed.dedup();
+        assert_eq!(packed, (0..offsets.len()).collect::<Vec<_>>());
+        assert_eq!((inner.eights.len(), inner.ones.len()), (9, 5));
     }
 }
 

@@ -100,6 +100,11 @@ impl<const B: u32> Kernel for WordsAvx512<B> {
         x.to_limbs()[0]
     }
 
+    #[inline(always)]
+    fn vectors(self) -> Option<HasAvx512> {
+        Some(self.0)
+    }
+
     fn enter(self, body: impl FnOnce()) {
         self.0.run(body);
     }
@@ -146,11 +151,13 @@ fn two_vectors(words: &[u64; WIDE_COLS]) -> [std::arch::x86_64::__m512i; 2] {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn store_tile<R: Ring>(sums: &[[std::arch::x86_64::__m512i; 2]; WIDE_ROWS], out: &mut [R; MAX_TILE]) {
-    let mut words = [0u64; 8];
-    for (out, sum) in out.as_chunks_mut::<8>().0.iter_mut().zip(sums.as_flattened()) {
-        // SAFETY: that is where 8 words are.
-        unsafe { std::arch::x86_64::_mm512_storeu_si512(words.as_mut_ptr().cast(), *sum) };
-        *out = words.map(R::from_u64);
+    use std::arch::x86_64::*;
+    // In vectors throughout: of the same thing written for elements the compiler may make gathers and scatters.
+    let ring = _mm512_set1_epi64(R::from_u64(u64::MAX).limbs()[0] as i64);
+    let (out, _) = bytemuck::cast_slice_mut::<R, u64>(out).as_chunks_mut::<8>();
+    for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
+        // SAFETY: `out` is eight words.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_and_si512(*sum, ring)) };
     }
 }
 
@@ -168,6 +175,11 @@ impl Kernel for Words52 {
     #[inline(always)]
     fn word(x: Z52, _: usize) -> u64 {
         x.to_limbs()[0]
+    }
+
+    #[inline(always)]
+    fn vectors(self) -> Option<HasAvx512> {
+        Some(self.0.0)
     }
 
     fn enter(self, body: impl FnOnce()) {
