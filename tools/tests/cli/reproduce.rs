@@ -60,7 +60,7 @@ fn operations_with_their_costs_and_errors() {
     let column = |name: &str| rows[0].iter().position(|head| head == name).unwrap();
     let comparison = rows.iter().find(|row| row[0] == "comparison" && row[1] == "32").unwrap();
     // protocols of a comparison with an arithmetic result, see the cost model
-    assert_eq!(comparison[column("bits")], "728");
+    assert_eq!(comparison[column("bits")], "656");
     assert_eq!(comparison[column("largest error")], "0");
     assert_eq!(comparison[column("paper bits")], "1369");
     for division in rows.iter().filter(|row| row[0] == "division") {

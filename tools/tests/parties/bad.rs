@@ -171,7 +171,7 @@ fn a_party_that_stalls() {
 /// A party that follows the set-up and then sends a first message that is longer or shorter than the program says.
 #[test]
 fn messages_of_another_length() {
-    for (length, what) in [(63, "a truncated message"), (65, "an oversized message")] {
+    for (length, what) in [(51, "a truncated message"), (53, "an oversized message")] {
         let world = World::new(&[]);
         let (one, two) = (world.start(1), world.start(2));
         impostor(&world, length);
@@ -185,7 +185,7 @@ fn messages_of_another_length() {
     }
 }
 
-/// Plays party 0, whose input goes to one of the others first: 8 numbers of 8 bytes.
+/// Plays party 0, whose input goes to one of the others first: 8 numbers of 52 bits.
 fn impostor(world: &World, length: usize) {
     let mut hosts = Hosts::load(&world.path(0, "hosts.toml")).unwrap();
     hosts.timeouts.stall = Duration::from_secs(3);
@@ -200,7 +200,7 @@ fn impostor(world: &World, length: usize) {
     let input =
         program.code.iter().map(|instr| cost::traffic(&program, instr)).find(|traffic| !traffic.is_empty());
     let sizes = input.expect("the program has inputs")[0][0];
-    let receiver = links.peers().find(|party| sizes[party.index()] == 64).unwrap();
+    let receiver = links.peers().find(|party| sizes[party.index()] == 52).unwrap();
     let size = |party| if party == receiver { length } else { 0 };
     links.begin(Peers::new(Party::P0, 3, size), Peers::new(Party::P0, 3, |_| 0)).unwrap();
     links.send(receiver, &vec![0; length]).unwrap();
