@@ -220,8 +220,15 @@ impl Source {
         let file = sources.add(path.display().to_string(), text, Origin::User);
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let (settings, args) = (self.settings()?, arguments(&self.args)?);
-        let request =
-            |settings| Request { name: &name, file, entry, settings, args: args.clone(), resolve, print_after };
+        let request = |settings| Request {
+            name: &name,
+            file,
+            entry,
+            settings,
+            args: args.clone(),
+            resolve,
+            print_after,
+        };
         let compilation = tern_compiler::compile(request(settings), sources.clone());
         let roomier = Settings { ring: whole(settings.ring), ..settings };
         let cramped = compilation.ir.as_ref().is_some_and(|ir| ir.cramped);

@@ -180,7 +180,11 @@ mod tests {
                 let to = 50_000 + (next() % 6_000_000) as usize;
                 // SAFETY: as above.
                 unsafe {
-                    let block = if next() % 2 == 0 { allocator.alloc_zeroed(layout) } else { allocator.alloc(layout) };
+                    let block = if next() % 2 == 0 {
+                        allocator.alloc_zeroed(layout)
+                    } else {
+                        allocator.alloc(layout)
+                    };
                     let zero = kept::rounded(layout).is_none() || is(block, 0..size, 0);
                     assert!(zero, "seed {seed}: {size} bytes are not zero");
                     block.write_bytes(0xa5, size);

@@ -19,7 +19,8 @@ const SLOTS: usize = 256;
 const ALIGN: usize = 16;
 
 /// The blocks of a process that wait.
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { blocks: [Block { address: 0, size: 0 }; SLOTS], count: 0, bytes: 0 });
+static WAITING: Mutex<Waiting> =
+    Mutex::new(Waiting { blocks: [Block { address: 0, size: 0 }; SLOTS], count: 0, bytes: 0 });
 
 /// Those that wait, in the order in which they came.
 struct Waiting {

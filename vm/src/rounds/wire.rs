@@ -21,7 +21,12 @@ impl Wire {
         packed(n, R::BITS)
     }
 
-    pub(super) fn send<R: Ring>(&mut self, links: &mut Links, to: Party, elements: &[R]) -> Result<(), NetError> {
+    pub(super) fn send<R: Ring>(
+        &mut self,
+        links: &mut Links,
+        to: Party,
+        elements: &[R],
+    ) -> Result<(), NetError> {
         if R::WHOLE {
             return links.send(to, bytemuck::cast_slice(elements));
         }

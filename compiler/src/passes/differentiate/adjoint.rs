@@ -145,8 +145,7 @@ impl<'b> Sweep<'b> {
     /// The product of an adjoint that had `frac` fraction bits with a public factor, as an adjoint with as many significant bits, if there is room.
     pub(super) fn times_public(&mut self, product: ValueId, factor: ValueId, frac: u32) -> Adjoint {
         let kept = frac + self.small.get(&factor).copied().unwrap_or(0);
-        let frac =
-            self.within(|finest| self.frac_of(product).min(kept).clamp(self.frac, finest.max(frac)));
+        let frac = self.within(|finest| self.frac_of(product).min(kept).clamp(self.frac, finest.max(frac)));
         Adjoint::Tensor(self.scaled_to(product, frac))
     }
 

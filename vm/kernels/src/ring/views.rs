@@ -235,7 +235,8 @@ fn copy_runs<T: Pod>(loops: &Loops<1>, dst: &mut [T], src: &[T]) {
         }),
         (to, from) => loops.for_each(|at| {
             for i in 0..len as isize {
-                let [to, from] = [(at.dst, to), (at.src[0], from)].map(|(at, step)| at.wrapping_add_signed(i * step));
+                let [to, from] =
+                    [(at.dst, to), (at.src[0], from)].map(|(at, step)| at.wrapping_add_signed(i * step));
                 dst[to] = src[from];
             }
         }),

@@ -78,7 +78,11 @@ impl<const N: usize, const B: u32, const L: usize> Kernel for Ifma<N, B, L> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn limbs<const N: usize, const B: u32, const L: usize>(a: &[u64], b: &[u64], out: &mut [[[u64; LANES]; MAX_SUMS]; 8]) {
+fn limbs<const N: usize, const B: u32, const L: usize>(
+    a: &[u64],
+    b: &[u64],
+    out: &mut [[[u64; LANES]; MAX_SUMS]; 8],
+) {
     use std::arch::x86_64::*;
     let (rows, count) = (<Ifma<N, B, L> as Kernel>::ROWS, Ifma::<N, B, L>::SUMS);
     let mut sums = [[_mm512_setzero_si512(); MAX_SUMS]; 8];

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::inner::Inner;
 use super::*;
-use crate::ring::{Z, Z64, Z128};
 use crate::ring::tests::{elements, positions, random_layout, targets};
+use crate::ring::{Z, Z64, Z128};
 
 /// Sizes of the axes in each group.
 #[derive(Clone, Debug)]
@@ -223,7 +223,8 @@ fn several_blocks() {
 /// Every inner index is packed, and those that are packed together are neighbours.
 #[test]
 fn runs_of_inner_indices() {
-    let broken = [0..3, 10..18, 30..39, 50..61, 70..86, 100..125].into_iter().flatten().collect::<Vec<usize>>();
+    let broken =
+        [0..3, 10..18, 30..39, 50..61, 70..86, 100..125].into_iter().flatten().collect::<Vec<usize>>();
     let backwards: Vec<usize> = broken.iter().rev().map(|x| x.wrapping_sub(60)).collect();
     for (offsets, falls) in [(broken, false), (backwards, true)] {
         let inner = Inner::new(&offsets);

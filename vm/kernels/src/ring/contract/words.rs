@@ -61,12 +61,7 @@ impl<const B: u32> Kernel for Words32<B> {
 }
 
 #[inline(always)]
-fn lanes<R: Ring>(
-    a: &[u64],
-    b: &[u64],
-    out: &mut [R; MAX_TILE],
-    multiply: impl Fn(u64, u64) -> u64,
-) {
+fn lanes<R: Ring>(a: &[u64], b: &[u64], out: &mut [R; MAX_TILE], multiply: impl Fn(u64, u64) -> u64) {
     let mut sums = [[0u64; LANE_COLS]; LANE_ROWS];
     for (a, b) in a.as_chunks::<LANE_ROWS>().0.iter().zip(b.as_chunks::<LANE_COLS>().0) {
         for i in 0..LANE_ROWS {

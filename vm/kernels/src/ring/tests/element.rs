@@ -19,7 +19,11 @@ fn reduced<const N: usize, const B: u32>(x: &BigInt) -> Z<N, B> {
     Z::from_limbs(&residue.to_u64_digits().1)
 }
 
-fn agrees_with_big_integers<const N: usize, const B: u32>(x: Z<N, B>, y: Z<N, B>, n: u32) -> Result<(), TestCaseError> {
+fn agrees_with_big_integers<const N: usize, const B: u32>(
+    x: Z<N, B>,
+    y: Z<N, B>,
+    n: u32,
+) -> Result<(), TestCaseError> {
     let (a, b) = (signed(x), signed(y));
     prop_assert_eq!(x + y, reduced(&(&a + &b)));
     prop_assert_eq!(x - y, reduced(&(&a - &b)));
