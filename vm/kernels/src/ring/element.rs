@@ -136,10 +136,12 @@ impl<const N: usize, const B: u32> Z<N, B> {
         self.0
     }
 
-    /// All bits of the sign: 0 or 2^64 - 1.
+    /// All bits of the sign: 0 or 2^64 - 1. In rings that do not fill their limbs it is had by a subtraction: of two shifts compilers make a test of one bit
+    /// and a branch, which takes longer for random bits.
     #[inline(always)]
     fn sign_limb(self) -> u64 {
-        ((self.0[N - 1] << Self::UNUSED) as i64 >> 63) as u64
+        let top = self.0[N - 1];
+        if Self::UNUSED == 0 { (top as i64 >> 63) as u64 } else { (top >> (63 - Self::UNUSED)).wrapping_neg() }
     }
 
     /// The signed value in whole limbs.
