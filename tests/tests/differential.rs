@@ -1,7 +1,7 @@
 //! Random programs on shares: under nearest truncation and one seed, the parties and the emulator agree bit for bit, and the links carry what the cost model
 //! says. Programs whose values leave their ranges, which the emulator finds, are discarded and counted.
 
-use tern_bytecode::Protocol;
+use tern_bytecode::{Protocol, rings};
 use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
 use tern_tests::parties::{Seen, emulated, shared};
@@ -90,7 +90,7 @@ fn close(protocol: Protocol) {
         let inputs: Values = setting.inputs.into_iter().map(|(name, tensor)| (name, tensor.data)).collect();
         let clear: Option<Vec<_>> = (0..ROUNDINGS).map(|i| emulated(&code, &inputs, i)).collect();
         let Some(clear) = clear else { continue };
-        let limbs = program.settings.ring as usize / 64;
+        let limbs = rings::limbs(program.settings.ring) as usize;
         let found = shared(&code, &inputs, seed, &name);
         let mut spread = beyond(&found, &clear, limbs);
         if spread.is_err() {

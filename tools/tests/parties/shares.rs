@@ -89,7 +89,7 @@ fn they_go_from_one_run_to_the_next() {
     let files = place.read("a");
     for (party, file) in files.iter().enumerate() {
         assert_eq!(usize::from(file.head.party), party);
-        assert_eq!((file.head.ring, file.head.fixed, &file.head.set), (128, [32, 64], &files[0].head.set));
+        assert_eq!((file.head.ring, file.head.fixed, &file.head.set), (104, [32, 64], &files[0].head.set));
     }
     assert!(files[0].words != files[1].words && files[1].words != files[2].words);
     let ended = place.run(SECOND, Some("a"), &["--fixed", "32"]).expect_success();
@@ -104,7 +104,7 @@ fn value(next: [&ShareFile; 3]) -> Vec<u128> {
         words.map(|limbs| u128::from(limbs[0]) | u128::from(limbs[1]) << 64).collect()
     };
     let [a, b, c] = next.map(summand);
-    (0..a.len()).map(|i| a[i].wrapping_add(b[i]).wrapping_add(c[i])).collect()
+    (0..a.len()).map(|i| (a[i].wrapping_add(b[i]).wrapping_add(c[i])) % (1 << 104)).collect()
 }
 
 /// Putting out what was taken in gives the value under new masks, at the announced cost.
@@ -114,9 +114,9 @@ fn they_are_shared_anew() {
     place.leave("a");
     let out = place.path("b").display().to_string();
     let ended = place.run(AGAIN, Some("a"), &["--fixed", "32", "--out", &out]).expect_success();
-    // Three elements of 128 bits for each of four numbers, in one round.
+    // Three elements of 104 bits for each of four numbers, in one round.
     let done = ended.done();
-    assert_eq!((&done["bits"], &done["rounds"]), (&json!(3 * 4 * 128), &json!(1)));
+    assert_eq!((&done["bits"], &done["rounds"]), (&json!(3 * 4 * 104), &json!(1)));
     let cost = tern().arg("cost").arg(place.path("prog.mpc")).args(["--fixed", "32", "--json"]).output();
     let cost: Value = serde_json::from_slice(&cost.unwrap().stdout).unwrap();
     assert_eq!((&cost["bits"], &cost["bits_by_link"]), (&done["bits"], &done["bits_by_link"]));
@@ -153,7 +153,7 @@ fn files_that_do_not_belong_there() {
     place.refuses(
         "a",
         &["--fixed", "12"],
-        &["its precision (--fixed) is 32,64, not 12,24", "2^128, not 2^64"],
+        &["its precision (--fixed) is 32,64, not 12,24", "2^104, not 2^52"],
     );
     place.refuses("a", &["--fixed", "32,60"], &["its precision (--fixed) is 32,64, not 32,60"]);
     let other = SECOND.replace("fix[2, 2]", "fix[4]");

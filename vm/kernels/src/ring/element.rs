@@ -483,11 +483,12 @@ impl<const N: usize, const B: u32> Ring for Z<N, B> {
             return if rounded < 0.0 { Self::MIN } else { Self::MAX };
         }
         let exponent = (rounded.to_bits() >> 52 & 0x7ff) as i32 - 1075;
-        let mantissa = Self::from_u64(rounded.to_bits() & ((1 << 52) - 1) | 1 << 52);
-        let magnitude = match u32::try_from(exponent) {
-            Ok(left) => mantissa.shl(left),
-            Err(_) => mantissa.shr(exponent.unsigned_abs()), // exact: `rounded` is an integer
-        };
+        let mantissa = rounded.to_bits() & ((1 << 52) - 1) | 1 << 52; // of more bits than the smallest ring
+        let magnitude = Self::from_u64(match u32::try_from(exponent) {
+            Ok(_) => mantissa,
+            Err(_) => mantissa.checked_shr(exponent.unsigned_abs()).unwrap_or(0), // exact: `rounded` is an integer
+        });
+        let magnitude = magnitude.shl(exponent.max(0) as u32);
         if rounded < 0.0 { -magnitude } else { magnitude }
     }
 }

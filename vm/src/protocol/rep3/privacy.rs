@@ -22,7 +22,7 @@ use crate::par::Threads;
 use crate::prg::Key;
 use crate::protocol::linear::Entry;
 use crate::protocol::uniform::{self, Running, Samples};
-use crate::ring::{Ring, Z52, Z64};
+use crate::ring::{Ring, Z52};
 use crate::rounds::engine::Message;
 
 /// Elements of every operand: planes of bits are then whole bytes, or not.
@@ -229,7 +229,6 @@ fn views_are_uniform() {
         }
     }
     all::<Z52>();
-    all::<Z64>();
 }
 
 #[test]

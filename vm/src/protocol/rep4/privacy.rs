@@ -18,7 +18,7 @@ use crate::par::Threads;
 use crate::prg::Key;
 use crate::protocol::linear::Halves;
 use crate::protocol::uniform::{self, Running, Samples};
-use crate::ring::{Ring, Z52, Z64};
+use crate::ring::{Ring, Z52};
 use crate::rounds::engine::Message;
 
 /// Elements of every operand: planes of bits are then whole bytes, or not.
@@ -180,7 +180,6 @@ fn views_are_uniform() {
         }
     }
     all::<Z52>();
-    all::<Z64>();
 }
 
 #[test]

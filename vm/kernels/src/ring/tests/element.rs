@@ -50,6 +50,9 @@ fn agrees_with_big_integers<const N: usize, const B: u32>(
     prop_assert_eq!(x.to_i128().map_or(x, Z::from_i128), x);
     // Decimal digits are parsed with correct rounding by the standard library.
     prop_assert_eq!(x.to_f64(), a.to_string().parse::<f64>().unwrap());
+    if bits <= 53 {
+        prop_assert_eq!(Z::from_f64(x.to_f64()), x);
+    }
     Ok(())
 }
 
