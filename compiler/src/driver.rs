@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tern_bytecode::rings::limbs;
+
 use crate::diagnostics::{Code, Diagnostic, FileId, SourceMap};
 use crate::ir::Settings;
 use crate::lower::modules::Resolver;
@@ -11,6 +13,7 @@ use crate::lower::{self, Entry};
 use crate::{emit, ir, passes};
 
 /// What to compile, and how.
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The program's name.
     pub name: &'a str,
@@ -61,6 +64,25 @@ pub fn compile(request: Request<'_>, sources: SourceMap) -> Compilation {
             Err(_no_thread) => run(),
         }
     })
+}
+
+/// [`compile`] in the ring that is asked for or, where that has no room for a number before it is rounded or takes digits from derivatives
+/// (decision 0026), in the one that fills its limbs.
+pub fn compile_with_room(request: Request<'_>, sources: SourceMap) -> Compilation {
+    let roomier = Settings { ring: 64 * limbs(request.settings.ring), ..request.settings };
+    let compilation = compile(request.clone(), sources.clone());
+    match roomier != request.settings && compilation.lacks_room() {
+        true => compile(Request { settings: roomier, ..request }, sources),
+        false => compilation,
+    }
+}
+
+impl Compilation {
+    /// Whether a larger ring would have given more than this.
+    fn lacks_room(&self) -> bool {
+        let cramped = self.ir.as_ref().is_some_and(|ir| ir.cramped);
+        cramped || self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::R001)
+    }
 }
 
 fn compile_here(request: &Request<'_>, mut sources: SourceMap) -> Compilation {

@@ -12,6 +12,6 @@ pub mod passes;
 pub mod schedule;
 pub mod syntax;
 
-pub use driver::{Compilation, Request, compile};
+pub use driver::{Compilation, Request, compile, compile_with_room};
 pub use ir::Settings;
 pub use lower::{ASSERT, Entry, rows_wanted, tests_of};

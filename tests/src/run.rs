@@ -9,7 +9,7 @@ use tern_compiler::diagnostics::{Look, Origin, SourceMap, render_all};
 use tern_compiler::ir::interpret::{Setting, Tensor, interpret};
 use tern_compiler::ir::{self, Optimise, Protocol, Rounding, Settings};
 use tern_compiler::lower::Entry;
-use tern_compiler::{Compilation, Request, compile};
+use tern_compiler::{Compilation, Request, compile, compile_with_room};
 use tern_vm::machine::{Elements, ElementsMut, HostError, RangeReport, Trip, Watch};
 use tern_vm::{Host, Options, emulate};
 
@@ -24,7 +24,7 @@ pub const WAYS: [(u32, Rounding); 4] = [
     (32, Rounding::Nearest),
 ];
 
-/// The ring that `--ring auto` chooses.
+/// The ring that `--ring auto` begins with.
 ///
 /// # Panics
 /// If there is none of so many bits.
@@ -74,7 +74,11 @@ fn tried(source: &str, settings: Settings) -> Compilation {
         resolve: &|_| None,
         print_after: None,
     };
-    compile(request, sources)
+    // as `--ring auto` does
+    match settings.ring == ring(settings.frac, settings.total) {
+        true => compile_with_room(request, sources),
+        false => compile(request, sources),
+    }
 }
 
 /// The outputs of a run in the emulator, and the last values of its metrics.

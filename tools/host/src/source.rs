@@ -220,27 +220,11 @@ impl Source {
         let file = sources.add(path.display().to_string(), text, Origin::User);
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let (settings, args) = (self.settings()?, arguments(&self.args)?);
-        let request = |settings| Request {
-            name: &name,
-            file,
-            entry,
-            settings,
-            args: args.clone(),
-            resolve,
-            print_after,
-        };
-        let compilation = tern_compiler::compile(request(settings), sources.clone());
-        let roomier = Settings { ring: whole(settings.ring), ..settings };
-        let cramped = compilation.ir.as_ref().is_some_and(|ir| ir.cramped);
-        match self.chooses_ring() && cramped && roomier != settings {
-            true => Ok(tern_compiler::compile(request(roomier), sources)),
-            false => Ok(compilation),
-        }
-    }
-
-    /// Whether nobody has said in which ring to compute.
-    fn chooses_ring(&self) -> bool {
-        matches!(self.ring.as_deref(), None | Some("auto"))
+        let request = Request { name: &name, file, entry, settings, args, resolve, print_after };
+        Ok(match self.ring.as_deref() {
+            None | Some("auto") => tern_compiler::compile_with_room(request, sources),
+            Some(_) => tern_compiler::compile(request, sources),
+        })
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
@@ -261,7 +245,7 @@ impl Source {
             None | Some("auto") => match (rings::at_least(needed).unwrap_or(needed), optimise) {
                 (ring, Optimise::Balanced) => ring,
                 // products of more factors fit before they are truncated
-                (ring, Optimise::Rounds) => whole(ring),
+                (ring, Optimise::Rounds) => 64 * rings::limbs(ring),
             },
             Some(text) => match text.parse() {
                 Ok(ring) if rings::is_ring(ring) => ring,
@@ -277,11 +261,6 @@ impl Source {
         let protocol = self.protocol.unwrap_or(Protocol::Rep3);
         Ok(Settings { protocol, ring, frac, total, rounding, optimise })
     }
-}
-
-/// The ring that fills its limbs: a larger one, if it does not.
-fn whole(ring: u32) -> u32 {
-    64 * rings::limbs(ring)
 }
 
 /// A program with its messages, or these alone if there is none.

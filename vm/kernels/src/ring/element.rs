@@ -141,7 +141,11 @@ impl<const N: usize, const B: u32> Z<N, B> {
     #[inline(always)]
     fn sign_limb(self) -> u64 {
         let top = self.0[N - 1];
-        if Self::UNUSED == 0 { (top as i64 >> 63) as u64 } else { (top >> (63 - Self::UNUSED)).wrapping_neg() }
+        if Self::UNUSED == 0 {
+            (top as i64 >> 63) as u64
+        } else {
+            (top >> (63 - Self::UNUSED)).wrapping_neg()
+        }
     }
 
     /// The signed value in whole limbs.
