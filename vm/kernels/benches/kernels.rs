@@ -62,7 +62,9 @@ fn values<R: Ring>(len: usize, bits: u32) -> Vec<R> {
 }
 
 fn matrices(bench: &Bench) {
-    for (m, k, n) in [(128, 784, 128), (784, 128, 128), (128, 128, 10), (512, 512, 512), (500, 784, 128)] {
+    for (m, k, n) in
+        [(128, 784, 128), (784, 128, 128), (128, 128, 10), (512, 512, 512), (128, 512, 512), (500, 784, 128)]
+    {
         clear::<Z52>(bench, m, k, n, 20);
         shares::<Z52>(bench, m, k, n);
         clear::<Z64>(bench, m, k, n, 20);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::inner::Inner;
-use super::kernel::{Kernel, MAX_DEPTH, MAX_TILE};
+use super::kernel::{Kernel, MAX_DEPTH, MAX_TILE, MAX_WIDTH};
 use super::pack::{Block, Line, Source};
 use super::plan::{Group, Plan, count, offsets};
 use super::{Axes, Write};
@@ -235,7 +235,7 @@ impl<K: Kernel> Tables<'_, K> {
                     // SAFETY: the caller's promise.
                     unsafe {
                         if col.start == 0 || !keep {
-                            a_block.pack(self.kernel, a);
+                            a_block.pack(self.kernel, K::ROWS, a);
                         }
                         self.tiles(dst, start.dst, step, [&row, &col], a_block, &mut b_block, b);
                     }
@@ -267,8 +267,8 @@ impl<K: Kernel> Tables<'_, K> {
         ]
     }
 
-    /// Multiplies a block of `a` by all panels of `b`. Each of these is packed just before its first use, so that it is still in
-    /// the nearest cache; that is all of its uses, and there is room for one panel only, if the block has all rows.
+    /// Multiplies a block of `a` by all panels of `b`. If these are needed but once, each is packed just before, into the same
+    /// place, which the nearest cache holds.
     ///
     /// # Safety
     /// The elements of `source` must lie in the factor's buffers.
@@ -284,20 +284,21 @@ impl<K: Kernel> Tables<'_, K> {
         b: &mut Block<K::Element>,
         source: Source<K::Element>,
     ) {
-        let first = row.start == 0;
-        let room = if row.len() == self.rows.len() { 1 } else { col.len().div_ceil(K::COLS) };
-        if first {
-            b.clear::<K>(room, source.inner.offsets.len());
+        let once = row.len() == self.rows.len();
+        if once {
+            b.clear::<K>(K::COLS, 1, a.depth);
+        } else if row.start == 0 {
+            // SAFETY: the caller's promise.
+            unsafe { b.pack(self.kernel, K::COLS, source) };
         }
         let replace = self.write == Write::Replace && step == 0;
         for (j, cols) in self.cols[col.clone()].chunks(K::COLS).enumerate() {
-            let panel = j % room;
-            if first {
+            if once {
                 // SAFETY: the caller's promise.
-                unsafe { b.pack_panel(self.kernel, source, j, panel) };
+                unsafe { b.pack_panel(self.kernel, K::COLS, source, [j, 0]) };
             }
             let out = Output { start, rows: &self.rows[row.clone()], cols, replace };
-            out.tiles(self.kernel, dst, a, b, panel);
+            out.tiles(self.kernel, dst, a, b, if once { 0 } else { j });
         }
     }
 }
@@ -341,8 +342,8 @@ impl Panels {
         if self.a.len() < count {
             self.a.resize(count, Vec::new());
         }
-        let a = self.a.iter_mut().take(count).map(|words| Block::new(words, K::ROWS));
-        (a.collect(), Block::new(&mut self.b, K::COLS))
+        let a = self.a.iter_mut().take(count).map(Block::new);
+        (a.collect(), Block::new(&mut self.b))
     }
 }
 
@@ -408,8 +409,8 @@ fn unbias<K: Kernel>(
     tile: &mut [K::Element; MAX_TILE],
     bias: u32,
     depth: usize,
-    a_sums: &[K::Element],
-    b_sums: &[K::Element],
+    a_sums: &[K::Element; MAX_WIDTH],
+    b_sums: &[K::Element; MAX_WIDTH],
 ) {
     let squares = K::Element::from_u64(depth as u64).shl(2 * bias);
     for (values, &a) in tile.chunks_exact_mut(K::COLS).zip(a_sums) {

@@ -26,46 +26,43 @@ pub(super) struct Source<'a, R> {
 /// A packed block: panels of rows (or columns), one after the other.
 pub(super) struct Block<'a, R> {
     words: &'a mut Vec<Line>,
-    /// Lanes of a panel.
-    width: usize,
     /// Words of one panel.
     panel: usize,
     /// Inner indices in the panels.
     pub(super) depth: usize,
     /// For kernels with a bias: the sum of each lane's biased elements.
-    sums: Vec<R>,
+    sums: Vec<[R; MAX_WIDTH]>,
 }
 
 impl<'a, R: Ring> Block<'a, R> {
-    /// A block of panels of `width` lanes.
-    pub(super) fn new(words: &'a mut Vec<Line>, width: usize) -> Self {
-        Self { words, width, panel: 0, depth: 0, sums: Vec::new() }
+    pub(super) fn new(words: &'a mut Vec<Line>) -> Self {
+        Self { words, panel: 0, depth: 0, sums: Vec::new() }
     }
 
-    /// Makes room for `panels` panels. What is packed is lost.
-    pub(super) fn clear<K: Kernel<Element = R>>(&mut self, panels: usize, depth: usize) {
+    /// Makes room for panels of `width` lanes. What is packed is lost.
+    pub(super) fn clear<K: Kernel<Element = R>>(&mut self, width: usize, panels: usize, depth: usize) {
         self.depth = depth;
-        self.panel = depth * self.width * K::WORDS;
+        self.panel = depth * width * K::WORDS;
         let lines = (self.panel * panels).div_ceil(8);
         if self.words.len() < lines {
             self.words.resize(lines, Line::zeroed());
         }
         if K::BIAS.is_some() {
-            self.sums.resize(panels * self.width, R::ZERO);
+            self.sums.resize(panels, [R::ZERO; MAX_WIDTH]);
         }
     }
 
-    /// Packs all of `source`.
+    /// Packs all of `source` into panels of `width` lanes, a constant.
     ///
     /// # Safety
     /// Its elements must lie in the factor's buffers.
     #[inline(always)]
-    pub(super) unsafe fn pack<K: Kernel<Element = R>>(&mut self, kernel: K, source: Source<R>) {
-        let panels = source.lanes.len().div_ceil(self.width);
-        self.clear::<K>(panels, source.inner.offsets.len());
+    pub(super) unsafe fn pack<K: Kernel<Element = R>>(&mut self, kernel: K, width: usize, source: Source<R>) {
+        let panels = source.lanes.len().div_ceil(width);
+        self.clear::<K>(width, panels, source.inner.offsets.len());
         for i in 0..panels {
             // SAFETY: the caller's promise.
-            unsafe { self.pack_panel(kernel, source, i, i) };
+            unsafe { self.pack_panel(kernel, width, source, [i, i]) };
         }
     }
 
@@ -77,11 +74,10 @@ impl<'a, R: Ring> Block<'a, R> {
     pub(super) unsafe fn pack_panel<K: Kernel<Element = R>>(
         &mut self,
         kernel: K,
+        width: usize,
         source: Source<R>,
-        i: usize,
-        to: usize,
+        [i, to]: [usize; 2],
     ) {
-        let width = self.width;
         let lanes = &source.lanes[i * width..];
         // Lanes that are missing in the last panel repeat the last one; their products are not written.
         let lane = |i: usize| source.start.wrapping_add(lanes[i.min(lanes.len() - 1)]);
@@ -90,7 +86,7 @@ impl<'a, R: Ring> Block<'a, R> {
         // SAFETY: the caller's promise.
         unsafe { pack_lanes(kernel, panel, source.factor, &at[..width], source.inner) };
         if K::BIAS.is_some() {
-            self.sums[to * width..][..width].copy_from_slice(&panel_sums::<K>(panel, width)[..width]);
+            self.sums[to] = panel_sums::<K>(panel, width);
         }
     }
 
@@ -102,8 +98,8 @@ impl<'a, R: Ring> Block<'a, R> {
 
     /// The sums of a panel's lanes, for kernels with a bias.
     #[inline(always)]
-    pub(super) fn sums(&self, i: usize) -> &[R] {
-        &self.sums[i * self.width..][..self.width]
+    pub(super) fn sums(&self, i: usize) -> &[R; MAX_WIDTH] {
+        &self.sums[i]
     }
 }
 
@@ -153,37 +149,48 @@ fn pack_elements<K: Kernel>(
     inner: &Inner,
     read: impl Fn(usize) -> K::Element,
 ) {
-    let width = at.len();
-    let bias = K::BIAS.map_or(K::Element::ZERO, K::Element::power_of_two);
-    let put = |row: &mut [u64], lane: usize, x: K::Element| {
-        for i in 0..K::WORDS {
-            row[i * width + lane] = K::word(x + bias, i);
-        }
-    };
-    let row = width * K::WORDS;
-    if at.windows(2).all(|pair| pair[0].wrapping_add(1) == pair[1]) {
+    // Plain loops: what is passed to `for_each` may stay a call, and is then compiled without the kernel's instructions.
+    let (width, row) = (at.len(), at.len() * K::WORDS);
+    if (1..width).all(|lane| at[lane] == at[0].wrapping_add(lane)) {
         for (row, offset) in panel.chunks_exact_mut(row).zip(&inner.offsets) {
             let from = at[0].wrapping_add(*offset);
-            (0..width).for_each(|lane| put(row, lane, read(from + lane)));
+            for lane in 0..width {
+                put::<K>(row, width, lane, read(from + lane));
+            }
         }
         return;
     }
-    let mut put_row = |k: usize| {
-        let (row, offset) = (&mut panel[k * row..][..row], inner.offsets[k]);
-        (0..width).for_each(|lane| put(row, lane, read(at[lane].wrapping_add(offset))));
-    };
     if K::Element::LIMBS > 1 {
-        return (0..inner.offsets.len()).for_each(put_row);
+        for (row, offset) in panel.chunks_exact_mut(row).zip(&inner.offsets) {
+            for lane in 0..width {
+                put::<K>(row, width, lane, read(at[lane].wrapping_add(*offset)));
+            }
+        }
+        return;
     }
-    inner.ones.iter().for_each(|&k| put_row(k));
+    for &k in &inner.ones {
+        let row = &mut panel[k * row..][..row];
+        for lane in 0..width {
+            put::<K>(row, width, lane, read(at[lane].wrapping_add(inner.offsets[k])));
+        }
+    }
     for eight in &inner.eights {
         let rows = &mut panel[eight.first * row..][..8 * row];
         for (lane, at) in at.iter().enumerate() {
-            let from = at.wrapping_add(eight.lowest);
             for i in 0..8 {
-                put(&mut rows[(eight.index(i) - eight.first) * row..][..row], lane, read(from + i));
+                let row = &mut rows[(eight.index(i) - eight.first) * row..][..row];
+                put::<K>(row, width, lane, read(at.wrapping_add(eight.lowest) + i));
             }
         }
+    }
+}
+
+/// Writes the words of one element into a row of a panel.
+#[inline(always)]
+fn put<K: Kernel>(row: &mut [u64], width: usize, lane: usize, x: K::Element) {
+    let x = x + K::BIAS.map_or(K::Element::ZERO, K::Element::power_of_two);
+    for i in 0..K::WORDS {
+        row[i * width + lane] = K::word(x, i);
     }
 }
 
