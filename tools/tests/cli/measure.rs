@@ -36,7 +36,7 @@ fn a_build_beside_itself_and_its_line_in_the_history() {
         "--history",
         &history,
         "--only",
-        "--optimise bits",
+        "--optimise balanced",
         "predicted",
         "AVX2",
     ];
@@ -51,7 +51,7 @@ fn a_build_beside_itself_and_its_line_in_the_history() {
                 .unwrap_or_else(|| panic!("no {begins}:\n{text}"))
         };
         // The same build keeps no limit that is below 1.
-        for (name, what) in [("A, --optimise bits", "bits"), ("C, WAN predicted", "seconds")] {
+        for (name, what) in [("A, --optimise balanced", "bits"), ("C, WAN predicted", "seconds")] {
             let line = row(name, what);
             assert!(line.contains(" 1.000 ") && line.contains("not met"), "{line}");
         }
@@ -62,11 +62,11 @@ fn a_build_beside_itself_and_its_line_in_the_history() {
         let lines = fs::read_to_string(&history).unwrap();
         assert_eq!(lines.lines().count(), 2, "{lines}");
         assert!(
-            lines.starts_with("day\tcommit\tmachine\tC, ") || lines.contains("\tA, --optimise bits: bits\t"),
+            lines.starts_with("day\tcommit\tmachine\tC, ") || lines.contains("\tA, --optimise balanced: bits\t"),
             "{lines}"
         );
     }
-    let Some(output) = script("history.py", &[&history, "--figure", "A, --optimise bits: rounds"]) else {
+    let Some(output) = script("history.py", &[&history, "--figure", "A, --optimise balanced: rounds"]) else {
         return;
     };
     assert_eq!(said(&output).lines().count(), 1);
