@@ -62,7 +62,8 @@ fn a_build_beside_itself_and_its_line_in_the_history() {
         let lines = fs::read_to_string(&history).unwrap();
         assert_eq!(lines.lines().count(), 2, "{lines}");
         assert!(
-            lines.starts_with("day\tcommit\tmachine\tC, ") || lines.contains("\tA, --optimise balanced: bits\t"),
+            lines.starts_with("day\tcommit\tmachine\tC, ")
+                || lines.contains("\tA, --optimise balanced: bits\t"),
             "{lines}"
         );
     }

@@ -180,7 +180,7 @@ mod tests {
                 let to = 50_000 + (next() % 6_000_000) as usize;
                 // SAFETY: as above.
                 unsafe {
-                    let block = if next() % 2 == 0 {
+                    let block = if next().is_multiple_of(2) {
                         allocator.alloc_zeroed(layout)
                     } else {
                         allocator.alloc(layout)

@@ -162,16 +162,16 @@ fn pack_elements<K: Kernel>(
     }
     if K::Element::LIMBS > 1 {
         for (row, offset) in panel.chunks_exact_mut(row).zip(&inner.offsets) {
-            for lane in 0..width {
-                put::<K>(row, width, lane, read(at[lane].wrapping_add(*offset)));
+            for (lane, at) in at.iter().enumerate() {
+                put::<K>(row, width, lane, read(at.wrapping_add(*offset)));
             }
         }
         return;
     }
     for &k in &inner.ones {
         let row = &mut panel[k * row..][..row];
-        for lane in 0..width {
-            put::<K>(row, width, lane, read(at[lane].wrapping_add(inner.offsets[k])));
+        for (lane, at) in at.iter().enumerate() {
+            put::<K>(row, width, lane, read(at.wrapping_add(inner.offsets[k])));
         }
     }
     for eight in &inner.eights {
