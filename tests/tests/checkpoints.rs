@@ -8,7 +8,7 @@ use std::time::Duration;
 use tern_bytecode::{Program, Protocol};
 use tern_compiler::diagnostics::SourceMap;
 use tern_compiler::emit::emit;
-use tern_compiler::ir::Rounding;
+use tern_compiler::ir::{Rounding, Settings};
 use tern_tests::parties::{Interruptions, emulated, emulated_again, iterations, shared_again};
 use tern_tests::programs::{has_loop, program};
 use tern_tests::run::{Values, compiled, settings};
@@ -66,6 +66,43 @@ fn go_on(protocol: Protocol) {
     println!("{protocol:?}: {agreed} programs, {resumed} attempts went on from a point");
     assert!(agreed == WANTED && resumed > WANTED / 2);
 }
+
+/// Parties keep points with inputs in them of which words follow from keys, and which they do not store; what goes on has other keys.
+#[test]
+fn data_sets_go_on_too() {
+    for protocol in [Protocol::Rep3, Protocol::Rep4] {
+        for owner in 0..3 {
+            let text = DATA.replace("party 0", &format!("party {owner}"));
+            let code = compiled(&text, Settings { protocol, ..settings(16, Rounding::Nearest) });
+            let code = code.program.expect("it compiles");
+            let data = (0..24).map(|i| f64::from(i) / 8.0 - 1.0).collect();
+            let inputs = Values::from([("x".to_string(), data)]);
+            let expected = emulated(&code, &inputs, 1).expect("a result");
+            let directory = tempfile::tempdir().expect("a directory");
+            let how = Interruptions {
+                ends: &[(0, 2), (1, 4), (2, 6)],
+                directory: directory.path(),
+                every: Every::Iterations(1),
+                crashes: None,
+            };
+            let (found, went_on) = shared_again(&code, &inputs, (1, &text), &how);
+            assert_eq!((found, went_on), (expected, 3), "{protocol:?}, {text}");
+        }
+    }
+}
+
+const DATA: &str = "
+input x: fix[12, 2] from party 0
+fn main() {
+    var y = zeros([2])
+    for i in 0..2 {
+        for rows in batches(12, 3) {
+            y = y * 0.5 + sum(x[rows], axis=0)
+        }
+    }
+    output y = y to party 1
+}
+";
 
 /// Whether there are no files.
 fn is_empty(directory: &Path) -> bool {

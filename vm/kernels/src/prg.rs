@@ -310,7 +310,7 @@ impl<'k> Values<'k> {
         let position = first * size as u64;
         if self.bits == R::BITS {
             stream.fill_bytes(position, bytemuck::cast_slice_mut(out));
-            return reduce(out);
+            return slices::reduce(out);
         }
         let words = &mut drawn[..(out.len() * size).div_ceil(8)];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
@@ -395,16 +395,6 @@ fn drawn_bytes(bits: u32) -> usize {
         2 => 2,
         3 | 4 => 4,
         bytes => bytes.next_multiple_of(8) as usize,
-    }
-}
-
-/// Drops what bytes have beyond the ring.
-fn reduce<R: Ring>(elements: &mut [R]) {
-    if !R::WHOLE {
-        Target::best().run(
-            #[inline(always)]
-            || elements.iter_mut().for_each(|x| *x = x.reduced()),
-        );
     }
 }
 

@@ -185,7 +185,7 @@ impl<B: Backend> Machine<'_, B> {
             _ if self.backend.skips(at) => Ok(at + 1),
             _ if self.public[at as usize] => self.execute(at, |_, context| public::execute(context, instr)),
             _ => self.execute(at, |backend, context| {
-                backend.before(context, instr);
+                backend.before(context, instr)?;
                 dispatch(backend, context, instr).map(drop)
             }),
         }

@@ -15,7 +15,7 @@ use tern_bytecode::{Kind, Program, Reg, View};
 use super::error::Fault;
 use crate::par::Threads;
 pub use crate::ring::cell::{Cell, Part, Store};
-use crate::ring::{Axis, Layout, Ring, views};
+use crate::ring::{Axis, Layout, Ring, slices, views};
 use crate::scarce;
 
 /// The values of registers.
@@ -192,7 +192,7 @@ impl<R: Ring> Memory<R> {
             Store::Ring(cells) => {
                 let cells = &mut cells[part];
                 from.read_exact(bytemuck::cast_slice_mut(cells))?;
-                cells.iter_mut().for_each(|x| *x = x.reduced());
+                slices::reduce(cells);
                 Ok(())
             }
             Store::Bit(cells) => {

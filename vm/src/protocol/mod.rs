@@ -68,8 +68,9 @@ macro_rules! backend {
             }
 
             /// Called before one of its instructions: registers that are written have to be there.
-            fn before(&mut self, context: &Context<'_, Self::Element>, instr: &Instr) {
+            fn before(&mut self, context: &Context<'_, Self::Element>, instr: &Instr) -> Result<(), RunError> {
                 let _ = (context, instr);
+                Ok(())
             }
 
             /// What a checkpoint has of this back-end besides the machine's memory: its own registers.

@@ -8,7 +8,7 @@ use crate::machine::memory::dense;
 use crate::machine::{Context, Elements, ElementsMut, Fault, Host, HostError, RunError};
 use crate::net::Party;
 use crate::par::Threads;
-use crate::ring::{Layout, Ring, contract};
+use crate::ring::{Layout, Ring, contract, slices};
 
 /// Whether a register is all of its buffer, in row-major order.
 pub(super) fn whole<R: Ring>(context: &Context<'_, R>, reg: Reg) -> bool {
@@ -60,7 +60,7 @@ pub(super) fn contract_axes(axes: Axes) -> contract::Axes {
 }
 
 /// Elements that are input at a time.
-const PIECE: usize = 1 << 16;
+pub(super) const PIECE: usize = 1 << 16;
 
 /// A register in pieces, each with the number of elements before it: many if it is dense, else the whole.
 pub(super) fn pieces(layout: &Layout) -> Vec<(usize, Layout)> {
@@ -100,9 +100,7 @@ pub(super) fn given<R: Ring>(
     elements: &mut [R],
 ) -> Result<(), HostError> {
     host.input(input as usize, start as u64, ElementsMut::new(elements))?;
-    if !R::WHOLE {
-        elements.iter_mut().for_each(|x| *x = x.reduced());
-    }
+    slices::reduce(elements);
     Ok(())
 }
 

@@ -8,13 +8,14 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 use tern_bytecode::live::Live;
+use tern_bytecode::program::Buffer;
 use tern_bytecode::{Kind, Program};
 
 use crate::bits::lane::Lane;
 use crate::machine::Fault;
 use crate::machine::memory::{ranges, row_major, zeros};
 use crate::par::Threads;
-use crate::ring::{Axis, Layout, Ring, View, ViewMut, views};
+use crate::ring::{Axis, Layout, Ring, View, ViewMut, slices, views};
 
 /// One summand of every register.
 pub(super) struct Component<R> {
@@ -22,7 +23,7 @@ pub(super) struct Component<R> {
     pub(super) ring: Vec<Vec<R>>,
     /// The same of bits.
     pub(super) bits: Vec<Vec<u64>>,
-    kinds: Vec<Kind>,
+    buffers: Vec<Buffer>,
 }
 
 /// Room for a program's shares, all zero, in so many components; `here` says which kinds a component has.
@@ -35,8 +36,8 @@ pub(super) fn new<R: Ring>(
     here: impl Fn(Kind, usize) -> bool,
 ) -> Result<Vec<Component<R>>, Fault> {
     let component = |i: usize| {
-        let kinds = program.buffers.iter().map(|buffer| buffer.kind).collect();
-        let mut component = Component { ring: Vec::new(), bits: Vec::new(), kinds };
+        let buffers = program.buffers.clone();
+        let mut component = Component { ring: Vec::new(), bits: Vec::new(), buffers };
         for buffer in &program.buffers {
             let (ring, bits) = match buffer.kind {
                 kind if !here(kind, i) => (0, 0),
@@ -55,15 +56,20 @@ pub(super) fn new<R: Ring>(
 
 impl<R: Ring> Component<R> {
     /// Writes what is live of the buffers of the kinds that are here, for a checkpoint. A vector may be shorter than what counts as live: nothing
-    /// has been written there.
+    /// has been written there. What is not in a vector `elsewhere` writes.
     pub(super) fn write(
         &self,
         live: &Live,
         here: impl Fn(Kind) -> bool,
         to: &mut dyn io::Write,
+        elsewhere: impl Fn(usize, Range<usize>, &mut dyn io::Write) -> Option<io::Result<()>>,
     ) -> io::Result<()> {
-        for (at, elements) in ranges(live).filter(|(at, _)| here(self.kinds[*at])) {
-            match self.kinds[at] {
+        for (at, elements) in ranges(live).filter(|(at, _)| here(self.buffers[*at].kind)) {
+            if let Some(written) = elsewhere(at, elements.clone(), to) {
+                written?;
+                continue;
+            }
+            match self.buffers[at].kind {
                 Kind::Bit => write_part(&self.bits[at], words(elements), to)?,
                 Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
                     write_part(&self.ring[at], elements, to)?;
@@ -73,15 +79,27 @@ impl<R: Ring> Component<R> {
         Ok(())
     }
 
-    /// Reads what [`Self::write`] wrote, into vectors as they are at first: as long as their buffers.
-    pub(super) fn read(&mut self, live: &Live, from: &mut dyn Read) -> io::Result<()> {
-        for (at, elements) in ranges(live) {
-            if !self.ring[at].is_empty() {
-                let elements = &mut self.ring[at][elements];
-                from.read_exact(bytemuck::cast_slice_mut(elements))?;
-                elements.iter_mut().for_each(|x| *x = x.reduced());
-            } else if !self.bits[at].is_empty() {
-                from.read_exact(bytemuck::cast_slice_mut(&mut self.bits[at][words(elements)]))?;
+    /// Reads what [`Self::write`] wrote; vectors that are too short for it become as long as their buffers.
+    pub(super) fn read(
+        &mut self,
+        live: &Live,
+        here: impl Fn(Kind) -> bool,
+        from: &mut dyn Read,
+    ) -> io::Result<()> {
+        for (at, elements) in ranges(live).filter(|(at, _)| here(self.buffers[*at].kind)) {
+            match self.buffers[at].kind {
+                Kind::Bit => {
+                    from.read_exact(bytemuck::cast_slice_mut(&mut self.bits[at][words(elements)]))?;
+                }
+                Kind::Plain | Kind::Shared | Kind::Additive | Kind::Half | Kind::Real | Kind::Int => {
+                    let ring = &mut self.ring[at];
+                    if ring.len() < elements.end {
+                        *ring = zeros(self.buffers[at].len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+                    }
+                    let elements = &mut ring[elements];
+                    from.read_exact(bytemuck::cast_slice_mut(elements))?;
+                    slices::reduce(elements);
+                }
             }
         }
         Ok(())

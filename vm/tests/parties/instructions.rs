@@ -380,6 +380,38 @@ fn halves_of_one_buffer() {
     }
 }
 
+/// Rows of an input, some words of which follow from keys and are not stored: of all of it, of a view, and when something has written to it.
+#[test]
+fn rows_of_inputs() {
+    fn of<R: Ring>(protocol: Protocol, from: u8) {
+        let mut t = Trial::<R>::new(&fixed_case(protocol, Route(3)), Rounding::Nearest);
+        let values = (0..21).map(|i| R::from_i128(i * i - 50)).collect();
+        let x = t.input(&[7, 3], from, values);
+        let untouched = t.input(&[7, 3], from, vec![-R::ONE; 21]);
+        let part = t.b.alias(x, 20, &[(3, -6), (2, -1)]);
+        for whole in [x, untouched, x] {
+            for index in [[6, 0, 6, 1], [2, 3, 4, 5]] {
+                gathered(&mut t, whole, &[4, 3], &index);
+            }
+            gathered(&mut t, part, &[4, 2], &[2, 0, 1, 2]);
+            let row = t.b.alias(x, 9, &[(3, 1)]);
+            t.b.op(Instr::Neg { dst: row, a: row });
+        }
+        t.show(Operand { reg: x, whole: x });
+        t.agree();
+    }
+    fn gathered<R: Ring>(t: &mut Trial<R>, a: Reg, shape: &[u32], index: &[i64]) {
+        let (dst, index) = (t.b.reg(Kind::Shared, shape), t.ints(index));
+        t.b.op(Instr::Gather { dst, a, index });
+        t.show(Operand { reg: dst, whole: dst });
+    }
+    for (protocol, from) in Protocol::ALL.iter().flat_map(|p| [0, 1, 2].map(|from| (*p, from))) {
+        of::<Z52>(protocol, from);
+        of::<Z64>(protocol, from);
+        of::<Z128>(protocol, from);
+    }
+}
+
 /// Bits that nobody knows are the emulator's under the same seed; what is shown while debugging costs nothing.
 #[test]
 fn random_bits_and_debugging() {

@@ -120,8 +120,7 @@ impl<'c, R: Ring> Trial<'c, R> {
             Kind::Shared | Kind::Additive | Kind::Bit => {}
             Kind::Half | Kind::Real => unreachable!("not an operand of a trial"),
         }
-        let mut given = self.b.input(&shape, i as u8 % 3, route);
-        self.inputs.push(values);
+        let mut given = self.input(&shape, i as u8 % 3, values);
         if i % 2 == 1 || kind == Kind::Additive {
             let wide = if kind == Kind::Additive { whole } else { self.b.reg(Kind::Additive, &shape) };
             self.b.op(Instr::Widen { dst: wide, a: given });
@@ -137,6 +136,12 @@ impl<'c, R: Ring> Trial<'c, R> {
         } else {
             self.b.op(Instr::Copy { dst: whole, a: given });
         }
+    }
+
+    /// An input of a party as it is.
+    pub fn input(&mut self, shape: &[u32], from: u8, values: Vec<R>) -> Reg {
+        self.inputs.push(values);
+        self.b.input(shape, from, self.route)
     }
 
     /// Public integers.

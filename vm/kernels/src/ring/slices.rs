@@ -129,6 +129,13 @@ fn fold<R: Ring, const N: usize>(len: usize, src: [&[R]; N], f: &impl Fn([R; N])
     sum
 }
 
+/// Drops what the limbs of elements have beyond the ring, as those that come from elsewhere may.
+pub fn reduce<R: Ring>(elements: &mut [R]) {
+    if !R::WHOLE {
+        apply(elements, [] as [&[R]; 0], |x, []| x.reduced());
+    }
+}
+
 /// dst += a.
 pub fn add_assign<R: Ring>(dst: &mut [R], a: &[R]) {
     apply(dst, [a], |d, [a]| d + a);

@@ -24,6 +24,13 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         let rows = rows(context, self.threads(), if gather { a } else { dst }, index)?;
         let (to, from, kind) = (slot(context, dst), slot(context, a), context.kind(dst));
         for i in self.words(kind) {
+            if let Some(source) = self.derived.get(from.buffer, i) {
+                let mut word = self.world.room(to.layout.len());
+                source.fill_rows(self.threads(), &rows, &mut word);
+                store::save(self.threads(), &mut self.store[i].ring, to, &word);
+                self.world.recycle(word);
+                continue;
+            }
             let component = &mut self.store[i];
             store::move_rows(&self.world.threads, component, kind == Kind::Bit, gather, to, from, &rows);
         }
@@ -68,8 +75,8 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         Some(&mut self.engine)
     }
 
-    fn before(&mut self, context: &Context<'_, R>, instr: &Instr) {
-        self.ready(context, instr);
+    fn before(&mut self, context: &Context<'_, R>, instr: &Instr) -> Result {
+        Ok(self.ready(context, instr)?)
     }
 
     fn settle(&mut self, address: Address) -> Result {
@@ -239,7 +246,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         if owner == self.world.me {
             self.own_input(context, op, (dst, input), &entries)?;
         } else {
-            self.known_input(context, dst, &entries);
+            self.known_input(context, dst, &entries)?;
         }
         match entries.iter().position(|entry| matches!(entry, Entry::Received)) {
             Some(i) => self.receive_input(context, op, (dst, i), owner),

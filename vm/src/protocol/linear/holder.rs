@@ -10,6 +10,7 @@ use tern_bytecode::instr::{Instr, Role, Route};
 use tern_bytecode::live;
 use tern_bytecode::{Kind, Program, Reg};
 
+use super::derived::Derived;
 use super::{Entry, Held, Sharing, Words};
 use crate::machine::checkpoint::conclude;
 use crate::machine::memory::{dense, row_major};
@@ -33,15 +34,16 @@ pub(in crate::protocol) fn run<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize
     host: &mut dyn Host,
     setting: &Setting<'_>,
 ) -> Result<Report> {
-    let store = store::new(program, N, |kind, i| S::has(world.me, kind, i))?;
+    // vectors of elements are made as they are needed
+    let store = store::new(program, N, |kind, i| kind == Kind::Bit && S::has(world.me, kind, i))?;
     let engine = Engine::new(world, links, program);
     let uses = live::uses(program)?;
     let (issued, touched) = (vec![0; program.code.len()], vec![0; program.buffers.len()]);
     let later = program.code.iter().map(|instr| comes_whole(program, instr)).collect();
-    let ended = None;
+    let (ended, derived) = (None, Derived::new(program.buffers.len()));
     let clock = Clock { now: 0, issued, touched };
     let mut party =
-        Holder::<R, S, N> { world, engine, store, uses, later, ended, clock, sharing: PhantomData };
+        Holder::<R, S, N> { world, engine, store, derived, uses, later, ended, clock, sharing: PhantomData };
     let public = &setting.keys.public;
     let mut report = run_machine(program, &mut party, Memory::public, public, host, &setting.machine())?;
     let (meter, links) = party.engine.into_parts();
@@ -87,6 +89,8 @@ pub(super) struct Holder<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> {
     pub(super) engine: Engine<'w, R, Result<Vec<Done<R, N>>, Fault>>,
     /// By word.
     pub(super) store: Vec<Component<R>>,
+    /// The words of inputs that are not in there.
+    pub(super) derived: Derived<'w, N>,
     /// Whose vectors an instruction can take, and which ones its result can take the place of.
     uses: live::Uses,
     /// By instruction, whether a result that fills its buffer comes as vectors of its own, when messages have.
@@ -101,11 +105,18 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Registers for Holder<'w,
     fn write(&self, live: &live::Live, to: &mut dyn io::Write) -> io::Result<()> {
         let me = self.world.me;
         let mut components = self.store.iter().enumerate();
-        components.try_for_each(|(i, component)| component.write(live, |kind| S::has(me, kind, i), to))
+        components.try_for_each(|(i, component)| {
+            component.write(live, |kind| S::has(me, kind, i), to, |buffer, elements, to| {
+                let source = self.derived.get(buffer, i)?;
+                Some(source.write::<R>(self.threads(), elements, to))
+            })
+        })
     }
 
     fn read(&mut self, live: &live::Live, from: &mut dyn io::Read) -> io::Result<()> {
-        self.store.iter_mut().try_for_each(|component| component.read(live, from))
+        let me = self.world.me;
+        let mut components = self.store.iter_mut().enumerate();
+        components.try_for_each(|(i, component)| component.read(live, |kind| S::has(me, kind, i), from))
     }
 }
 
@@ -151,7 +162,10 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
     }
 
     /// Before an instruction: gives back what is not read behind the one before, and makes room for what this one touches.
-    pub(super) fn ready(&mut self, context: &Context<'_, R>, instr: &Instr) {
+    ///
+    /// # Errors
+    /// If the system has no room.
+    pub(super) fn ready(&mut self, context: &Context<'_, R>, instr: &Instr) -> Result<(), Fault> {
         let at = context.address.instruction;
         if let Some(ended) = self.ended.replace(at) {
             self.drop_large(ended);
@@ -159,20 +173,39 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         self.clock.now += 1;
         self.clock.issued[at as usize] = self.clock.now;
         for (reg, role) in instr.registers() {
-            let written = role != Role::Read;
+            let (written, buffer) = (role != Role::Read, slot(context, reg).buffer);
             if written {
-                self.clock.touched[slot(context, reg).buffer] = self.clock.now;
+                self.clock.touched[buffer] = self.clock.now;
             }
-            if !(written && self.later[at as usize] && self.comes_alone(context, at, reg)) {
+            if self.derived.has(buffer) {
+                match instr {
+                    Instr::Gather { a, .. } if *a == reg && whole(context, reg) => continue,
+                    _ if self.begins(at, buffer).is_some() => self.derived.forget(buffer),
+                    _ => self.write_out(context, buffer)?,
+                }
+            }
+            let comes = match instr {
+                Instr::Input { .. } => whole(context, reg),
+                _ => written && self.later[at as usize] && self.comes_alone(context, at, reg),
+            };
+            if !comes {
                 self.make_room(context, reg);
             }
         }
+        Ok(())
+    }
+
+    /// Where what is touched of a buffer ends, if nothing of it is live before the instruction.
+    fn begins(&self, at: u32, buffer: usize) -> Option<usize> {
+        let begun = self.uses.begun[at as usize].iter().find(|(begun, _)| *begun == buffer as u32);
+        begun.map(|(_, end)| *end as usize)
     }
 
     /// Gives buffers back to the system that nobody reads behind an instruction, if they are large: the pool would not hold them, and the
     /// largest ones of a program are what is left of one operation of a layer.
     fn drop_large(&mut self, ended: u32) {
         for buffer in &self.uses.last[ended as usize] {
+            self.derived.forget(*buffer as usize);
             for component in &mut self.store {
                 let word = &mut component.ring[*buffer as usize];
                 if word.len() * R::BYTES >= LARGE {
@@ -198,14 +231,14 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             return;
         }
         let needed = layout.span().map_or(0, |span| span.end);
-        let begun = &self.uses.begun[context.address.instruction as usize];
-        let all = begun.iter().find(|(begun, _)| *begun == buffer as u32).map(|(_, end)| *end as usize);
+        let all = self.begins(context.address.instruction, buffer);
         for i in self.words(kind) {
             let short = &mut self.store[i].ring[buffer];
             if short.len() < needed {
                 let mut long = self.world.room(all.map_or(needed, |all| all.max(needed)));
                 if all.is_none() {
                     long[..short.len()].copy_from_slice(short);
+                    long[short.len()..].fill(R::ZERO);
                 }
                 self.world.recycle(std::mem::replace(short, long));
             }
@@ -370,6 +403,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
         entries: &[Entry<'w>; N],
     ) -> Result {
         let (at, threads) = (context.address.instruction, self.threads());
+        let derived = self.derive(context, dst, entries)?;
         for (start, piece) in pieces(context.memory.layout(dst)) {
             let mut x = take(context, input, start, piece.len())?;
             let slot = Slot { layout: &piece, ..slot(context, dst) };
@@ -378,7 +412,9 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
                     let mut word = self.world.room(piece.len());
                     mask.fill_bits(threads, R::BITS, start as u64, &mut word);
                     op.each(&mut x, [], [&word], |x, [], [r]| x - r);
-                    store::save(threads, &mut self.store[i].ring, slot, &word);
+                    if !derived {
+                        store::save(threads, &mut self.store[i].ring, slot, &word);
+                    }
                     self.world.recycle(word);
                 }
             }
@@ -395,7 +431,15 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
     }
 
     /// What others know of an input before anything arrives.
-    pub(super) fn known_input(&mut self, context: &Context<'_, R>, dst: Reg, entries: &[Entry<'w>; N]) {
+    pub(super) fn known_input(
+        &mut self,
+        context: &Context<'_, R>,
+        dst: Reg,
+        entries: &[Entry<'w>; N],
+    ) -> Result {
+        if self.derive(context, dst, entries)? {
+            return Ok(());
+        }
         let threads = self.threads();
         for (start, piece) in pieces(context.memory.layout(dst)) {
             let slot = Slot { layout: &piece, ..slot(context, dst) };
@@ -412,6 +456,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             }
             self.world.recycle(values);
         }
+        Ok(())
     }
 
     /// Receives the word of an input that the owner sends; a register that fills its buffer is received in place.

@@ -9,11 +9,13 @@
 //! |---|---|
 //! | `holder` | one party's back-end: registers, and results that are complete |
 //! | `backend` | every instruction in terms of words and of [`Sharing`] |
+//! | `derived` | words of inputs that are not stored, since they follow from keys |
 //! | `network` | the adder of [`tern_bytecode::circuit`] on words of bits |
 //!
 //! Nothing here sends anything but an owner's input, as [`Entry`] says: who learns what, and why, is stated by the protocols.
 
 mod backend;
+mod derived;
 mod holder;
 pub(super) mod network;
 

@@ -116,22 +116,32 @@ impl<const B: u32> Kernel for WordsAvx512<B> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn lanes_avx512<R: Ring>(a: &[u64], b: &[u64], out: &mut [R; MAX_TILE]) {
-    use std::arch::x86_64::*;
-    let mut sums = [[_mm512_setzero_si512(); 2]; WIDE_ROWS];
-    for (a, b) in a.as_chunks::<WIDE_ROWS>().0.iter().zip(b.as_chunks::<WIDE_COLS>().0) {
-        let b = two_vectors(b);
-        for i in 0..WIDE_ROWS {
-            let a = _mm512_set1_epi64(a[i] as i64);
-            for j in 0..2 {
-                sums[i][j] = _mm512_add_epi64(sums[i][j], _mm512_mullo_epi64(a, b[j]));
+/// A tile of products of whole words: `$step` adds the products of one column's words to eight sums. (A macro, since instructions are enabled by function, and a
+/// closure that is not inlined would cost more than the product.)
+macro_rules! lanes {
+    ($name:ident, $features:literal, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $features)]
+        fn $name<R: Ring>(a: &[u64], b: &[u64], out: &mut [R; MAX_TILE]) {
+            use std::arch::x86_64::*;
+            let mut sums = [[_mm512_setzero_si512(); 2]; WIDE_ROWS];
+            for (a, b) in a.as_chunks::<WIDE_ROWS>().0.iter().zip(b.as_chunks::<WIDE_COLS>().0) {
+                let b = two_vectors(b);
+                for i in 0..WIDE_ROWS {
+                    let $a = _mm512_set1_epi64(a[i] as i64);
+                    for j in 0..2 {
+                        let ($sum, $b) = (sums[i][j], b[j]);
+                        sums[i][j] = $step;
+                    }
+                }
             }
+            store_tile(&sums, out);
         }
-    }
-    store_tile(&sums, out);
+    };
 }
+
+lanes!(lanes_avx512, "avx512f,avx512dq", |sum, a, b| _mm512_add_epi64(sum, _mm512_mullo_epi64(a, b)));
+lanes!(lanes_ifma, "avx512f,avx512ifma", |sum, a, b| _mm512_madd52lo_epu64(sum, a, b));
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
@@ -191,23 +201,6 @@ impl Kernel for Words52 {
         #[cfg(not(target_arch = "x86_64"))]
         unreachable!("HasIfma is never made here: {:?}", (a, b, out));
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn lanes_ifma(a: &[u64], b: &[u64], out: &mut [Z52; MAX_TILE]) {
-    use std::arch::x86_64::*;
-    let mut sums = [[_mm512_setzero_si512(); 2]; WIDE_ROWS];
-    for (a, b) in a.as_chunks::<WIDE_ROWS>().0.iter().zip(b.as_chunks::<WIDE_COLS>().0) {
-        let b = two_vectors(b);
-        for i in 0..WIDE_ROWS {
-            let a = _mm512_set1_epi64(a[i] as i64);
-            for j in 0..2 {
-                sums[i][j] = _mm512_madd52lo_epu64(sums[i][j], a, b[j]);
-            }
-        }
-    }
-    store_tile(&sums, out);
 }
 
 /// Modulo 2^B, a divisor of 2^128, for signed values of at most 64 bits: one multiplication of 64 by 64 bits per product.
