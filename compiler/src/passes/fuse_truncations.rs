@@ -5,7 +5,6 @@
 //! | `trunc(trunc(u, m), n)` | `trunc(u, m + n)` |
 //! | `trunc(rescale(trunc(u, m)), n)`, a product with a power of two | `trunc(rescale(u), m + n)` |
 //! | `trunc(trunc(u, m) · c, n)` with a public c, also in a contraction | `trunc(u · c, m + n)` |
-//! | the same, where one bit of room is missing and c is a number | `trunc(u · c', m + n - 1)`, c' being c with one significant bit less |
 //! | `(u · c) · d` with constants c and d | `u · (c · d)` |
 //!
 //! So a gradient that is multiplied by the learning rate over the batch size is truncated once. The inner truncation must have no
@@ -35,8 +34,7 @@ struct FuseTruncations {
 struct Longer {
     op: Op,
     args: Vec<ValueId>,
-    /// What the one truncation takes away.
-    bits: u32,
+    inner: u32,
 }
 
 impl Rules for FuseTruncations {
@@ -65,13 +63,12 @@ impl FuseTruncations {
             let pays = fits && self.pays(cx, (from, inner), (inst.args[0], outer));
             return pays.then(|| cx.emit(self, Op::Trunc { bits: inner + outer }, &[from]));
         }
-        let Longer { op, args, bits } = self
+        let Longer { op, args, inner } = self
             .rescaled(cx, &def, outer)
             .or_else(|| self.longer(cx, &def, 0, outer))
-            .or_else(|| self.longer(cx, &def, 1, outer))
-            .or_else(|| self.coarser(cx, &def, outer))?;
+            .or_else(|| self.longer(cx, &def, 1, outer))?;
         let product = cx.emit(self, op, &args);
-        Some(cx.emit(self, Op::Trunc { bits }, &[product]))
+        Some(cx.emit(self, Op::Trunc { bits: inner + outer }, &[product]))
     }
 
     /// A product with a power of two, from before the truncation of its operand.
@@ -83,7 +80,7 @@ impl FuseTruncations {
         let whole = self.ranges.whole(cx.program, from);
         let fits = truncates(&cx.program.settings, &whole, inner + outer);
         let pays = fits && self.pays(cx, (from, inner), (def.results[0], outer));
-        pays.then(|| Longer { op: Op::Rescale { frac: frac + inner }, args: vec![from], bits: inner + outer })
+        pays.then(|| Longer { op: Op::Rescale { frac: frac + inner }, args: vec![from], inner })
     }
 
     /// A product with a public factor, from before the truncation of its operand `secret`.
@@ -109,29 +106,8 @@ impl FuseTruncations {
         (fits && self.pays(cx, (from, inner), (result, outer))).then(|| {
             let mut args = def.args.clone();
             args[secret] = from;
-            Longer { op: def.op.clone(), args, bits: inner + outer }
+            Longer { op: def.op.clone(), args, inner }
         })
-    }
-
-    /// The same with a number that has one significant bit less. A rate over a size of batches that is no power of two has as many as `fix` has fraction bits, and u as many
-    /// as a product may have: that is one bit more than the smallest whole limbs hold.
-    fn coarser(&mut self, cx: &mut Rewriter, def: &Def, outer: u32) -> Option<Longer> {
-        if def.op != Op::Mul {
-            return None;
-        }
-        let truncated = |value: &ValueId| cx.own(*value).is_some_and(|def| matches!(def.op, Op::Trunc { .. }));
-        let secret = def.args.iter().position(truncated)?;
-        let factor = def.args[1 - secret];
-        let number = pattern::constant(&cx.graph, factor)?;
-        let significant = self.ranges.whole(cx.program, factor).width() - 1;
-        if significant < cx.program.settings.frac || number.as_splat().is_none() {
-            return None;
-        }
-        let ty = Type::plain(number.ty.frac.checked_sub(1)?, number.ty.shape.clone());
-        let coarse = cx.emit(self, Op::Const(Const { ty, data: number.data }), &[]);
-        let mut def = def.clone();
-        def.args[1 - secret] = coarse;
-        self.longer(cx, &def, secret, outer.checked_sub(1)?)
     }
 
     /// Whether one truncation of the second value, by the bits of both, is cheaper than two.
