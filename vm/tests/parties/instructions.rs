@@ -384,7 +384,8 @@ fn halves_of_one_buffer() {
 #[test]
 fn rows_of_inputs() {
     fn of<R: Ring>(protocol: Protocol, from: u8) {
-        let mut t = Trial::<R>::new(&fixed_case(protocol, Route(3)), Rounding::Nearest);
+        let case = fixed_case(protocol, Route(3));
+        let mut t = Trial::<R>::new(&case, Rounding::Nearest);
         let values = (0..21).map(|i| R::from_i128(i * i - 50)).collect();
         let x = t.input(&[7, 3], from, values);
         let untouched = t.input(&[7, 3], from, vec![-R::ONE; 21]);
