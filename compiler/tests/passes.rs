@@ -928,6 +928,38 @@ mod select_sharing {
     }
 }
 
+mod select_quotients {
+    use super::*;
+
+    /// Only what nothing else uses is divided on the way, and never the first selection by a bit.
+    #[test]
+    fn a_truncation_and_the_selection_behind_it() {
+        check(
+            "select_quotients",
+            "
+            input 0 x: fix.16[4] from party 0
+            output 0 y: fix to party 0
+
+            %x = input 0
+            %b = sign %x
+            %p: additive.32[4] = mul %x, %x
+            %t = trunc %p, bits 16
+            %s, %h = select keep %b, %t
+            %q: additive.32[4] = mul %s, %x
+            %u = trunc %q, bits 16
+            %v = select_again %h, %b, %u
+            %r: additive.32[4] = mul %v, %x
+            %w = trunc %r, bits 16
+            %z = select_again %h, %b, %w
+            %y = add %z, %w
+            output 0 %y
+            ",
+            expect![[r#"
+            "#]],
+        );
+    }
+}
+
 mod promises {
     use super::*;
 

@@ -261,7 +261,7 @@ impl Generator {
         let y = self.find(|t, b| t.kind == Kind::Shared && t.shape == ty.shape && b.exact())?;
         self.push(Op::Select { keep: true, additive: false }, &[bit, x], self.bound(x))?;
         let half = self.scope.pop()?;
-        self.push(Op::SelectAgain { additive: false }, &[half, bit, y], self.bound(y))
+        self.push(Op::SelectAgain { additive: false, bits: 0 }, &[half, bit, y], self.bound(y))
     }
 
     /// A product and a sum of two values, with their rules.
@@ -464,7 +464,7 @@ impl Generator {
         self.push(Op::Select { keep: true, additive: false }, &[c, x], bound)?;
         let half = *self.scope.last()?;
         let y = self.find(|t, b| t.kind == Kind::Shared && t.shape == ty.shape && b.exact())?;
-        self.push(Op::SelectAgain { additive: false }, &[half, c, y], self.bound(y))
+        self.push(Op::SelectAgain { additive: false, bits: 0 }, &[half, c, y], self.bound(y))
     }
 
     /// Public zeros and ones.

@@ -260,14 +260,17 @@ fn bits(op: &Op, types: &[&Type], opened: bool) -> Option<Inferred> {
             let half = keep.then(|| Type::new(Kind::Half, 0, x.shape.clone()));
             Some(Ok(std::iter::once(selected(x, *additive || opened)).chain(half).collect()))
         }
-        (Op::SelectAgain { additive }, [h, c, x])
+        (Op::SelectAgain { additive, bits }, [h, c, x])
             if h.kind == Kind::Half
                 && bit(c)
-                && x.kind == Kind::Shared
+                && (x.kind == Kind::Shared || x.kind == Kind::Additive && *bits > 0)
+                && (*bits == 0 || *bits < x.frac)
                 && h.shape == x.shape
                 && c.shape == x.shape =>
         {
-            one(selected(x, *additive || opened))
+            let mut ty = selected(x, *additive || opened);
+            ty.frac -= bits;
+            one(ty)
         }
         (
             Op::Sign { .. }

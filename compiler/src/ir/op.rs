@@ -145,10 +145,12 @@ pub enum Op {
         /// Whether the result is left in additive form, a round earlier.
         additive: bool,
     },
-    /// `[half, bit, shared] → shared`: a later selection by the same bit.
+    /// `[half, bit, shared] → shared`: a later selection by the same bit, of the value divided by 2^bits: then that may be additive.
     SelectAgain {
         /// Whether the result is left in additive form.
         additive: bool,
+        /// What is taken away, as by [`Op::Trunc`].
+        bits: u32,
     },
 
     // ---- moving data, on any kind

@@ -97,7 +97,7 @@ macro_rules! for_each_operation {
                 AndPublic = "and_public" {}: Elements Apart,
                 PromoteBits = "promote_bits" {}: Elements Apart same,
                 Select = "select" { keep: keep = Flag "keep", additive: additive = Flag "additive" }: Elements Selection,
-                SelectAgain = "select_again" { additive: additive = Flag "additive" }: Elements Selection,
+                SelectAgain = "select_again" { additive: additive = Flag "additive", bits: bits = NotZero }: Elements Selection,
                 // moving data
                 Reshape = "reshape" { 0: shape = List }: Moves Linear same,
                 Permute = "permute" { 0: axes = List }: Moves Linear same,

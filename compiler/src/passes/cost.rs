@@ -90,7 +90,10 @@ pub fn of_operation(settings: &Settings, op: &Op, operand: &Type, result: &Type)
         Op::RevealBits => Instr::RevealBits { dst, a, route },
         // the operand that counts is the value, of the result's shape
         Op::Select { .. } => Instr::Select { dst, keep: None, bit: b, a: dst, route },
-        Op::SelectAgain { .. } => Instr::SelectAgain { dst, half: b, bit: b, a: dst, route },
+        Op::SelectAgain { bits, .. } => {
+            let a = if bits == 0 { dst } else { a };
+            Instr::SelectAgain { dst, half: b, bit: b, a, bits, route }
+        }
         _ => return Cost::default(),
     };
     let program = sample(settings, [result, operand, operand]);
@@ -145,7 +148,7 @@ mod tests {
         assert!(bits(Op::Sign { width: 32 }, Shared, Bit) <= 162);
         assert_eq!(bits(Op::Select { keep: true, additive: false }, Shared, Shared), 256);
         assert_eq!(bits(Op::Select { keep: false, additive: true }, Shared, Additive), 128);
-        assert_eq!(bits(Op::SelectAgain { additive: false }, Shared, Shared), 192);
+        assert_eq!(bits(Op::SelectAgain { additive: false, bits: 0 }, Shared, Shared), 192);
         assert_eq!(bits(Op::Reveal, Shared, Kind::Plain), 192);
         assert_eq!(truncation(&settings, 1024, 16, true).rounds, 3);
     }

@@ -356,7 +356,7 @@ impl Writer<'_> {
             self.widen_all(&mut inst);
         }
         match &mut inst.op {
-            Op::Select { additive, .. } | Op::SelectAgain { additive } => {
+            Op::Select { additive, .. } | Op::SelectAgain { additive, .. } => {
                 *additive = opened || !replicated;
             }
             Op::Add | Op::Sub | Op::Concat { .. } | Op::Scatter => self.same_kind(&mut inst),

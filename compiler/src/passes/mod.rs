@@ -28,6 +28,7 @@ pub mod pool_relu;
 pub mod promises;
 pub mod ranges;
 pub mod reals;
+pub mod select_quotients;
 pub mod select_sharing;
 pub mod transfer;
 
@@ -115,6 +116,11 @@ pub const PIPELINE: &[Pass] = &[
         name: "select_sharing",
         run: |program, _| select_sharing::run(program),
         ensures: "of the selections by one bit in a block only the first shares it",
+    },
+    Pass {
+        name: "select_quotients",
+        run: |program, _| select_quotients::run(program),
+        ensures: "no truncation that rounds at random feeds only a later selection, with three parties",
     },
     CSE,
     DCE,

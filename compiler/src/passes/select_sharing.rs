@@ -50,6 +50,6 @@ fn keep(program: &mut Program, inst: &mut Inst, additive: bool) -> ValueId {
 }
 
 fn again(inst: &mut Inst, half: ValueId, additive: bool) {
-    inst.op = Op::SelectAgain { additive };
+    inst.op = Op::SelectAgain { additive, bits: 0 };
     inst.args.insert(0, half);
 }

@@ -197,7 +197,14 @@ impl Rule<'_> {
         }
         let [.., bit, value] = self.inst.args.as_slice() else { return self.top() };
         let zero = Interval::point(0);
-        Extent::Whole(self.restricted(*value, *bit, true).map_or(zero.clone(), |r| r.union(&zero)))
+        let Some(chosen) = self.restricted(*value, *bit, true) else { return Extent::Whole(zero) };
+        match self.inst.op {
+            Op::SelectAgain { bits: bits @ 1.., .. } if truncates(&self.program.settings, &chosen, bits) => {
+                Extent::Whole(chosen.truncate(bits).union(&zero))
+            }
+            Op::SelectAgain { bits: 1.., .. } => self.top(),
+            _ => Extent::Whole(chosen.union(&zero)),
+        }
     }
 
     /// Sums of products. Against a constant, every column of it is summed by itself.

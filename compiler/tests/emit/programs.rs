@@ -220,7 +220,7 @@ impl Sketch {
         let word = self.one(Op::Word { compact: false }, &[bits]);
         self.output(word);
         let kept = self.push(Op::Select { keep: true, additive: false }, &[masked, x]);
-        let again = self.one(Op::SelectAgain { additive: true }, &[kept[1], masked, kept[0]]);
+        let again = self.one(Op::SelectAgain { additive: true, bits: 0 }, &[kept[1], masked, kept[0]]);
         let again = self.one(Op::Reshare, &[again]);
         self.output(again);
         let open = self.one(Op::RevealBits, &[masked]);
@@ -307,7 +307,7 @@ pub fn dense_step(s: &mut Sketch, x: ValueId, y: ValueId, weights: &[ValueId]) -
             let back = s.one(Op::Permute(vec![1, 0]), &[*w]);
             let d = product(s, delta, back);
             let (half, positive) = halves[i - 1];
-            delta = s.one(Op::SelectAgain { additive: false }, &[half, positive, d]);
+            delta = s.one(Op::SelectAgain { additive: false, bits: 0 }, &[half, positive, d]);
         }
     }
     next.reverse();

@@ -153,7 +153,7 @@ fn step(b: &mut Build, [data, labels, rows]: [Reg; 3], weights: &[Reg]) {
             let back = b.transposed(weights[i]);
             let (before, (bit, half)) = (b.matmul(d, back, b.frac()), signs[i - 1]);
             d = b.reg(Kind::Shared, &[BATCH, LAYERS[i]]);
-            b.op(Instr::SelectAgain { dst: d, half, bit, a: before, route: b.route() });
+            b.op(Instr::SelectAgain { dst: d, half, bit, a: before, bits: 0, route: b.route() });
         }
         b.op(Instr::Sub { dst: weights[i], a: weights[i], b: gradient });
     }

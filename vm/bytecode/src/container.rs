@@ -8,7 +8,7 @@ use crate::program::Program;
 pub const MAGIC: [u8; 4] = *b"TERN";
 /// The version of the format; programs of another are refused. Whatever changes how programs are written takes a new one: `tests/container.rs`
 /// notices.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 const HASH: usize = 32;
 const BODY: usize = MAGIC.len() + 2 + HASH;
 

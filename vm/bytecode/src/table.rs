@@ -140,8 +140,9 @@ macro_rules! for_each_instruction {
                 Compose = compose { dst: write[Shared Additive] Reg, a: read[Bit] Reg, route: imm Route } cut,
                 /// `a` where `bit` is set, else 0. With `keep`, the corner's half of the bit stays for later selections by the same bit.
                 Select = select { dst: write[Shared Additive] Reg, keep: write[Half] MaybeReg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
-                /// The same with the half that an earlier selection kept; the route is the earlier one's.
-                SelectAgain = select_again { dst: write[Shared Additive] Reg, half: read[Half] Reg, bit: read[Bit] Reg, a: read[Shared] Reg, route: imm Route } cut,
+                /// The same with the half that an earlier selection kept; the route is the earlier one's. What is selected is `a` divided by 2^`bits`, as by `truncate`: in the
+                /// rounds of the division, with three parties and probabilistic rounding. Only then `a` may be additive.
+                SelectAgain = select_again { dst: write[Shared Additive] Reg, half: read[Half] Reg, bit: read[Bit] Reg, a: read[Shared Additive] Reg, bits: imm u32, route: imm Route } cut,
                 /// Bit `high` - 1 of a - r with r uniform in 0..2^`low`, by a test for zero: three rounds for up to 33 positions, with three parties.
                 SignTested = sign_tested { dst: write[Bit] Reg, a: read[Shared] Reg, low: imm u32, high: imm u32, route: imm Route } cut,
             }

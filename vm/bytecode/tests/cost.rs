@@ -56,7 +56,7 @@ fn at_or_under_the_table() {
             (&p, Instr::Sign { dst: bit, a: value, width, route }, 2 + log(width - 1)),
             (&p, Instr::Word { dst, a: bit, route }, 2),
             (&p, Instr::Select { dst, keep: Some(half), bit, a: value, route }, 2),
-            (&p, Instr::SelectAgain { dst, half, bit, a: value, route }, 2),
+            (&p, Instr::SelectAgain { dst, half, bit, a: value, bits: 0, route }, 2),
         ];
         for ((p, instr, bound), bits) in rows.into_iter().zip(table) {
             let instr = match instr {
@@ -86,6 +86,23 @@ fn tested_signs_take_three_rounds() {
     }
 }
 
+/// A later selection of a quotient takes the rounds of the division, and 6 k + 2 m bits in all of a product.
+#[test]
+fn selections_divide_on_the_way() {
+    let p = program(64, 16, Rounding::Probabilistic);
+    let [value, sum, bit, half, dst] = [0, 1, 2, 3, 5].map(Reg);
+    let of = |a| cost(&p, Instr::SelectAgain { dst, half, bit, a, bits: 16, route: Route(0) });
+    assert_eq!((of(value), of(sum)), ((4 * 64 + 2 * 16, 2), (6 * 64 + 2 * 16, 3)));
+    let (bits, rounds) = [
+        Instr::Truncate { dst, a: sum, bits: 16, route: Route(0) },
+        Instr::SelectAgain { dst, half, bit, a: value, bits: 0, route: Route(0) },
+    ]
+    .map(|instr| cost(&p, instr))
+    .into_iter()
+    .fold((0, 0), |(bits, rounds), (b, r)| (bits + b, rounds + r));
+    assert_eq!((bits, rounds), (of(sum).0 + 16, of(sum).1 + 2), "one after the other");
+}
+
 /// Four parties send at most twice what three do, in no more rounds: a product 384 bits, with its truncation 480, a sign of 32 bits 324.
 #[test]
 fn four_parties_send_at_most_twice_the_bits_of_three() {
@@ -96,7 +113,7 @@ fn four_parties_send_at_most_twice_the_bits_of_three() {
         (Instr::Truncate { dst, a: sum, bits: 16, route }, 480),
         (Instr::Sign { dst: bit, a: value, width: 32, route }, 324),
         (Instr::Select { dst, keep: Some(half), bit, a: value, route }, 512),
-        (Instr::SelectAgain { dst, half, bit, a: value, route }, 384),
+        (Instr::SelectAgain { dst, half, bit, a: value, bits: 0, route }, 384),
     ];
     let three = program(64, 16, Rounding::Probabilistic);
     let mut four = three.clone();

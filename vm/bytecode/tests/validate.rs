@@ -377,7 +377,7 @@ fn shapes_of_one_operation() {
     });
     misfit(differ, |b| {
         let half = b.alias(b.half, 0, &[(4, 1)]);
-        Instr::SelectAgain { dst: b.other, half, bit: b.bit, a: b.shared, route: ROUTE }
+        Instr::SelectAgain { dst: b.other, half, bit: b.bit, a: b.shared, bits: 0, route: ROUTE }
     });
 }
 
@@ -401,6 +401,33 @@ fn kinds_of_one_operation() {
     });
 }
 
+/// A later selection of a value, or of its quotient.
+fn select_again(b: &Base, a: Reg, bits: u32) -> Instr {
+    Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a, bits, route: ROUTE }
+}
+
+/// Selections divide with three parties and rounding at random, and only what they divide may be additive.
+#[test]
+fn quotients() {
+    misfit("its undivided operand is additive, not shared", |b| select_again(b, b.additive, 0));
+    for a in [|b: &Base| b.additive, |b: &Base| b.shared] {
+        accepted(|b| {
+            let a = a(b);
+            b.op(Instr::Select { dst: b.other, keep: Some(b.half), bit: b.bit, a: b.shared, route: ROUTE });
+            b.op(select_again(b, a, 1));
+        });
+        for change in [
+            (|b: &mut Base| b.program.header.rounding = Rounding::Nearest) as fn(&mut Base),
+            |b| b.program.header.protocol = Protocol::Rep4,
+        ] {
+            misfit("of a quotient instead of truncate and select_again", |b| {
+                change(b);
+                select_again(b, a(b), 1)
+            });
+        }
+    }
+}
+
 #[test]
 fn immediates() {
     let outside = "is not within";
@@ -417,6 +444,9 @@ fn immediates() {
     }
     for (low, high) in [(0, 0), (0, 34), (9, 43), (40, 65), (5, 5), (u32::MAX, 5), (0, u32::MAX)] {
         misfit(outside, |b| Instr::SignTested { dst: b.bit, a: b.shared, low, high, route: ROUTE });
+    }
+    for bits in [63, u32::MAX] {
+        misfit(outside, |b| select_again(b, b.shared, bits));
     }
     for n in [0, 5, u32::MAX] {
         misfit("room for all rows", |b| Instr::Shuffle { dst: b.rows, n });
@@ -588,7 +618,7 @@ fn routes() {
         |b, route| Instr::Word { dst: b.shared, a: b.planes, route },
         |b, route| Instr::Compose { dst: b.shared, a: b.planes, route },
         |b, route| Instr::Select { dst: b.other, keep: Some(b.half), bit: b.bit, a: b.shared, route },
-        |b, route| Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, route },
+        |b, route| Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, bits: 0, route },
     ];
     for make in makes {
         misfit("route 6 is not one of 6", |b| make(b, route));
@@ -608,7 +638,7 @@ fn halves() {
         let keep = Some(b.half);
         b.op(Instr::Select { dst: b.other, keep, bit: b.bit, a: b.shared, route: Route(first) });
         let again =
-            Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, route: Route(second) };
+            Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, bits: 0, route: Route(second) };
         b.op(again);
     };
     for first in 0..ROUTES {

@@ -128,7 +128,7 @@ fn program(protocol: Protocol, owners: [Party; 2], n: u32) -> Program {
     b.twice(shared, bits, |dst, a| Instr::Compose { dst, a, route });
     let (half, kept) = (b.reg(Kind::Half, None), b.reg(Kind::Shared, None));
     b.op(Instr::Select { dst: kept, keep: Some(half), bit: signs[0], a: both[0], route });
-    b.twice(shared, both, |dst, a| Instr::SelectAgain { dst, half, bit: signs[0], a, route });
+    b.twice(shared, both, |dst, a| Instr::SelectAgain { dst, half, bit: signs[0], a, bits: 0, route });
     b.twice((Kind::Additive, None), both, |dst, a| Instr::Select {
         dst,
         keep: None,

@@ -85,7 +85,7 @@ fn check_selection<R: Ring>(kind: Kind, again: bool, s: &Setting<'_>) {
         route: ROUTE,
     });
     if again {
-        b.op(Instr::SelectAgain { dst: dst.reg, half, bit: bit.reg, a: x.reg, route: ROUTE });
+        b.op(Instr::SelectAgain { dst: dst.reg, half, bit: bit.reg, a: x.reg, bits: 0, route: ROUTE });
     }
     b.output_any(dst.whole, kind);
     let results = bit.elements().into_iter().zip(x.elements());

@@ -68,7 +68,7 @@ const OPERATIONS: &[(&str, Op)] = &[
         let bit = result(b, Kind::Bit, |dst| Instr::Sign { dst, a: x, width: 2, route });
         let keep = b.reg(Kind::Half, &[N]);
         let first = result(b, Kind::Shared, |dst| Instr::Select { dst, keep: Some(keep), bit, a: y, route });
-        result(b, Kind::Shared, |dst| Instr::SelectAgain { dst, half: keep, bit, a: first, route })
+        result(b, Kind::Shared, |dst| Instr::SelectAgain { dst, half: keep, bit, a: first, bits: 0, route })
     }),
 ];
 

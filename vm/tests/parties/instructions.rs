@@ -213,10 +213,28 @@ fn selections<R: Ring>(kinds: [Kind; 3], shape: &[u32], case: &Case) {
     let third = t.b.reg(kinds[2], shape);
     let (bit, a) = (bit.reg, x.reg);
     t.b.op(Instr::Select { dst: to[0].reg, keep: Some(half), bit, a, route });
-    t.b.op(Instr::SelectAgain { dst: to[1].reg, half, bit, a, route });
+    t.b.op(Instr::SelectAgain { dst: to[1].reg, half, bit, a, bits: 0, route });
     t.b.op(Instr::Select { dst: third, keep: None, bit, a, route });
     to.into_iter().for_each(|to| t.show(to));
     t.b.output(third, route);
+    t.agree();
+}
+
+/// Later selections of quotients, in every form: of multiples of 2^m, whose quotients no rounding changes.
+fn quotients<R: Ring>(kinds: [Kind; 2], m: u32, shape: &[u32], case: &Case) {
+    if !case.protocol.model().divides {
+        return;
+    }
+    let mut t = Trial::<R>::new(case, Rounding::Probabilistic);
+    let m = 1 + m % (R::BITS - 2);
+    let (bit, y) = (t.source(Kind::Bit, shape), t.source(Kind::Shared, shape));
+    let x = t.source_of(kinds[0], shape, |x| within(x, m).sar(m).shl(m));
+    let to = t.target(kinds[1], shape);
+    let [half, first] = [Kind::Half, Kind::Shared].map(|kind| t.b.reg(kind, shape));
+    let (bit, route) = (bit.reg, t.route);
+    t.b.op(Instr::Select { dst: first, keep: Some(half), bit, a: y.reg, route });
+    t.b.op(Instr::SelectAgain { dst: to.reg, half, bit, a: x.reg, bits: m, route });
+    t.show(to);
     t.agree();
 }
 
@@ -312,6 +330,11 @@ proptest! {
     fn selections_by_one_bit(ring in ring(), kinds in prop::collection::vec(form(), 3), shape in shape(), case in case()) {
         in_ring!(ring, selections([kinds[0], kinds[1], kinds[2]], &shape, &case));
     }
+
+    #[test]
+    fn selections_of_quotients(ring in ring(), kinds in [form(), form()], m in any::<u32>(), shape in shape(), case in case()) {
+        in_ring!(ring, quotients(kinds, m, &shape, &case));
+    }
 }
 
 /// Sizes around the word, widths at the ends, every route.
@@ -336,6 +359,7 @@ fn sizes_widths_and_routes() {
             }
             for kinds in [[Kind::Shared; 3], [Kind::Additive, Kind::Shared, Kind::Additive]] {
                 selections::<R>(kinds, &shape, &case);
+                quotients::<R>([kinds[0], kinds[1]], 16, &shape, &case);
             }
         }
     }

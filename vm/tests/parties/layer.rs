@@ -25,7 +25,7 @@ fn layer<R: Ring>(protocol: Protocol, rounding: Rounding, route: Route, seed: u6
     b.op(Instr::Sign { dst: negative, a: h, width: 32, route });
     b.op(Instr::Not { dst: positive, a: negative });
     b.op(Instr::Select { dst: y, keep: Some(half), bit: positive, a: h, route });
-    b.op(Instr::SelectAgain { dst: again, half, bit: positive, a: y, route });
+    b.op(Instr::SelectAgain { dst: again, half, bit: positive, a: y, bits: 0, route });
     b.op(Instr::End {});
     b.output(h, route);
     b.output(y, route);

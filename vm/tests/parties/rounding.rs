@@ -9,8 +9,28 @@ use super::instructions::within;
 use super::reference::{elements, floor_shift, limbs, reduced, signed};
 use super::support::{Build, seeded, shared};
 
+/// What divides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Truncate,
+    /// A later selection, of all.
+    Select,
+}
+
+/// What a protocol has of these.
+fn ways(protocol: Protocol) -> Vec<By> {
+    if protocol.model().divides { vec![By::Truncate, By::Select] } else { vec![By::Truncate] }
+}
+
 /// The values divided by 2^m.
-fn truncated<R: Ring>(protocol: Protocol, x: &[R], kind: Kind, m: u32, route: Route, seed: u64) -> Vec<R> {
+fn truncated<R: Ring>(
+    (protocol, by): (Protocol, By),
+    x: &[R],
+    kind: Kind,
+    m: u32,
+    route: Route,
+    seed: u64,
+) -> Vec<R> {
     let mut b = Build::new(protocol, R::BITS, Rounding::Probabilistic);
     let shape = [x.len() as u32];
     let given = b.input(&shape, 0, route);
@@ -23,19 +43,33 @@ fn truncated<R: Ring>(protocol: Protocol, x: &[R], kind: Kind, m: u32, route: Ro
         _ => given,
     };
     let dst = b.reg(Kind::Shared, &shape);
-    b.op(Instr::Truncate { dst, a, bits: m, route });
+    let mut inputs = vec![x.to_vec()];
+    match by {
+        By::Truncate => b.op(Instr::Truncate { dst, a, bits: m, route }),
+        By::Select => {
+            inputs.push(vec![R::ONE; x.len()]);
+            let ones = b.input(&shape, 1, route);
+            let [bits, half, first] = [Kind::Bit, Kind::Half, Kind::Shared].map(|kind| b.reg(kind, &shape));
+            let plane = b.alias(bits, 0, &[(1, 0), (shape[0], 1)]);
+            b.op(Instr::Bits { dst: plane, a: ones, low: 0, high: 1, route });
+            b.op(Instr::Select { dst: first, keep: Some(half), bit: bits, a: ones, route });
+            b.op(Instr::SelectAgain { dst, half, bit: bits, a, bits: m, route });
+        }
+    }
     b.output_to(dst, Place::Party(2), route);
-    shared(&b.program, &[x.to_vec()], &seeded(seed)).remove(&0).expect("one output")
+    shared(&b.program, &inputs, &seeded(seed)).remove(&0).expect("one output")
 }
 
 /// ⌊x / 2^m⌋, or one more if x is no multiple of 2^m.
 fn check<R: Ring>(protocol: Protocol, contents: &[[u64; 4]], kind: Kind, m: u32, route: Route, seed: u64) {
     let m = 1 + m % (R::BITS - 2);
     let x: Vec<R> = elements(contents, contents.len(), 0).into_iter().map(|x| within(x, m)).collect();
-    for (x, found) in x.iter().zip(truncated(protocol, &x, kind, m, route, seed)) {
-        let low: R = reduced(&floor_shift(&signed(*x), m));
-        let exact = x.low_bits(m) == R::ZERO;
-        assert!(found == low || !exact && found == low + R::ONE, "{x:?} / 2^{m} = {found:?}");
+    for by in ways(protocol) {
+        for (x, found) in x.iter().zip(truncated((protocol, by), &x, kind, m, route, seed)) {
+            let low: R = reduced(&floor_shift(&signed(*x), m));
+            let exact = x.low_bits(m) == R::ZERO;
+            assert!(found == low || !exact && found == low + R::ONE, "{by:?}: {x:?} / 2^{m} = {found:?}");
+        }
     }
 }
 
@@ -71,7 +105,8 @@ fn rounding_up_has_its_probability() {
     const N: u32 = 40_000;
     let sixteenths = [0u64, 1, 5, 8, 12, 15];
     let kinds = [(0, Kind::Shared), (4, Kind::Shared), (2, Kind::Additive), (3, Kind::Additive)];
-    for (protocol, (route, kind)) in Protocol::ALL.iter().flat_map(|p| kinds.map(|kind| (*p, kind))) {
+    let ways = Protocol::ALL.iter().flat_map(|p| ways(*p).into_iter().map(|by| (*p, by)));
+    for (protocol, (route, kind)) in ways.flat_map(|way| kinds.map(|kind| (way, kind))) {
         for (i, negative) in [(0, false), (1, true)] {
             let m = [4, 16][i];
             let base = if negative { -Z64::from_u64(77).shl(m) } else { Z64::from_u64(1 << 20).shl(m) };

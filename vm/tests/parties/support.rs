@@ -104,8 +104,8 @@ impl Build {
             Instr::Select { dst, keep, bit, a, route } => {
                 self.and_open(dst, |dst| Instr::Select { dst, keep, bit, a, route });
             }
-            Instr::SelectAgain { dst, half, bit, a, route } => {
-                self.and_open(dst, |dst| Instr::SelectAgain { dst, half, bit, a, route });
+            Instr::SelectAgain { dst, half, bit, a, bits, route } => {
+                self.and_open(dst, |dst| Instr::SelectAgain { dst, half, bit, a, bits, route });
             }
             _ => self.plainly(instr),
         }

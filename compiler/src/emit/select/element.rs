@@ -234,7 +234,9 @@ fn plainly(inst: &Inst, r: &[Reg]) -> Option<Instr> {
         (Op::Select { keep: true, .. }, &[keep, bit, a]) => {
             Instr::Select { dst, keep: Some(keep), bit, a, route }
         }
-        (Op::SelectAgain { .. }, &[half, bit, a]) => Instr::SelectAgain { dst, half, bit, a, route },
+        (Op::SelectAgain { bits, .. }, &[half, bit, a]) => {
+            Instr::SelectAgain { dst, half, bit, a, bits: *bits, route }
+        }
         (Op::Promote, &[a]) => Instr::Promote { dst, a },
         (Op::Widen, &[a]) => Instr::Widen { dst, a },
         (Op::Reveal, &[a]) => Instr::Reveal { dst, a, route },

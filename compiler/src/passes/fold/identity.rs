@@ -272,7 +272,7 @@ fn bits(cx: &mut Folder, op: &Op, args: &[ValueId], ty: &Type) -> Option<ValueId
             };
             Some(cx.make(Op::AndPublic, &[x, public]))
         }
-        (Op::Select { additive: false, .. } | Op::SelectAgain { additive: false }, [.., bit, x]) => {
+        (Op::Select { additive: false, .. } | Op::SelectAgain { additive: false, bits: 0 }, [.., bit, x]) => {
             selection(cx, *bit, *x, ty)
         }
         _ => None,

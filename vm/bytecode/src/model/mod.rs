@@ -50,6 +50,8 @@ pub struct Model {
     pub forms: Forms,
     /// Up to how many positions a sign is found by a test for zero, in three rounds; 0 if it never is.
     pub tested: u32,
+    /// Whether what is selected can be divided on the way (`select_again`).
+    pub divides: bool,
     /// A route in listings.
     pub route: fn(Route) -> String,
 }

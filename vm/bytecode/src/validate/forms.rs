@@ -31,6 +31,11 @@ pub(super) fn check(program: &Program) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether selections divide on the way: by the protocol, which rounds at random then.
+fn divides(program: &Program) -> bool {
+    program.header.protocol.model().divides && program.header.rounding == Rounding::Probabilistic
+}
+
 /// What an instruction has that the protocol does not compute with.
 fn misfit(program: &Program, forms: Forms, instr: &Instr) -> Result<Option<String>, Fault> {
     let (replicated, opened) = (forms == Forms::Replicated, forms == Forms::Opened);
@@ -60,6 +65,12 @@ fn misfit(program: &Program, forms: Forms, instr: &Instr) -> Result<Option<Strin
         Instr::SignTested { low: 1.., .. } if program.header.rounding == Rounding::Nearest => Ok(Some(
             format!("{}: positions are left out where results are rounded to the nearest", instr.name()),
         )),
+        Instr::SelectAgain { bits: 1.., .. } if !divides(program) => {
+            Ok(Some(format!("{} of a quotient instead of truncate and {0}", instr.name())))
+        }
+        Instr::SelectAgain { a, bits: 0, .. } if kind(program, a)? != Kind::Shared => {
+            wanted(a, Kind::Shared, "its undivided operand")
+        }
         Instr::Word { dst, .. }
         | Instr::Compose { dst, .. }
         | Instr::Select { dst, .. }

@@ -87,7 +87,9 @@ pub(super) fn check(program: &Program, instr: &Instr) -> Result<(), Fault> {
             c.same(&[dst, bit, a])?;
             keep.map_or(Ok(()), |keep| c.same(&[keep, bit]))
         }
-        Instr::SelectAgain { dst, half, bit, a, .. } => c.same(&[dst, half, bit, a]),
+        Instr::SelectAgain { dst, half, bit, a, bits, .. } => {
+            c.same(&[dst, half, bit, a]).and_then(|()| c.within("bits", bits, 0, ring - 2))
+        }
     }?;
     instr.operands().iter().try_for_each(|o| match &o.value {
         OperandValue::Route(route) => c.route(*route),

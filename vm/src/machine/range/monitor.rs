@@ -104,7 +104,9 @@ impl<'a> RangeMonitor<'a> {
         let ring = |reg: Reg| is_ring(self.program, reg);
         let wrapped = |factor: Option<f64>| factor.map(|factor| Wrong::Wrapped { factor });
         let wrong = match self.program.code[at as usize] {
-            Instr::Truncate { a, bits, .. } => self.truncation(memory, threads, a, (R::BITS, bits)),
+            Instr::Truncate { a, bits, .. } | Instr::SelectAgain { a, bits: bits @ 1.., .. } => {
+                self.truncation(memory, threads, a, (R::BITS, bits))
+            }
             Instr::TruncateOpened { a, bits, width, .. } => {
                 self.truncation(memory, threads, a, (width, bits))
             }

@@ -873,6 +873,7 @@ impl<R: Ring> Backend for Dealer<'_, R> {
         half: Reg,
         _bit: Reg,
         a: Reg,
+        _bits: u32,
         _: Route,
     ) -> Result {
         if self.deals() {

@@ -309,9 +309,15 @@ impl<R: Ring> Backend for Emulator<R> {
         _half: Reg,
         bit: Reg,
         a: Reg,
+        bits: u32,
         route: Route,
     ) -> Done {
-        self.select(context, dst, None, bit, a, route)
+        match bits {
+            0 => copy::<R, R>(context, dst, a),
+            bits => self.truncate(context, dst, a, bits, route)?,
+        }
+        update(context, dst, bit, |value: R, bit: u8| chosen(bit, value));
+        Ok(())
     }
 
     fn debug(&mut self, context: &mut Context<'_, R>, label: u32, a: Reg, frac: u32) -> Done {

@@ -8,7 +8,7 @@ use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Reg, Route};
 
 use super::holder::{Done, Holder, Result};
-use super::{Entry, Halves, Sharing};
+use super::{Entry, Halves, Sharing, Words};
 use crate::bits;
 use crate::machine::memory::row_major;
 use crate::machine::{Address, Context, Purpose, Registers, RunError};
@@ -35,6 +35,17 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
             store::move_rows(&self.world.threads, component, kind == Kind::Bit, gather, to, from, &rows);
         }
         Ok(())
+    }
+
+    /// What is divided, of either form: of a replicated value the words of this party's addend.
+    fn dividend(&mut self, context: &Context<'_, R>, op: S, a: Reg) -> (Kind, Words<R, N>) {
+        let kind = context.kind(a);
+        match kind {
+            Kind::Additive => (kind, self.ring(context, a)),
+            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
+                (kind, self.addend(context, op, a))
+            }
+        }
     }
 
     fn selection(
@@ -320,13 +331,7 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         route: Route,
     ) -> Result {
         let op = self.op(context, route)?;
-        let (kind, n) = (context.kind(a), context.memory.layout(a).len());
-        let x = match kind {
-            Kind::Additive => (kind, self.ring(context, a)),
-            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
-                (kind, self.addend(context, op, a))
-            }
-        };
+        let (x, n) = (self.dividend(context, op, a), context.memory.layout(a).len());
         let rounding = context.program.header.rounding;
         self.issue(context, async move { Ok(vec![Done::Ring(dst, op.truncate(x, n, bits, rounding).await)]) })
     }
@@ -409,9 +414,19 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Backend for Holder<'w, R
         half: Reg,
         bit: Reg,
         a: Reg,
+        bits: u32,
         route: Route,
     ) -> Result {
-        self.selection(context, dst, [None, Some(half)], (bit, a, route))
+        if bits == 0 {
+            return self.selection(context, dst, [None, Some(half)], (bit, a, route));
+        }
+        let op = self.op(context, route)?;
+        let (half, bit) = (self.ring(context, half), self.bits_of(slot(context, bit)));
+        let x = self.dividend(context, op, a);
+        let additive = context.kind(dst) == Kind::Additive;
+        self.issue(context, async move {
+            Ok(vec![Done::Ring(dst, op.select_quotient(bit, x, bits, half, additive).await)])
+        })
     }
 
     /// Secrets are shown by the emulator only.

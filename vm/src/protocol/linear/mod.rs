@@ -177,6 +177,17 @@ pub(super) trait Sharing<'w, R: Ring, const N: usize>:
         additive: bool,
     ) -> impl Future<Output = (Words<R, N>, Words<R, N>)> + 'w;
 
+    /// `x` of a kind divided by 2^`bits`, at random up or down, where `bit` is set, else 0; the bit's halves are there, and of a replicated value the words of
+    /// this party's addend.
+    fn select_quotient(
+        self,
+        bit: Words<u64, N>,
+        x: (Kind, Words<R, N>),
+        bits: u32,
+        halves: Words<R, N>,
+        additive: bool,
+    ) -> impl Future<Output = Words<R, N>> + 'w;
+
     /// Opens to everybody.
     fn reveal(self, x: Words<R, N>, n: usize) -> impl Future<Output = Result<Vec<R>, Fault>> + 'w;
 

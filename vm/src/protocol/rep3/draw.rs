@@ -57,5 +57,7 @@ purposes! {
         Tested = 38,
         /// A's part of what the corner has seen.
         Seen = 39,
+        /// A's part of the corner's half times its top bit.
+        ChosenTop = 40,
     }
 }

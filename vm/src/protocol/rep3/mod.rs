@@ -173,16 +173,7 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         bits: u32,
         rounding: Rounding,
     ) -> Words<R, WORDS> {
-        let x = match kind {
-            Kind::Additive => {
-                let [summand, _] = x;
-                Operand::Additive(summand)
-            }
-            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
-                Operand::Shared(x.into())
-            }
-        };
-        truncate::truncate(self, x, bits, rounding).await.into()
+        truncate::truncate(self, Operand::new(kind, x), bits, rounding).await.into()
     }
 
     async fn bits(self, x: Words<R, WORDS>, _: usize, adder: Adder) -> Vec<Words<u64, WORDS>> {
@@ -233,6 +224,21 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
             return (selected, Words::default());
         }
         (selected, [part, Vec::new()])
+    }
+
+    async fn select_quotient(
+        self,
+        bit: Words<u64, WORDS>,
+        (kind, x): (Kind, Words<R, WORDS>),
+        bits: u32,
+        [part, _]: Words<R, WORDS>,
+        additive: bool,
+    ) -> Words<R, WORDS> {
+        let x = Operand::new(kind, x);
+        match select::select_quotient(self, bit.into(), x, bits, part, additive).await {
+            Selected::Shared(value) => value.into(),
+            Selected::Additive(value) => [value, Vec::new()],
+        }
     }
 
     async fn reveal(self, x: Words<R, WORDS>, _: usize) -> Result<Vec<R>, Fault> {

@@ -120,6 +120,18 @@ impl<R: Ring> Of<R> {
             let kept = Some(with.y.next);
             Box::pin(async move { drop(select::select(op, with.bits, with.x, kept, false).await) })
         }),
+        ("select a quotient", |op, with| {
+            let x = Operand::Shared(with.x);
+            Box::pin(
+                async move { drop(select::select_quotient(op, with.bits, x, 16, with.y.next, false).await) },
+            )
+        }),
+        ("select a quotient of a product", |op, with| {
+            let x = Operand::Additive(with.x.next);
+            Box::pin(
+                async move { drop(select::select_quotient(op, with.bits, x, 9, with.y.next, true).await) },
+            )
+        }),
     ];
 
     /// A comparison by a test for zero. Its corner is to see something in the sum of two messages, which is looked at in [`tests_tell_nothing`].

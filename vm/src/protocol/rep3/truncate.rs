@@ -21,6 +21,7 @@
 //!
 //! Range: |x| < 2^{k-2} (nearest: less 2^{m-1}). (Dalskov et al., PoPETs 2020 and USENIX Security 2021.)
 
+use tern_bytecode::Kind;
 use tern_bytecode::circuit::Adder;
 use tern_bytecode::program::Rounding;
 
@@ -42,8 +43,28 @@ pub(super) enum Operand<R> {
     Additive(Vec<R>),
 }
 
-/// The value divided by 2^m.
-pub(super) async fn truncate<R: Ring>(op: Op<'_, R>, x: Operand<R>, m: u32, rounding: Rounding) -> Shares<R> {
+impl<R> Operand<R> {
+    /// The words of a value of a kind.
+    pub(super) fn new(kind: Kind, x: [Vec<R>; 2]) -> Self {
+        match kind {
+            Kind::Additive => {
+                let [summand, _] = x;
+                Operand::Additive(summand)
+            }
+            Kind::Plain | Kind::Shared | Kind::Bit | Kind::Half | Kind::Real | Kind::Int => {
+                Operand::Shared(x.into())
+            }
+        }
+    }
+}
+
+/// This party's addend of what is divided by 2^m, moved to where it is not negative, and what is added to the quotient.
+pub(super) async fn dividend<R: Ring>(
+    op: Op<'_, R>,
+    x: Operand<R>,
+    m: u32,
+    rounding: Rounding,
+) -> (Vec<R>, R) {
     let (offset, back) = (R::power_of_two(R::BITS - 2), R::power_of_two(R::BITS - 2 - m));
     let (before, after) = match rounding {
         Rounding::Probabilistic => (offset - R::ONE, R::ONE - back),
@@ -53,6 +74,12 @@ pub(super) async fn truncate<R: Ring>(op: Op<'_, R>, x: Operand<R>, m: u32, roun
         Operand::Shared(x) => padded(op, addend(op, x), before),
         Operand::Additive(z) => to_pair(op, z, before).await,
     };
+    (own, after)
+}
+
+/// The value divided by 2^m.
+pub(super) async fn truncate<R: Ring>(op: Op<'_, R>, x: Operand<R>, m: u32, rounding: Rounding) -> Shares<R> {
+    let (own, after) = dividend(op, x, m, rounding).await;
     let result = match rounding {
         Rounding::Probabilistic => high_parts(op, &own, m, after).await,
         Rounding::Nearest => {
@@ -135,13 +162,13 @@ async fn between<R: Ring>(op: Op<'_, R>, wrapped: Vec<R>, own: &[R], m: u32, plu
 
 /// (x ≫ m) - 2^{k-m} msb(x): the shift that keeps the sign.
 #[inline(always)]
-fn high_part<R: Ring>(x: R, m: u32) -> R {
+pub(super) fn high_part<R: Ring>(x: R, m: u32) -> R {
     x.sar(m)
 }
 
 /// msb(x).
 #[inline(always)]
-fn top_bit<R: Ring>(x: R) -> R {
+pub(super) fn top_bit<R: Ring>(x: R) -> R {
     x.shr(R::BITS - 1)
 }
 

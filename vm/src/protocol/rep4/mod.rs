@@ -277,6 +277,17 @@ impl<'w, R: Ring> Sharing<'w, R, WORDS> for Op<'w, R> {
         (self.by_party(value), self.by_party(halves))
     }
 
+    async fn select_quotient(
+        self,
+        _: Words<u64, WORDS>,
+        _: (Kind, Words<R, WORDS>),
+        _: u32,
+        _: Words<R, WORDS>,
+        _: bool,
+    ) -> Words<R, WORDS> {
+        unreachable!("with four parties quotients are made before they are selected: validated")
+    }
+
     async fn reveal(self, x: Words<R, WORDS>, n: usize) -> Result<Vec<R>, Fault> {
         let opened = input_output::reveal(self, self.by_role(x), n).await;
         opened.map_err(|cause| self.world.fault(cause))

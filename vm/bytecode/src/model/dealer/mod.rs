@@ -19,6 +19,7 @@ pub const MODEL: Model = Model {
     filed: |party| (0..COMPUTING).filter(|summand| *summand == party).collect(),
     forms: Forms::Opened,
     tested: 0,
+    divides: false,
     route: |_| "-".into(),
 };
 

@@ -114,7 +114,7 @@ impl Sends for Rounds<'_> {
         vec![both(plane(self.0.len(a)))]
     }
 
-    fn select_again(&self, _dst: Reg, _half: Reg, _bit: Reg, _a: Reg, _: Route) -> Traffic {
+    fn select_again(&self, _dst: Reg, _half: Reg, _bit: Reg, _a: Reg, _bits: u32, _: Route) -> Traffic {
         Vec::new()
     }
 }

@@ -20,6 +20,7 @@ pub const MODEL: Model = Model {
     filed: |party| vec![party, (party + PARTIES - 1) % PARTIES],
     forms: Forms::Replicated,
     tested: 33, // eight chunks of four, and the sign
+    divides: true,
     dealer: None,
     route: |route| {
         let corner = Corner(route);

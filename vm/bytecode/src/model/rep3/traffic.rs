@@ -19,6 +19,8 @@
 //! | compose n bits | as bits 0..=n | … | A→C n, C→B k-n; then C→B k, A↔B k-n each |
 //! | select | C→B 2k | A↔B k each, unless additive | |
 //! | select again | C→B k | the same | |
+//! | … of a quotient by 2^m, of replicated | C→B 2k+2m | the same | |
+//! | … of additive | A→C, B→C k each | as round 1 of replicated | as round 2 |
 
 use super::{Corner, PARTIES};
 use crate::circuit::Adder;
@@ -87,12 +89,7 @@ impl Sends for Rounds<'_> {
             carry.push(both(pa, pb, packed(n, k)));
             rounds = overlay(rounds, carry);
         }
-        if self.0.kind(a) == Some(Kind::Additive) {
-            let mut pair = Links::default();
-            pair[pa][c] = packed(n, k);
-            pair[pb][c] = packed(n, k);
-            rounds.insert(0, pair);
-        }
+        rounds.splice(..0, self.to_pair(a, route));
         rounds
     }
 
@@ -143,8 +140,17 @@ impl Sends for Rounds<'_> {
         self.selection(dst, a, 2, route)
     }
 
-    fn select_again(&self, dst: Reg, _half: Reg, _bit: Reg, a: Reg, route: Route) -> Traffic {
-        self.selection(dst, a, 1, route)
+    fn select_again(&self, dst: Reg, _half: Reg, _bit: Reg, a: Reg, bits: u32, route: Route) -> Traffic {
+        if bits == 0 {
+            return self.selection(dst, a, 1, route);
+        }
+        let mut rounds = self.to_pair(a, route);
+        let mut selection = self.selection(dst, a, 2, route);
+        let corner = Corner(route);
+        let tops = packed(self.0.len(a), bits.into()).saturating_mul(2);
+        add(&mut selection[0], &one(corner.party(), corner.b(), tops), 1);
+        rounds.extend(selection);
+        rounds
     }
 }
 
@@ -163,6 +169,17 @@ impl Rounds<'_> {
             );
         }
         rounds
+    }
+
+    /// The round in which an additive value is brought into the two-addend view; a replicated one is in it.
+    fn to_pair(&self, a: Reg, route: Route) -> Traffic {
+        if self.0.kind(a) != Some(Kind::Additive) {
+            return Vec::new();
+        }
+        let (bytes, corner) = (self.0.elements(a), Corner(route));
+        let mut pair = one(corner.a(), corner.party(), bytes);
+        add(&mut pair, &one(corner.b(), corner.party(), bytes), 1);
+        vec![pair]
     }
 
     fn selection(&self, dst: Reg, a: Reg, elements: u64, route: Route) -> Traffic {

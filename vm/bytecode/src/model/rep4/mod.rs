@@ -19,6 +19,7 @@ pub const MODEL: Model = Model {
     filed: |party| (0..PARTIES).filter(|summand| *summand != party).collect(),
     forms: Forms::Replicated,
     tested: 0,
+    divides: false,
     dealer: None,
     route: |route| Cast(route).parties().map(|party| party.to_string()).concat(),
 };

@@ -144,7 +144,7 @@ impl Sends for Rounds<'_> {
         self.selection(dst, a, true, route)
     }
 
-    fn select_again(&self, dst: Reg, _half: Reg, _bit: Reg, a: Reg, route: Route) -> Traffic {
+    fn select_again(&self, dst: Reg, _half: Reg, _bit: Reg, a: Reg, _bits: u32, route: Route) -> Traffic {
         self.selection(dst, a, false, route)
     }
 }
