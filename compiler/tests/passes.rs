@@ -942,14 +942,14 @@ mod select_quotients {
 
             %x = input 0
             %b = sign %x
-            %p: additive.32[4] = mul %x, %x
-            %t = trunc %p, bits 16
+            %p = mul %x, %x
+            %t = trunc 16 %p
             %s, %h = select keep %b, %t
-            %q: additive.32[4] = mul %s, %x
-            %u = trunc %q, bits 16
+            %q = mul %s, %x
+            %u = trunc 16 %q
             %v = select_again %h, %b, %u
-            %r: additive.32[4] = mul %v, %x
-            %w = trunc %r, bits 16
+            %r = mul %v, %x
+            %w = trunc 16 %r
             %z = select_again %h, %b, %w
             %y = add %z, %w
             output 0 %y
