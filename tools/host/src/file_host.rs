@@ -52,22 +52,38 @@ struct Reported {
 
 /// The outputs of a program that are within loops.
 pub(crate) fn in_loops(program: &Program) -> BTreeSet<usize> {
-    let (mut depth, mut open, mut found) = (0usize, Vec::new(), BTreeSet::new());
-    for instr in &program.code {
-        match *instr {
-            Instr::Loop { .. } => {
-                depth += 1;
-                open.push(true);
-            }
-            Instr::If { .. } => open.push(false),
-            Instr::End {} => depth -= usize::from(open.pop() == Some(true)),
-            Instr::Output { output, .. } if depth > 0 => {
-                found.insert(output as usize);
-            }
-            _ => {}
+    let in_loop = |(in_loop, instr): (bool, &Instr)| match *instr {
+        Instr::Output { output, .. } if in_loop => Some(output as usize),
+        _ => None,
+    };
+    placed(program).filter_map(in_loop).collect()
+}
+
+/// Inputs that are taken once: by one instruction, in no loop.
+fn taken_once(program: &Program) -> BTreeSet<usize> {
+    let (mut once, mut again) = (BTreeSet::new(), BTreeSet::new());
+    for (in_loop, instr) in placed(program) {
+        if let Instr::Input { input, .. } = *instr
+            && (in_loop || !once.insert(input as usize))
+        {
+            again.insert(input as usize);
         }
     }
-    found
+    &once - &again
+}
+
+/// All instructions, each with whether it stands in a loop.
+fn placed(program: &Program) -> impl Iterator<Item = (bool, &Instr)> {
+    let mut open = Vec::new();
+    program.code.iter().map(move |instr| {
+        match *instr {
+            Instr::Loop { .. } => open.push(true),
+            Instr::If { .. } => open.push(false),
+            Instr::End {} => drop(open.pop()),
+            _ => {}
+        }
+        (open.contains(&true), instr)
+    })
 }
 
 /// Results of outputs in the clear: by output, its tensors by name.
@@ -79,6 +95,8 @@ pub struct FileHost<'a, 'e> {
     /// Who this is, unless it is the emulator.
     me: Option<Party>,
     inputs: Inputs,
+    /// Those that nobody asks for again when they have been taken.
+    once: BTreeSet<usize>,
     /// By name.
     outputs: BTreeMap<String, Kept>,
     /// The run, once it has begun.
@@ -123,6 +141,7 @@ impl<'a, 'e> FileHost<'a, 'e> {
             program,
             me,
             inputs,
+            once: taken_once(program),
             outputs,
             run,
             in_loops,
@@ -397,12 +416,16 @@ impl Host for FileHost<'_, '_> {
             }
             None => return Err(HostError::from(format!("input {input} has no data"))),
         };
-        match elements.limbs {
+        let taken = match elements.limbs {
             1 => fill::<Z64>(encoded, start, elements),
             2 => fill::<Z128>(encoded, start, elements),
             3 => fill::<Z192>(encoded, start, elements),
             _ => fill::<Z256>(encoded, start, elements),
+        }?;
+        if taken == encoded.len() && self.once.contains(&input) {
+            self.inputs[input] = None;
         }
+        Ok(())
     }
 
     fn output(&mut self, output: usize, elements: Elements<'_>) -> Result<(), HostError> {
@@ -536,7 +559,8 @@ pub(crate) fn numbered(name: &str, number: u64) -> String {
     format!("{name}.{number:04}")
 }
 
-fn fill<R: Ring>(encoded: &Encoded, start: u64, elements: ElementsMut<'_>) -> Result<(), HostError> {
+/// Gives elements from `start` on, and where they end.
+fn fill<R: Ring>(encoded: &Encoded, start: u64, elements: ElementsMut<'_>) -> Result<usize, HostError> {
     let Some(slice) = elements.of::<R>() else {
         return Err(HostError::from("another ring than the program's".to_string()));
     };
@@ -546,5 +570,5 @@ fn fill<R: Ring>(encoded: &Encoded, start: u64, elements: ElementsMut<'_>) -> Re
         return Err(HostError::from(format!("{end} elements are asked for, there are {}", encoded.len())));
     }
     encoded.fill(start..end, |i, value| slice[i] = R::from_i128(value));
-    Ok(())
+    Ok(end)
 }

@@ -416,10 +416,9 @@ fn quotients() {
             b.op(Instr::Select { dst: b.other, keep: Some(b.half), bit: b.bit, a: b.shared, route: ROUTE });
             b.op(select_again(b, a, 1));
         });
-        for change in [
-            (|b: &mut Base| b.program.header.rounding = Rounding::Nearest) as fn(&mut Base),
-            |b| b.program.header.protocol = Protocol::Rep4,
-        ] {
+        let nearest: fn(&mut Base) = |b| b.program.header.rounding = Rounding::Nearest;
+        let four: fn(&mut Base) = |b| b.program.header.protocol = Protocol::Rep4;
+        for change in [nearest, four] {
             misfit("of a quotient instead of truncate and select_again", |b| {
                 change(b);
                 select_again(b, a(b), 1)
@@ -637,8 +636,14 @@ fn halves() {
     let run = |b: &mut Base, [first, second]: [u8; 2]| {
         let keep = Some(b.half);
         b.op(Instr::Select { dst: b.other, keep, bit: b.bit, a: b.shared, route: Route(first) });
-        let again =
-            Instr::SelectAgain { dst: b.other, half: b.half, bit: b.bit, a: b.shared, bits: 0, route: Route(second) };
+        let again = Instr::SelectAgain {
+            dst: b.other,
+            half: b.half,
+            bit: b.bit,
+            a: b.shared,
+            bits: 0,
+            route: Route(second),
+        };
         b.op(again);
     };
     for first in 0..ROUTES {

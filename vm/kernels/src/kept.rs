@@ -13,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LEAST: usize = 64 << 10;
 /// Bytes that wait, at most.
 pub(crate) const MOST: usize = 96 << 20;
+/// The largest block that is kept: what a batch has on its way is smaller, and data sets and their files are larger.
+const LARGEST: usize = MOST / 4;
 /// Blocks that wait, at most.
 const SLOTS: usize = 256;
 /// What blocks that are kept are aligned to.
@@ -38,7 +40,7 @@ struct Block {
 /// What is asked for in the place of `layout`, if such blocks are kept.
 pub(crate) fn rounded(layout: Layout) -> Option<Layout> {
     let size = layout.size();
-    if !(LEAST..=MOST / 2).contains(&size) || layout.align() > ALIGN {
+    if !(LEAST..=LARGEST).contains(&size) || layout.align() > ALIGN {
         return None;
     }
     let step = 1 << (size.ilog2() - 3);

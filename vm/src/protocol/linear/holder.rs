@@ -106,10 +106,15 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Registers for Holder<'w,
         let me = self.world.me;
         let mut components = self.store.iter().enumerate();
         components.try_for_each(|(i, component)| {
-            component.write(live, |kind| S::has(me, kind, i), to, |buffer, elements, to| {
-                let source = self.derived.get(buffer, i)?;
-                Some(source.write::<R>(self.threads(), elements, to))
-            })
+            component.write(
+                live,
+                |kind| S::has(me, kind, i),
+                to,
+                |buffer, elements, to| {
+                    let source = self.derived.get(buffer, i)?;
+                    Some(source.write::<R>(self.threads(), elements, to))
+                },
+            )
         })
     }
 

@@ -159,8 +159,8 @@ async fn quotients<R: Ring>(op: Op<'_, R>, n: usize, m: u32) -> [Vec<R>; 4] {
         op.idle().await;
         let [high, chosen_high] =
             [Draw::High, Draw::Chosen].map(|draw| op.make(n, [op.masks(corner, draw)], [], |[x], []| x));
-        let [top, chosen_top] =
-            [Draw::Top, Draw::ChosenTop].map(|draw| op.make(n, [op.narrow(corner, draw, m)], [], |[x], []| x));
+        let [top, chosen_top] = [Draw::Top, Draw::ChosenTop]
+            .map(|draw| op.make(n, [op.narrow(corner, draw, m)], [], |[x], []| x));
         return [high, chosen_high, top, chosen_top];
     }
     let elements = || (corner, Message::Elements(op.room(n)));
