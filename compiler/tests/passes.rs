@@ -955,6 +955,19 @@ mod select_quotients {
             output 0 %y
             ",
             expect![[r#"
+                %0: shared.16[4] = input 0
+                %1: bit[4] = sign %0
+                %2: shared.32[4] = mul %0, %0
+                %3: shared.16[4] = trunc 16 %2
+                %4: shared.16[4], %5: half[4] = select keep %1, %3
+                %6: shared.32[4] = mul %4, %0
+                %7: shared.16[4] = trunc 16 %6
+                %8: shared.16[4] = select_again 16 %5, %1, %6
+                %9: shared.32[4] = mul %8, %0
+                %10: shared.16[4] = trunc 16 %9
+                %11: shared.16[4] = select_again %5, %1, %10
+                %12: shared.16[4] = add %11, %10
+                output 0 %12
             "#]],
         );
     }

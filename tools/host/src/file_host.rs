@@ -422,7 +422,8 @@ impl Host for FileHost<'_, '_> {
             3 => fill::<Z192>(encoded, start, elements),
             _ => fill::<Z256>(encoded, start, elements),
         }?;
-        if taken == encoded.len() && self.once.contains(&input) {
+        // a run that keeps checkpoints may begin again
+        if taken == encoded.len() && self.once.contains(&input) && self.kept.is_none() {
             self.inputs[input] = None;
         }
         Ok(())

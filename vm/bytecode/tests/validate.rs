@@ -409,7 +409,7 @@ fn select_again(b: &Base, a: Reg, bits: u32) -> Instr {
 /// Selections divide with three parties and rounding at random, and only what they divide may be additive.
 #[test]
 fn quotients() {
-    misfit("its undivided operand is additive, not shared", |b| select_again(b, b.additive, 0));
+    misfit("its undivided operand is shared, not additive", |b| select_again(b, b.additive, 0));
     for a in [|b: &Base| b.additive, |b: &Base| b.shared] {
         accepted(|b| {
             let a = a(b);

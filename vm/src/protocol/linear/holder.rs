@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use tern_bytecode::cost::traffic;
 use tern_bytecode::instr::{Instr, Role, Route};
 use tern_bytecode::live;
+use tern_bytecode::program::Place;
 use tern_bytecode::{Kind, Program, Reg};
 
 use super::derived::Derived;
@@ -190,7 +191,11 @@ impl<'w, R: Ring, S: Sharing<'w, R, N>, const N: usize> Holder<'w, R, S, N> {
                 }
             }
             let comes = match instr {
-                Instr::Input { .. } => whole(context, reg),
+                // which makes its own room, but for shares that are given
+                Instr::Input { input, .. } => {
+                    let from = context.program.inputs[*input as usize].from;
+                    matches!(from, Place::Party(_)) && whole(context, reg)
+                }
                 _ => written && self.later[at as usize] && self.comes_alone(context, at, reg),
             };
             if !comes {
