@@ -26,7 +26,7 @@ pub struct Edge {
 /// The graph of `code`, whose registers are views of `program`.
 pub fn dependencies(program: &Program, code: &[Instr]) -> Graph {
     let mut graph = Graph::with_capacity(code.len(), 2 * code.len());
-    let mut memory: HashMap<u32, Vec<Access>> = HashMap::new();
+    let mut memory: HashMap<u32, Earlier> = HashMap::new();
     let mut effect = None;
     for instr in code {
         let node = graph.add_node(cost::rounds(program, instr));
@@ -71,18 +71,36 @@ struct Access {
 }
 
 impl Access {
+    fn meets(&self, other: &Access) -> bool {
+        other.node != self.node && other.low <= self.high && self.low <= other.high
+    }
+
+    fn hides(&self, other: &Access) -> bool {
+        self.low <= other.low && other.high <= self.high
+    }
+
     /// Draws the edges from earlier uses and joins them. What `all` of the range hides, later uses need not look at.
-    fn order(self, graph: &mut Graph, earlier: &mut Vec<Access>, all: bool) {
-        for before in earlier.iter() {
-            let apart = before.high < self.low || self.high < before.low;
-            if !apart && (before.write || self.write) && before.node != self.node {
-                let edge = Edge { rounds: graph[before.node], data: !self.write };
-                graph.add_edge(before.node, self.node, edge);
-            }
+    fn order(self, graph: &mut Graph, earlier: &mut Earlier, all: bool) {
+        let mut before: Vec<Access> = earlier.writes.iter().filter(|a| self.meets(a)).copied().collect();
+        if self.write {
+            before.extend(earlier.reads.iter().filter(|a| self.meets(a)));
+            before.sort_by_key(|access| (access.node, access.write));
+        }
+        for access in before {
+            let edge = Edge { rounds: graph[access.node], data: !self.write };
+            graph.add_edge(access.node, self.node, edge);
         }
         if all {
-            earlier.retain(|before| before.low < self.low || self.high < before.high);
+            earlier.writes.retain(|access| !self.hides(access));
+            earlier.reads.retain(|access| !self.hides(access));
         }
-        earlier.push(self);
+        if self.write { earlier.writes.push(self) } else { earlier.reads.push(self) }
     }
+}
+
+/// Earlier uses of a buffer. Reads do not wait for each other, and there may be many.
+#[derive(Default)]
+struct Earlier {
+    writes: Vec<Access>,
+    reads: Vec<Access>,
 }

@@ -80,8 +80,10 @@ impl Scheduler<'_> {
     fn straight(&mut self, mut ops: Vec<Op>, carried: &mut Links) {
         let instrs: Vec<Instr> = ops.iter().map(|op| op.instr).collect();
         let graph = graph::dependencies(&self.code.program, &instrs);
-        let wishes = self.wishes(&instrs);
-        let slots = slots::place(&graph, |node, early| wishes.of(node, early));
+        let slots = slots::place(&graph, |early| {
+            let wishes = self.wishes(&instrs, early);
+            move |node| wishes.of(node)
+        });
         let candidates = ops.iter_mut().enumerate().filter(|(i, _)| graph[NodeIndex::new(*i)] > 0);
         let candidates = candidates
             .map(|(i, op)| route::Candidate { round: slots.slot[i] / 2, instr: &mut op.instr })
@@ -108,8 +110,8 @@ impl Scheduler<'_> {
         }
     }
 
-    fn wishes(&self, instrs: &[Instr]) -> Wishes<'_> {
-        let mut users: HashMap<u32, Vec<usize>> = HashMap::new();
+    fn wishes(&self, instrs: &[Instr], early: &[u32]) -> Wishes<'_> {
+        let mut ends: HashMap<u32, u32> = HashMap::new();
         let mut uses = Vec::with_capacity(instrs.len());
         for (node, instr) in instrs.iter().enumerate() {
             let mut mine: Vec<(u32, Role)> =
@@ -117,11 +119,13 @@ impl Scheduler<'_> {
             mine.sort_unstable_by_key(|(store, role)| (*store, *role == Role::Read));
             mine.dedup_by_key(|(store, _)| *store);
             for (store, _) in &mine {
-                users.entry(*store).or_default().push(node);
+                let end = ends.entry(*store).or_default();
+                *end = early[node].max(*end);
             }
             uses.push(mine);
         }
-        Wishes { code: self.code, pieces: &self.pieces, piece: self.piece, users, uses }
+        let early = early.to_vec();
+        Wishes { code: self.code, pieces: &self.pieces, piece: self.piece, early, ends, uses }
     }
 }
 
@@ -130,14 +134,17 @@ struct Wishes<'a> {
     code: &'a Code,
     pieces: &'a [Option<u32>],
     piece: u32,
-    users: HashMap<u32, Vec<usize>>,
+    /// By node: its earliest slot.
+    early: Vec<u32>,
+    /// By store: the latest of those of its users.
+    ends: HashMap<u32, u32>,
     /// By node: its stores.
     uses: Vec<Vec<(u32, Role)>>,
 }
 
 impl Wishes<'_> {
     /// A node runs early if it lets go of more than it makes. What goes home does so at the end.
-    fn of(&self, node: usize, early: &[u32]) -> Wish {
+    fn of(&self, node: usize) -> Wish {
         let (mut made, mut freed) = (0, 0);
         for &(store, role) in &self.uses[node] {
             if role != Role::Read {
@@ -145,8 +152,7 @@ impl Wishes<'_> {
                     return Wish::Late;
                 }
                 made += self.bytes(store);
-            } else if self.pieces[store as usize] == Some(self.piece)
-                && self.users[&store].iter().all(|other| early[*other] <= early[node])
+            } else if self.pieces[store as usize] == Some(self.piece) && self.ends[&store] <= self.early[node]
             {
                 freed += self.bytes(store);
             }

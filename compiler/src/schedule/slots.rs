@@ -29,9 +29,10 @@ pub enum Wish {
     Late,
 }
 
-/// Places all nodes. `wish` is asked with a node and the earliest slots of all.
-pub fn place(graph: &Graph, wish: impl Fn(usize, &[u32]) -> Wish) -> Slots {
+/// Places all nodes. `wishes` is asked once, with the earliest slots of all, and answers for each node.
+pub fn place<W: Fn(usize) -> Wish>(graph: &Graph, wishes: impl FnOnce(&[u32]) -> W) -> Slots {
     let early = earliest(graph);
+    let wish = wishes(&early);
     let end = graph.node_indices().map(|n| early[n.index()] + 2 * graph[n]).max().unwrap_or(0);
     let mut slot = vec![end; early.len()];
     for n in graph.node_indices().rev() {
@@ -39,7 +40,7 @@ pub fn place(graph: &Graph, wish: impl Fn(usize, &[u32]) -> Wish) -> Slots {
         let next =
             graph.edges_directed(n, Outgoing).map(|e| slot[e.target().index()] - 2 * e.weight().rounds);
         let bound = next.min().unwrap_or(end).min(end - 2 * rounds);
-        slot[i] = match (wish(i, &early), rounds) {
+        slot[i] = match (wish(i), rounds) {
             (Wish::Early, 0) => (early[i] + 1).min(bound),
             (Wish::Late, 0) if bound % 2 == 0 && bound > early[i] => bound - 1,
             (Wish::Late, 0) => bound,
