@@ -17,7 +17,7 @@ from ._torch.write import number, shape_text, wrapped
 __all__ = ["Unsupported", "from_torch", "to_state_dict"]
 
 DEFAULT_EPOCHS = 10
-TEST_ROWS = 250       # test samples at a time
+TEST_ROWS = 500       # test samples at a time
 
 
 def from_torch(module, example_input, loss=None, optimizer=None, *, rows=None, test_rows=0, epochs=DEFAULT_EPOCHS, scale=None, weights=True, recorder=None):
