@@ -411,13 +411,18 @@ fn select_again(b: &Base, a: Reg, bits: u32) -> Instr {
 fn quotients() {
     misfit("its undivided operand is shared, not additive", |b| select_again(b, b.additive, 0));
     for a in [|b: &Base| b.additive, |b: &Base| b.shared] {
+        let at_random: fn(&mut Base) = |b| b.program.header.rounding = Rounding::Probabilistic;
         accepted(|b| {
+            at_random(b);
             let a = a(b);
             b.op(Instr::Select { dst: b.other, keep: Some(b.half), bit: b.bit, a: b.shared, route: ROUTE });
             b.op(select_again(b, a, 1));
         });
         let nearest: fn(&mut Base) = |b| b.program.header.rounding = Rounding::Nearest;
-        let four: fn(&mut Base) = |b| b.program.header.protocol = Protocol::Rep4;
+        let four: fn(&mut Base) = |b| {
+            b.program.header.rounding = Rounding::Probabilistic;
+            b.program.header.protocol = Protocol::Rep4;
+        };
         for change in [nearest, four] {
             misfit("of a quotient instead of truncate and select_again", |b| {
                 change(b);
