@@ -35,7 +35,7 @@ use self::driver::{Factor, Job, Sign};
 use self::ifma::Ifma;
 use self::magnitude::signed_bits;
 use self::words::{Scalar, Wide, Words, Words32, Words52, WordsAvx512};
-use super::{Layout, Ring, Target, View, ViewMut, Z, Z52, Z192, Z256};
+use super::{Layout, Ring, Target, View, ViewMut, Z, Z52, Z64, Z192, Z256};
 use crate::par::Threads;
 
 /// How many axes of the operands belong to which group.
@@ -160,8 +160,8 @@ fn execute<R: Ring>(job: Job<R>, target: Target, values: Values<R>) {
         Values::Clear(views) => views.map(|view| signed_bits(target, view)).into_iter().fold(1, u32::max),
     };
     match R::BITS {
-        52 => modulo_52(job.cast(), target, bits),
-        64 => in_words::<64>(job.cast(), target, bits),
+        52 => modulo_52(job.cast(), target, &bits),
+        64 => modulo_64(job.cast(), target, &bits),
         104 => modulo_104(job.cast(), target, bits()),
         128 => modulo_128(job.cast(), target, bits()),
         192 => modulo_192(job.cast(), target, bits()),
@@ -169,14 +169,20 @@ fn execute<R: Ring>(job: Job<R>, target: Target, values: Values<R>) {
     }
 }
 
-fn modulo_52(job: Job<Z52>, target: Target, bits: impl Fn() -> u32) {
+// What follows takes no type, so that kernels are compiled with this crate, whatever the one that uses it is optimised for.
+
+fn modulo_52(job: Job<Z52>, target: Target, bits: &dyn Fn() -> u32) {
     match target.ifma() {
         Some(has) => job.run(Words52(has)),
         None => in_words(job, target, bits),
     }
 }
 
-fn in_words<const B: u32>(job: Job<Z<1, B>>, target: Target, bits: impl Fn() -> u32) {
+fn modulo_64(job: Job<Z64>, target: Target, bits: &dyn Fn() -> u32) {
+    in_words(job, target, bits);
+}
+
+fn in_words<const B: u32>(job: Job<Z<1, B>>, target: Target, bits: &dyn Fn() -> u32) {
     match target.avx512() {
         Some(has) => job.run(WordsAvx512(has)),
         None if bits() <= 32 => job.run(Words32(target)),
